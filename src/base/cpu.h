@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * What this processor can do, for the tables of fast kernels. Any thread.
+ */
+#ifndef SG_BASE_CPU_H
+#define SG_BASE_CPU_H
+
+enum sg_cpu_flag {
+    SG_CPU_AVX2 = 1 << 0, /* with FMA and F16C */
+    SG_CPU_NEON = 1 << 1,
+};
+
+/* Flags of this machine, less those masked. */
+unsigned sg_cpu_flags(void);
+/* Only the flags in `allowed` are reported from now on (tests use 0 to get the plain C kernels). */
+void sg_cpu_mask(unsigned allowed);
+/* Cores this process may run on (affinity mask), at least 1. */
+int sg_cpu_count(void);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ * Error texts and code names. Pure; any thread.
+ */
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int sg_error_set(struct sg_error *err, enum sg_err code, const char *format, ...)
+{
+    va_list args;
+
+    if (!err)
+        return code;
+    err->code = code;
+    err->detail[0] = '\0';
+    va_start(args, format);
+    vsnprintf(err->text, sizeof(err->text), format, args);
+    va_end(args);
+    return code;
+}
+
+void sg_error_detail(struct sg_error *err, const char *format, ...)
+{
+    va_list args;
+
+    if (!err)
+        return;
+    va_start(args, format);
+    vsnprintf(err->detail, sizeof(err->detail), format, args);
+    va_end(args);
+}
+
+int sg_error_prefix(struct sg_error *err, const char *format, ...)
+{
+    char text[SG_ERROR_TEXT_MAX];
+    va_list args;
+    size_t keep;
+    int used;
+
+    if (!err)
+        return SG_E_INTERNAL;
+    va_start(args, format);
+    used = vsnprintf(text, sizeof(text) - 2, format, args);
+    va_end(args);
+    if (used < 0 || (size_t)used >= sizeof(text) - 2)
+        return err->code;
+    memcpy(text + used, ": ", 2);
+    used += 2;
+    keep = strnlen(err->text, sizeof(err->text) - (size_t)used - 1);
+    memmove(err->text + used, err->text, keep);
+    err->text[(size_t)used + keep] = '\0';
+    memcpy(err->text, text, (size_t)used);
+    return err->code;
+}
+
+void sg_error_clear(struct sg_error *err)
+{
+    if (!err)
+        return;
+    err->code = SG_OK;
+    err->text[0] = '\0';
+    err->detail[0] = '\0';
+}
+
+const char *sg_err_name(int code)
+{
+    static const char *const names[] = {
+#define SG_ERR_NAME(name, wire, text) wire,
+        SG_ERR_TABLE(SG_ERR_NAME)
+#undef SG_ERR_NAME
+    };
+
+    if (code == SG_OK)
+        return "ok";
+    if (code > -1 || code < -SG_ERR_COUNT)
+        return "internal";
+    return names[-1 - code];
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * Inference runtimes behind one door. An engine loads graphs; a graph is a model file with its signature; a
+ * runner is one thread's bound inputs and outputs of a graph. Engine and graphs may be used by any thread; a
+ * runner by one at a time.
+ */
+#ifndef SG_ENGINE_ENGINE_H
+#define SG_ENGINE_ENGINE_H
+
+#include "base/error.h"
+#include "data/tensor.h"
+
+#include <stdbool.h>
+
+struct sg_engine;
+struct sg_graph;
+struct sg_runner;
+
+/* Opens the runtime; telemetry is off before anything of it runs. Call once, from the first thread. */
+int sg_engine_create(struct sg_engine **out_engine, struct sg_error *err);
+void sg_engine_destroy(struct sg_engine **engine);
+/* "onnxruntime 1.30.0" */
+const char *sg_engine_version(const struct sg_engine *engine);
+
+struct sg_graph_options {
+    int threads;       /* cores one run may use; 1 = runs on the caller's thread alone */
+    bool spin;         /* threads of a wide graph spin between operators: faster alone, hungry in company */
+    bool optimise_off; /* for comparing */
+};
+
+/* Loads a model file. SG_E_NOT_FOUND, SG_E_MODEL (not a model, unsupported operator, input types we cannot
+ * feed), SG_E_NOMEM. */
+int sg_graph_open(struct sg_engine *engine, const char *path, const struct sg_graph_options *options,
+                  struct sg_graph **out_graph, struct sg_error *err);
+void sg_graph_destroy(struct sg_graph **graph);
+/* As the graph declares it; lives as long as the graph. */
+const struct sg_signature *sg_graph_signature(const struct sg_graph *graph);
+
+int sg_runner_create(struct sg_graph *graph, struct sg_runner **out_runner, struct sg_error *err);
+void sg_runner_destroy(struct sg_runner **runner);
+
+/* Shapes input `index` and returns its memory to be filled (64-byte aligned, kept and reused while it is
+ * large enough, so steady state allocates nothing). dims are checked against the declared ones (-1 takes
+ * any). */
+int sg_runner_input(struct sg_runner *runner, int index, const int64_t *dims, int rank,
+                    struct sg_tensor *out_tensor, struct sg_error *err);
+/* Runs. All inputs must have been shaped. SG_E_INFERENCE with the runtime's words in detail. */
+int sg_runner_run(struct sg_runner *runner, struct sg_error *err);
+/* Outputs of the last run, in signature order, real shapes; valid until the next run or destroy. */
+const struct sg_tensor *sg_runner_outputs(const struct sg_runner *runner, int *out_count);
+
+#endif
