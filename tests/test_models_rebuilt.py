@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""The face-api networks that models/rebuild_faceapi.py builds, held against the same networks made independently.
+
+Expected values: shared/assets/models/faceapi_*.onnx, converted by another tool and checked against TensorFlow.js there,
+and the answers in shared/assets/goldens/cascade_*.json. Inputs: the face crops of those goldens.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("SIGHT_SHARED", ROOT.parent / "shared"))
+ASSETS = SHARED / "assets"
+MANIFESTS = ROOT / "node_modules/@vladmandic/face-api/model"
+NETWORKS = {
+    "expression": (MANIFESTS / "face_expression_model-weights_manifest.json", "faceapi_expression.onnx"),
+    "age-gender": (MANIFESTS / "age_gender_model-weights_manifest.json", "faceapi_age_gender.onnx"),
+}
+DETECTORS = ("face_detection_yunet_2023mar", "scrfd_500m_kps_640")
+MEAN = (122.782, 117.001, 104.298)
+MAX_DIFFERENCE = 1e-4
+
+
+def run(model: Path, tensor: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
+    """The outputs of a model by ONNX Runtime in Node.js, see run_onnx.mjs."""
+    source = folder / "input.f32"
+    source.write_bytes(np.ascontiguousarray(tensor, "<f4").tobytes())
+    command = ["node", ROOT / "tests/run_onnx.mjs", model, source, ",".join(map(str, tensor.shape))]
+    env = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}
+    done = subprocess.run(command, capture_output=True, check=True, timeout=120, env=env)
+    answer = json.loads(done.stdout)
+    return {name: np.array(value["data"]).reshape(value["dims"]) for name, value in answer.items()}
+
+
+def rebuilt(name: str) -> Path:
+    """The model as scripts/deps left it."""
+    model = ROOT / "models" / name / "model.onnx"
+    if not model.exists():
+        pytest.skip(f"skipped: {model.relative_to(ROOT)} is absent, run `make deps`")
+    return model
+
+
+@pytest.fixture(scope="module")
+def faces() -> tuple[np.ndarray, list[dict]]:
+    """The normalised crops of every face in the cascade goldens, and what the goldens say of each."""
+    paths = sorted(path for d in DETECTORS for path in (ASSETS / "goldens").glob(f"cascade_{d}__*.json"))
+    if not paths:
+        pytest.skip(f"skipped: no test assets in {SHARED}")
+    crops, expected = [], []
+    for path in paths:
+        golden = json.loads(path.read_text(encoding="utf-8"))
+        image = cv2.imread(str(ASSETS / "images" / golden["image"]))[:, :, ::-1]
+        for face in golden["objects"]:
+            x1, y1, x2, y2 = face["crop"]
+            crop = cv2.resize(np.ascontiguousarray(image[y1:y2, x1:x2]), (112, 112), interpolation=cv2.INTER_LINEAR)
+            crops.append(((crop.astype(np.float64) - MEAN) / 255).transpose(2, 0, 1))
+            expected.append(face["classifications"])
+    return np.array(crops, np.float32), expected
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_equals_the_independent_network(name: str, faces: tuple, tmp_path: Path) -> None:
+    tensor, _ = faces
+    ours = run(rebuilt(name), tensor, tmp_path)
+    theirs = run(ASSETS / "models" / NETWORKS[name][1], tensor, tmp_path)
+    assert ours.keys() == theirs.keys()
+    for output, value in ours.items():
+        assert value.shape == theirs[output].shape
+        difference = np.abs(value - theirs[output]).max()
+        print(f"{name} {output}: {len(tensor)} faces, largest difference {difference:.2e}")
+        assert difference < MAX_DIFFERENCE
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_reproduces_the_goldens(name: str, faces: tuple, tmp_path: Path) -> None:
+    tensor, expected = faces
+    answer = run(rebuilt(name), tensor, tmp_path)
+    scores = answer["probs" if name == "expression" else "gender"]
+    for row, golden in enumerate(face[NETWORKS[name][1]] for face in expected):
+        for top in golden["top3"]:
+            assert scores[row, top["class_id"]] == pytest.approx(top["score"], abs=0.01)
+        if "age" in golden:
+            assert answer["age"][row, 0] == pytest.approx(golden["age"], abs=0.3)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_batch_equals_its_rows(name: str, tmp_path: Path) -> None:
+    tensor = np.random.default_rng(1).uniform(-0.5, 0.5, (3, 3, 112, 112)).astype(np.float32)
+    batch = run(rebuilt(name), tensor, tmp_path)
+    for row in range(3):
+        single = run(rebuilt(name), tensor[row : row + 1], tmp_path)
+        for output, value in single.items():
+            assert np.abs(value[0] - batch[output][row]).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_loads_in_older_runtimes(name: str) -> None:
+    model = onnx.load(str(rebuilt(name)))
+    assert model.ir_version <= 8
+    assert [(opset.domain, opset.version <= 17) for opset in model.opset_import] == [("", True)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m[0]["weights"].pop(), "the manifest describes"),
+        (lambda m: m[0]["weights"][0].update(name="dense0/conv0/other"), "describes another network"),
+        (lambda m: m[0]["weights"][0]["quantization"].update(dtype="int4"), "stored as uint8"),
+        (lambda m: m[0]["weights"][-1].update(shape=[700]), "ends beyond"),
+    ],
+)
+def test_says_what_is_wrong_with_a_manifest(change, message: str, tmp_path: Path) -> None:
+    source = NETWORKS["expression"][0]
+    if not source.exists():
+        pytest.skip("skipped: node_modules is absent, run `make deps`")
+    manifest = json.loads(source.read_text(encoding="utf-8"))
+    change(manifest)
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (tmp_path / manifest[0]["paths"][0]).symlink_to(source.with_name(manifest[0]["paths"][0]))
+    script = [sys.executable, ROOT / "models/rebuild_faceapi.py"]
+    done = subprocess.run([*script, tmp_path / "manifest.json", tmp_path / "model.onnx"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "model.onnx").exists()
