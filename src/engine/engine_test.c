@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT
+ * The engine on real models of ../shared; names and shapes are those of its manifest.
+ */
+#include "engine/engine.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct sg_engine *engine;
+
+static const char *model_path(const char *name)
+{
+    static char path[1024];
+    const char *shared = getenv("SIGHT_SHARED");
+
+    snprintf(path, sizeof(path), "%s/assets/models/%s", shared ? shared : "../shared", name);
+    if (access(path, R_OK) != 0) {
+        print_message("skipped: %s is absent\n", path);
+        skip();
+    }
+    return path;
+}
+
+static int open_engine(void **state)
+{
+    struct sg_error err = {0};
+
+    (void)state;
+    if (sg_engine_create(&engine, &err) < 0)
+        print_error("%s\n", err.text);
+    return engine ? 0 : -1;
+}
+
+static int close_engine(void **state)
+{
+    (void)state;
+    sg_engine_destroy(&engine);
+    return 0;
+}
+
+static struct sg_graph *open_graph(const char *name, int threads)
+{
+    struct sg_graph_options options = {.threads = threads};
+    struct sg_error err = {0};
+    struct sg_graph *graph = NULL;
+
+    if (sg_graph_open(engine, model_path(name), &options, &graph, &err) < 0)
+        print_error("%s\n", err.text);
+    assert_non_null(graph);
+    return graph;
+}
+
+static void a_signature_is_read(void **state)
+{
+    struct sg_graph *graph = open_graph("yolo11n_dyn.onnx", 1);
+    const struct sg_signature *s = sg_graph_signature(graph);
+
+    (void)state;
+    assert_int_equal(s->input_count, 1);
+    assert_string_equal(s->inputs[0].name, "images");
+    assert_int_equal(s->inputs[0].dtype, SG_DTYPE_F32);
+    assert_int_equal(s->inputs[0].rank, 4);
+    assert_int_equal(s->inputs[0].dims[0], -1);
+    assert_int_equal(s->inputs[0].dims[1], 3);
+    assert_string_equal(s->inputs[0].dim_names[0], "batch");
+    assert_string_equal(s->outputs[0].name, "output0");
+    assert_non_null(sg_signature_meta(s, "names"));
+    sg_graph_destroy(&graph);
+    assert_null(graph);
+}
+
+/* The rows of a softmax over any input sum to one: a property of the network, whoever runs it. */
+static void a_batch_runs_and_shapes_change(void **state)
+{
+    struct sg_graph *graph = open_graph("faceapi_expression.onnx", 1);
+    struct sg_runner *runner = NULL;
+    struct sg_error err = {0};
+    const struct sg_tensor *outputs;
+    struct sg_tensor input;
+    int batch, i, k, count;
+
+    (void)state;
+    assert_int_equal(sg_runner_create(graph, &runner, &err), 0);
+    assert_int_equal(sg_runner_run(runner, &err), SG_E_INTERNAL);
+    for (batch = 3; batch >= 1; batch--) {
+        int64_t dims[4] = {batch, 3, 112, 112};
+
+        assert_int_equal(sg_runner_input(runner, 0, dims, 4, &input, &err), 0);
+        for (i = 0; i < batch * 3 * 112 * 112; i++)
+            ((float *)input.data)[i] = sinf((float)i * 0.01f) * 0.4f;
+        assert_int_equal(sg_runner_run(runner, &err), 0);
+        outputs = sg_runner_outputs(runner, &count);
+        assert_int_equal(count, 1);
+        assert_int_equal(outputs[0].dims[0], batch);
+        assert_int_equal(outputs[0].dims[1], 7);
+        for (i = 0; i < batch; i++) {
+            float sum = 0.0f;
+
+            for (k = 0; k < 7; k++)
+                sum += ((const float *)outputs[0].data)[i * 7 + k];
+            assert_true(fabsf(sum - 1.0f) < 1e-4f);
+        }
+    }
+    sg_runner_destroy(&runner);
+    sg_graph_destroy(&graph);
+}
+
+static void a_wrong_shape_is_named(void **state)
+{
+    struct sg_graph *graph = open_graph("yolox_nano.onnx", 1);
+    struct sg_runner *runner = NULL;
+    struct sg_error err = {0};
+    struct sg_tensor input;
+    int64_t dims[4] = {1, 3, 640, 640};
+
+    (void)state;
+    assert_int_equal(sg_runner_create(graph, &runner, &err), 0);
+    assert_int_equal(sg_runner_input(runner, 0, dims, 4, &input, &err), SG_E_MODEL);
+    assert_non_null(strstr(err.text, "images"));
+    assert_non_null(strstr(err.text, "1x3x416x416"));
+    assert_non_null(strstr(err.text, "1x3x640x640"));
+    sg_runner_destroy(&runner);
+    sg_graph_destroy(&graph);
+}
+
+static void what_is_no_model_is_refused(void **state)
+{
+    struct sg_graph_options options = {.threads = 1};
+    struct sg_graph *graph = NULL;
+    struct sg_error err = {0};
+
+    (void)state;
+    assert_int_equal(sg_graph_open(engine, "/nonexistent/x.onnx", &options, &graph, &err), SG_E_NOT_FOUND);
+    assert_non_null(strstr(err.text, "/nonexistent/x.onnx"));
+    assert_int_equal(sg_graph_open(engine, "/proc/self/exe", &options, &graph, &err), SG_E_MODEL);
+    assert_null(graph);
+}
+
+struct parallel {
+    struct sg_graph *graph;
+    float sum;
+};
+
+static void *run_alone(void *arg)
+{
+    struct parallel *p = arg;
+    struct sg_runner *runner = NULL;
+    struct sg_error err = {0};
+    struct sg_tensor input;
+    int64_t dims[4] = {1, 3, 112, 112};
+    int i, count;
+
+    if (sg_runner_create(p->graph, &runner, &err) < 0 ||
+        sg_runner_input(runner, 0, dims, 4, &input, &err) < 0)
+        return NULL;
+    for (i = 0; i < 3 * 112 * 112; i++)
+        ((float *)input.data)[i] = 0.1f;
+    for (i = 0; i < 20; i++)
+        if (sg_runner_run(runner, &err) < 0)
+            return NULL;
+    p->sum = ((const float *)sg_runner_outputs(runner, &count)->data)[0];
+    sg_runner_destroy(&runner);
+    return NULL;
+}
+
+static void runners_of_one_graph_run_side_by_side(void **state)
+{
+    struct sg_graph *graph = open_graph("faceapi_expression.onnx", 1);
+    struct parallel work[4];
+    pthread_t threads[4];
+    int i;
+
+    (void)state;
+    for (i = 0; i < 4; i++) {
+        work[i] = (struct parallel){.graph = graph, .sum = -1.0f};
+        assert_int_equal(pthread_create(&threads[i], NULL, run_alone, &work[i]), 0);
+    }
+    for (i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    for (i = 0; i < 4; i++)
+        assert_true(work[i].sum >= 0.0f && work[i].sum == work[0].sum);
+    sg_graph_destroy(&graph);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_signature_is_read),
+        cmocka_unit_test(a_batch_runs_and_shapes_change),
+        cmocka_unit_test(a_wrong_shape_is_named),
+        cmocka_unit_test(what_is_no_model_is_refused),
+        cmocka_unit_test(runners_of_one_graph_run_side_by_side),
+    };
+
+    return cmocka_run_group_tests(tests, open_engine, close_engine);
+}
