@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ * Flags of the command line over option tables, and the help text made from them. Main thread, start only.
+ */
+#ifndef SG_CONF_ARGS_H
+#define SG_CONF_ARGS_H
+
+#include "base/option.h"
+
+#include <stdio.h>
+
+#define SG_ARGS_MAX_POSITIONALS 65536
+
+/* A table and the struct its flags go to; a command has a NULL-terminated array of them. */
+struct sg_args_binding {
+    const struct sg_option_table *table;
+    void *values; /* may be NULL for help only */
+};
+
+struct sg_args_command {
+    const char *name;       /* "sight detect" */
+    const char *summary;    /* one line */
+    const char *positional; /* "IMAGE…", or NULL when there are none */
+    int min_positionals, max_positionals;
+    const char *description;     /* paragraphs for --help, wrapped there; or NULL */
+    const char *const *examples; /* "sight detect photo.jpg", then what it does, in turn; NULL-terminated */
+};
+
+struct sg_args {
+    const char **positionals; /* borrowed from argv; array owned */
+    int positional_count;
+    bool help; /* -h or --help was seen; nothing else was checked */
+};
+
+/* argv[0..argc) are the words behind the command's name. Flags change only what they name (a first --list
+ * replaces the list, further ones add to it). SG_E_INVALID with a usage sentence (exit with status 2). */
+int sg_args_parse(const struct sg_args_command *command, const struct sg_args_binding *bindings, int argc,
+                  char **argv, struct sg_args *args, struct sg_error *err);
+void sg_args_fini(struct sg_args *args);
+
+/* Width 0 = the terminal's, else 80. Colour only when `to` is a terminal and NO_COLOR is not set. */
+void sg_args_help(const struct sg_args_command *command, const struct sg_args_binding *bindings, FILE *to,
+                  int width);
+/* One line per command: name and summary, aligned. */
+void sg_args_overview(const char *title, const struct sg_args_command *const *commands, FILE *to, int width);
+
+#endif
