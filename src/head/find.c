@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ * Helpers of the kinds; see find.h.
+ */
+#include "head/find.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static size_t bare_length(const char *name)
+{
+    size_t length = strlen(name);
+
+    return length > 2 && strcmp(name + length - 2, ":0") == 0 ? length - 2 : length;
+}
+
+int sg_find_output(const struct sg_tensor *outputs, int count, const char *name)
+{
+    size_t length = strlen(name);
+    int i;
+
+    for (i = 0; i < count; i++)
+        if (outputs[i].name && bare_length(outputs[i].name) == length &&
+            strncasecmp(outputs[i].name, name, length) == 0)
+            return i;
+    return -1;
+}
+
+bool sg_name_has(const char *name, const char *part)
+{
+    return name && strcasestr(name, part);
+}
+
+int sg_find_output_with(const struct sg_tensor *outputs, int count, const char *part)
+{
+    int found = -1, i;
+
+    for (i = 0; i < count; i++) {
+        if (!sg_name_has(outputs[i].name, part))
+            continue;
+        if (found >= 0)
+            return -1;
+        found = i;
+    }
+    return found;
+}
+
+bool sg_shape_is(const struct sg_tensor *tensor, int rank, const int64_t *want)
+{
+    int i;
+
+    if (tensor->rank != rank)
+        return false;
+    for (i = 0; i < rank; i++)
+        if (want[i] >= 0 && tensor->dims[i] != want[i])
+            return false;
+    return true;
+}
+
+bool sg_tensor_readable(const struct sg_tensor *tensor)
+{
+    int64_t count = sg_tensor_count(tensor);
+
+    return tensor->dtype != SG_DTYPE_OTHER && count >= 0 && (count == 0 || tensor->data);
+}
+
+int sg_shape_error(struct sg_error *err, const struct sg_tensor *tensor, const char *expected, ...)
+{
+    char want[160], got[96];
+    va_list args;
+
+    va_start(args, expected);
+    vsnprintf(want, sizeof(want), expected, args);
+    va_end(args);
+    return sg_error_set(
+        err, SG_E_MODEL, "output \"%s\": expected %s, got %s %s", tensor->name ? tensor->name : "", want,
+        sg_dims_text(tensor->dims, tensor->rank, got, sizeof(got)), sg_dtype_name(tensor->dtype));
+}
+
+int sg_shape_check(struct sg_error *err, const struct sg_tensor *tensor, int item, int rank,
+                   const int64_t *want, const char *expected)
+{
+    if (!sg_shape_is(tensor, rank, want) || !sg_tensor_readable(tensor))
+        return sg_shape_error(err, tensor, "%s", expected);
+    if (item >= 0 && (rank < 1 || item >= tensor->dims[0]))
+        return sg_shape_error(err, tensor, "%s with at least %d pictures", expected, item + 1);
+    return SG_OK;
+}
+
+int sg_count_check(struct sg_error *err, const char *kind, int count, int need)
+{
+    if (count >= need)
+        return SG_OK;
+    return sg_error_set(err, SG_E_MODEL, "head %s: expected %d outputs, got %d", kind, need, count);
+}
+
+int sg_head_push(struct sg_detections *detections, const struct sg_detection *detection, struct sg_error *err)
+{
+    int code = sg_detections_push(detections, detection);
+
+    if (code == SG_E_TOO_LARGE)
+        sg_error_set(err, SG_E_TOO_LARGE, "more than %d candidates pass the threshold; raise `threshold`",
+                     SG_HEAD_MAX_DETECTIONS);
+    else if (code < 0)
+        sg_error_set(err, SG_E_NOMEM, "out of memory while listing detections");
+    return code;
+}
+
+float sg_head_threshold(const struct sg_head_options *options, int class_id)
+{
+    if (options->class_thresholds && class_id >= 0 && class_id < options->class_threshold_count &&
+        options->class_thresholds[class_id] >= 0.0f)
+        return options->class_thresholds[class_id];
+    return options->threshold;
+}
+
+float sg_head_lowest_threshold(const struct sg_head_options *options)
+{
+    float lowest = options->threshold;
+    int i;
+
+    for (i = 0; options->class_thresholds && i < options->class_threshold_count; i++)
+        if (options->class_thresholds[i] >= 0.0f && options->class_thresholds[i] < lowest)
+            lowest = options->class_thresholds[i];
+    return lowest;
+}
+
+/* Counts the `12:` keys of a Python or JSON dictionary; text in quotes is skipped. */
+int sg_meta_class_count(const struct sg_signature *signature)
+{
+    const char *at = sg_signature_meta(signature, "names");
+    int keys = 0;
+
+    while (at && *at) {
+        if (*at == '\'' || *at == '"') {
+            char quote = *at++;
+
+            while (*at && *at != quote)
+                at += *at == '\\' && at[1] ? 2 : 1;
+            if (!*at)
+                break;
+            at++;
+            if (quote == '"' && *at == ':') /* JSON writes the keys in quotes */
+                keys++;
+            continue;
+        }
+        if (isdigit((unsigned char)*at)) {
+            while (isdigit((unsigned char)*at))
+                at++;
+            if (*at == ':')
+                keys++;
+            continue;
+        }
+        at++;
+    }
+    return keys <= SG_HEAD_MAX_CLASSES ? keys : 0;
+}
+
+const char *sg_meta_task(const struct sg_signature *signature)
+{
+    const char *task = sg_signature_meta(signature, "task");
+
+    return task ? task : "";
+}
+
+int sg_meta_ints(const struct sg_signature *signature, const char *key, int *out, int max)
+{
+    const char *at = sg_signature_meta(signature, key);
+    int found = 0;
+
+    while (at && *at && found < max) {
+        char *end;
+        long value;
+
+        if (!isdigit((unsigned char)*at)) {
+            at++;
+            continue;
+        }
+        value = strtol(at, &end, 10);
+        out[found++] = value > 1 << 20 ? 1 << 20 : (int)value;
+        at = end;
+    }
+    return found;
+}
+
+void sg_guess_transform(struct sg_head_guess *guess, enum sg_channels channels, enum sg_fit fit,
+                        const float mean[3], const float std[3], float pad, const char *evidence)
+{
+    int c;
+
+    guess->transform.channels = channels;
+    guess->transform.fit = fit;
+    for (c = 0; c < 3; c++) {
+        guess->transform.mean[c] = mean[c];
+        guess->transform.std[c] = std[c];
+        guess->transform.pad[c] = pad;
+    }
+    snprintf(guess->transform_evidence, sizeof(guess->transform_evidence), "%s", evidence);
+}
+
+void sg_guess_plain(struct sg_head_guess *guess, enum sg_channels channels, enum sg_fit fit, float mean,
+                    float std, float pad, const char *evidence)
+{
+    const float means[3] = {mean, mean, mean}, stds[3] = {std, std, std};
+
+    sg_guess_transform(guess, channels, fit, means, stds, pad, evidence);
+}
+
+void sg_guess_classes(struct sg_head_guess *guess, int class_count)
+{
+    guess->class_count = class_count;
+    if (class_count == 80)
+        snprintf(guess->labels, sizeof(guess->labels), "coco80");
+}
+
+int64_t sg_grid_cells(int width, int height, const int *strides, int stride_count)
+{
+    int64_t cells = 0;
+    int i;
+
+    for (i = 0; i < stride_count; i++)
+        if (strides[i] > 0)
+            cells +=
+                (int64_t)((width + strides[i] - 1) / strides[i]) * ((height + strides[i] - 1) / strides[i]);
+    return cells;
+}
+
+void sg_softmax(float *values, int count)
+{
+    float most = -INFINITY, sum = 0.0f;
+    int i;
+
+    for (i = 0; i < count; i++)
+        most = values[i] > most ? values[i] : most;
+    for (i = 0; i < count; i++) {
+        values[i] = expf(values[i] - most);
+        sum += values[i];
+    }
+    for (i = 0; i < count; i++)
+        values[i] /= sum;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT
+ * The registry of heads, the choice among them, and the way of a frame: decode, suppress, refine.
+ */
+#include "head/head.h"
+
+#include "head/find.h"
+#include "head/kinds.h"
+#include "head/nms.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KIND_POINTER(kind) &sg_head_##kind,
+static const struct sg_head_ops *const kinds[] = {SG_HEAD_KIND_TABLE(KIND_POINTER) NULL};
+#undef KIND_POINTER
+
+struct sg_head {
+    const struct sg_head_ops *ops;
+    void *state;
+};
+
+const struct sg_head_ops *const *sg_head_kinds(void)
+{
+    return kinds;
+}
+
+const struct sg_head_ops *sg_head_find(const char *name)
+{
+    size_t i;
+
+    for (i = 0; kinds[i]; i++)
+        if (strcmp(kinds[i]->name, name) == 0)
+            return kinds[i];
+    return NULL;
+}
+
+/* Appends to a fixed text, truncating. */
+__attribute__((format(printf, 3, 4))) static void add(char *text, size_t bytes, const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text + used, bytes - used, format, args);
+    va_end(args);
+}
+
+static int no_kind(const struct sg_tensor *outputs, int count, struct sg_error *err)
+{
+    char list[256] = "", names[200] = "", dims[64];
+    int i;
+
+    for (i = 0; i < count; i++)
+        add(list, sizeof(list), "%s\"%s\" %s %s", i ? ", " : "", outputs[i].name ? outputs[i].name : "",
+            sg_dims_text(outputs[i].dims, outputs[i].rank, dims, sizeof(dims)),
+            sg_dtype_name(outputs[i].dtype));
+    for (i = 0; kinds[i]; i++)
+        add(names, sizeof(names), "%s%s", i ? ", " : "", kinds[i]->name);
+    return sg_error_set(err, SG_E_MODEL, "no head fits the outputs %s; set `head:` in the card to one of: %s",
+                        count ? list : "(none)", names);
+}
+
+/* The most confident kind; the guess of it in *guess, which comes in holding what the caller read off the
+ * graph. */
+static const struct sg_head_ops *choose(const struct sg_signature *signature, const struct sg_tensor *outputs,
+                                        int count, const struct sg_head_spec *spec,
+                                        struct sg_head_guess *guess)
+{
+    const struct sg_head_guess start = *guess;
+    const struct sg_head_ops *best = NULL, *rival = NULL;
+    int i;
+
+    for (i = 0; kinds[i]; i++) {
+        struct sg_head_guess mine = start;
+
+        mine.confidence = 0;
+        kinds[i]->match(signature, outputs, count, spec, &mine);
+        if (mine.confidence <= 0)
+            continue;
+        if (best && mine.confidence == guess->confidence)
+            rival = kinds[i];
+        if (best && mine.confidence <= guess->confidence)
+            continue;
+        best = kinds[i];
+        rival = NULL;
+        *guess = mine;
+    }
+    if (rival)
+        snprintf(guess->ambiguity, sizeof(guess->ambiguity),
+                 "%s and %s fit equally well; set `head: %s` in the card if %s is wrong", best->name,
+                 rival->name, rival->name, best->name);
+    return best;
+}
+
+/* The kind was named: its own match still supplies the conventions, and says so when it would not have
+ * matched. */
+static void obey(const struct sg_head_ops *ops, const struct sg_signature *signature,
+                 const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
+                 struct sg_head_guess *guess)
+{
+    guess->confidence = 0;
+    ops->match(signature, outputs, count, spec, guess);
+    if (guess->confidence > 0)
+        return;
+    snprintf(guess->evidence, sizeof(guess->evidence),
+             "named by the card; the outputs alone would not say %s", ops->name);
+    guess->threshold = 0.25f;
+    guess->iou = ops->graph_nms ? 0.0f : 0.45f;
+    guess->class_count = spec->class_count;
+    sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_LETTERBOX, 0.0f, 255.0f, 114.0f,
+                   "assumed; set channels, mean, std and fit in the card");
+}
+
+int sg_head_create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                   const struct sg_head_spec *spec, struct sg_head **out_head, struct sg_head_guess *guess,
+                   struct sg_error *err)
+{
+    struct sg_head_spec full = *spec;
+    const struct sg_head_ops *ops;
+    struct sg_head *head;
+    int code;
+
+    *out_head = NULL;
+    if (spec->kind[0]) {
+        ops = sg_head_find(spec->kind);
+        if (!ops)
+            return sg_error_set(err, SG_E_CONFIG, "head: no kind is called \"%.*s\"", SG_HEAD_NAME_MAX,
+                                spec->kind);
+        obey(ops, signature, outputs, count, spec, guess);
+    } else {
+        ops = choose(signature, outputs, count, spec, guess);
+        if (!ops)
+            return no_kind(outputs, count, err);
+    }
+    if (!full.class_count)
+        full.class_count = guess->class_count;
+    if (!full.class_offset)
+        full.class_offset = guess->class_offset;
+    head = calloc(1, sizeof(*head));
+    if (!head)
+        return sg_error_set(err, SG_E_NOMEM, "out of memory while preparing head %s", ops->name);
+    head->ops = ops;
+    code = ops->create(signature, outputs, count, &full, &head->state, err);
+    if (code < 0) {
+        free(head);
+        sg_error_prefix(err, "head %s", ops->name);
+        return code;
+    }
+    *out_head = head;
+    return SG_OK;
+}
+
+void sg_head_destroy(struct sg_head **head)
+{
+    if (!*head)
+        return;
+    if ((*head)->ops->destroy)
+        (*head)->ops->destroy((*head)->state);
+    free(*head);
+    *head = NULL;
+}
+
+const struct sg_head_ops *sg_head_kind(const struct sg_head *head)
+{
+    return head->ops;
+}
+
+/* What no kind may let out: boxes or scores that are not finite, scores outside 0..1. */
+static void keep_finite(struct sg_detections *detections)
+{
+    int kept = 0, i;
+
+    for (i = 0; i < detections->count; i++) {
+        struct sg_detection *item = &detections->items[i];
+        /* One NaN or infinity makes the sum of the differences NaN. */
+        float sum = item->box.x1 - item->box.x1 + item->box.y1 - item->box.y1 + item->box.x2 - item->box.x2 +
+                    item->box.y2 - item->box.y2 + item->score - item->score;
+
+        if (sum != 0.0f)
+            continue;
+        item->score = item->score > 1.0f ? 1.0f : item->score < 0.0f ? 0.0f : item->score;
+        if (kept != i)
+            detections->items[kept] = *item;
+        kept++;
+    }
+    detections->count = kept;
+}
+
+int sg_head_detect(const struct sg_head *head, const struct sg_tensor *outputs, int count, int item,
+                   const struct sg_head_options *options, struct sg_detections *detections,
+                   struct sg_error *err)
+{
+    int max_objects = options->max_objects > 0 && options->max_objects < SG_RESULT_MAX_OBJECTS
+                          ? options->max_objects
+                          : SG_RESULT_MAX_OBJECTS;
+    int code;
+
+    sg_detections_clear(detections);
+    if (!head->ops->detect)
+        return sg_error_set(err, SG_E_INVALID, "head %s finds no objects: it answers about the whole picture",
+                            head->ops->name);
+    code = head->ops->detect(head->state, outputs, count, item, options, detections, err);
+    if (code == SG_OK) {
+        keep_finite(detections);
+        code = sg_nms(detections, head->ops->graph_nms ? 0.0f : options->iou, options->agnostic, max_objects,
+                      err);
+    }
+    if (code == SG_OK && head->ops->refine)
+        code = head->ops->refine(head->state, outputs, count, item, options, detections, err);
+    if (code < 0) {
+        sg_detections_clear(detections);
+        sg_error_prefix(err, "head %s", head->ops->name);
+    }
+    return code;
+}
+
+int sg_head_answer(const struct sg_head *head, const struct sg_tensor *outputs, int count, int item,
+                   int top_k, const char *const *labels, int label_count, struct sg_answers *answers,
+                   struct sg_error *err)
+{
+    int code;
+
+    answers->count = 0;
+    answers->text[0] = '\0';
+    answers->text_score = 0.0f;
+    if (!head->ops->answer)
+        return sg_error_set(err, SG_E_INVALID, "head %s answers nothing about the whole picture: it detects",
+                            head->ops->name);
+    code = head->ops->answer(head->state, outputs, count, item, top_k < 1 ? 1 : top_k, labels, label_count,
+                             answers, err);
+    if (code < 0)
+        sg_error_prefix(err, "head %s", head->ops->name);
+    return code;
+}

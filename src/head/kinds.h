@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * The list of kinds, in registry order: among equally confident matches the earlier one wins. One row per
+ * kind; X(yolov8) stands for `const struct sg_head_ops sg_head_yolov8` at the foot of its file.
+ */
+#ifndef SG_HEAD_KINDS_H
+#define SG_HEAD_KINDS_H
+
+#include "head/head.h"
+
+/* One row per line, so that two branches that add kinds merge. */
+/* clang-format off */
+#define SG_HEAD_KIND_TABLE(X) \
+    /* end of the list */
+/* clang-format on */
+
+#define SG_HEAD_KIND_DECLARE(kind) extern const struct sg_head_ops sg_head_##kind;
+SG_HEAD_KIND_TABLE(SG_HEAD_KIND_DECLARE)
+#undef SG_HEAD_KIND_DECLARE
+
+#endif

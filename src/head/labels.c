@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ * Class names of the well-known sets, by 0-based class id. coco91 is the numbering of the COCO annotation
+ * files less one (person = 0): ten of its ids were never used and have the name "". Pure; any thread.
+ */
+#include "head/head.h"
+
+#include <string.h>
+
+static const char *const coco80[] = {"person",        "bicycle",      "car",
+                                     "motorcycle",    "airplane",     "bus",
+                                     "train",         "truck",        "boat",
+                                     "traffic light", "fire hydrant", "stop sign",
+                                     "parking meter", "bench",        "bird",
+                                     "cat",           "dog",          "horse",
+                                     "sheep",         "cow",          "elephant",
+                                     "bear",          "zebra",        "giraffe",
+                                     "backpack",      "umbrella",     "handbag",
+                                     "tie",           "suitcase",     "frisbee",
+                                     "skis",          "snowboard",    "sports ball",
+                                     "kite",          "baseball bat", "baseball glove",
+                                     "skateboard",    "surfboard",    "tennis racket",
+                                     "bottle",        "wine glass",   "cup",
+                                     "fork",          "knife",        "spoon",
+                                     "bowl",          "banana",       "apple",
+                                     "sandwich",      "orange",       "broccoli",
+                                     "carrot",        "hot dog",      "pizza",
+                                     "donut",         "cake",         "chair",
+                                     "couch",         "potted plant", "bed",
+                                     "dining table",  "toilet",       "tv",
+                                     "laptop",        "mouse",        "remote",
+                                     "keyboard",      "cell phone",   "microwave",
+                                     "oven",          "toaster",      "sink",
+                                     "refrigerator",  "book",         "clock",
+                                     "vase",          "scissors",     "teddy bear",
+                                     "hair drier",    "toothbrush",   NULL};
+
+static const char *const coco91[] = {"person",
+                                     "bicycle",
+                                     "car",
+                                     "motorcycle",
+                                     "airplane",
+                                     "bus",
+                                     "train",
+                                     "truck",
+                                     "boat",
+                                     "traffic light",
+                                     "fire hydrant",
+                                     "",
+                                     "stop sign",
+                                     "parking meter",
+                                     "bench",
+                                     "bird",
+                                     "cat",
+                                     "dog",
+                                     "horse",
+                                     "sheep",
+                                     "cow",
+                                     "elephant",
+                                     "bear",
+                                     "zebra",
+                                     "giraffe",
+                                     "",
+                                     "backpack",
+                                     "umbrella",
+                                     "",
+                                     "",
+                                     "handbag",
+                                     "tie",
+                                     "suitcase",
+                                     "frisbee",
+                                     "skis",
+                                     "snowboard",
+                                     "sports ball",
+                                     "kite",
+                                     "baseball bat",
+                                     "baseball glove",
+                                     "skateboard",
+                                     "surfboard",
+                                     "tennis racket",
+                                     "bottle",
+                                     "",
+                                     "wine glass",
+                                     "cup",
+                                     "fork",
+                                     "knife",
+                                     "spoon",
+                                     "bowl",
+                                     "banana",
+                                     "apple",
+                                     "sandwich",
+                                     "orange",
+                                     "broccoli",
+                                     "carrot",
+                                     "hot dog",
+                                     "pizza",
+                                     "donut",
+                                     "cake",
+                                     "chair",
+                                     "couch",
+                                     "potted plant",
+                                     "bed",
+                                     "",
+                                     "dining table",
+                                     "",
+                                     "",
+                                     "toilet",
+                                     "",
+                                     "tv",
+                                     "laptop",
+                                     "mouse",
+                                     "remote",
+                                     "keyboard",
+                                     "cell phone",
+                                     "microwave",
+                                     "oven",
+                                     "toaster",
+                                     "sink",
+                                     "refrigerator",
+                                     "",
+                                     "book",
+                                     "clock",
+                                     "vase",
+                                     "scissors",
+                                     "teddy bear",
+                                     "hair drier",
+                                     "toothbrush",
+                                     NULL};
+
+static const char *const face[] = {"face", NULL};
+static const char *const person[] = {"person", NULL};
+static const char *const text[] = {"text", NULL};
+
+static const struct {
+    const char *name;
+    const char *const *labels;
+    int count;
+} sets[] = {
+#define SET(name)                                                                                            \
+    {                                                                                                        \
+#name, name, (int)(sizeof(name) / sizeof(name[0])) - 1                                               \
+    }
+    SET(coco80), SET(coco91), SET(face), SET(person), SET(text),
+#undef SET
+};
+
+const char *const *sg_head_labels(const char *set, int *out_count)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        if (strcmp(sets[i].name, set) != 0)
+            continue;
+        if (out_count)
+            *out_count = sets[i].count;
+        return sets[i].labels;
+    }
+    if (out_count)
+        *out_count = 0;
+    return NULL;
+}
