@@ -7,6 +7,7 @@
 
 #include "img/letterbox_kernel.h"
 #include "img/letterbox_plan.h"
+#include "img/nv12.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -78,30 +79,6 @@ static void pad(const struct walk *walk, int x1, int y1, int x2, int y2)
     }
 }
 
-static int clip8(int value)
-{
-    if (value < 0)
-        return 0;
-    return value > 255 ? 255 : value;
-}
-
-/* BT.601, limited range, in cv2's 20-bit constants. */
-static void nv12_line(const struct sg_image *image, int y, int first, int last, uint8_t *line)
-{
-    const uint8_t *luma = image->data + (size_t)y * image->stride_bytes;
-    const uint8_t *chroma = image->chroma + (size_t)(y / 2) * image->stride_bytes;
-    int x;
-
-    for (x = first; x <= last; x++, line += 3) {
-        int light = 1220542 * (luma[x] > 16 ? luma[x] - 16 : 0) + (1 << 19);
-        int u = chroma[x & ~1] - 128, v = chroma[(x & ~1) + 1] - 128;
-
-        line[0] = (uint8_t)clip8((light + 1673527 * v) >> 20);
-        line[1] = (uint8_t)clip8((light - 852492 * v - 409993 * u) >> 20);
-        line[2] = (uint8_t)clip8((light + 2116026 * u) >> 20);
-    }
-}
-
 /* Source row y as 3-byte pixels from column plan->first on. */
 static const uint8_t *source_line(const struct walk *walk, int y)
 {
@@ -112,7 +89,9 @@ static const uint8_t *source_line(const struct walk *walk, int y)
 
     switch (image->format) {
     case SG_PIXEL_NV12:
-        nv12_line(image, y, plan->first, plan->last, plan->line);
+        for (x = plan->first; x <= plan->last; x++)
+            sg_nv12_pixel(row, image->chroma + (size_t)(y / 2) * image->stride_bytes, x,
+                          plan->line + 3 * (size_t)(x - plan->first));
         return plan->line;
     case SG_PIXEL_GRAY8:
         for (x = plan->first; x <= plan->last; x++)
