@@ -5,6 +5,7 @@
  */
 #include "img/letterbox.h"
 
+#include "base/cpu.h"
 #include "img/letterbox_kernel.h"
 #include "img/letterbox_plan.h"
 #include "img/nv12.h"
@@ -25,6 +26,11 @@ struct walk {
 
 static const struct sg_letterbox_kernel *choose_kernel(void)
 {
+#if defined(__x86_64__)
+    if (sg_cpu_flags() & SG_CPU_AVX2)
+        return &sg_letterbox_avx2;
+#endif
+    /* The place for NEON: one more table, chosen by SG_CPU_NEON. */
     return &sg_letterbox_plain;
 }
 

@@ -10,6 +10,8 @@
 
 #include "data/transform.h"
 
+#include <stdbool.h>
+
 #define SG_LETTERBOX_ONE    2048 /* a whole weight: cv2's INTER_RESIZE_COEF_SCALE */
 #define SG_LETTERBOX_GROUP  16
 #define SG_LETTERBOX_REACH  8 /* bytes a fast kernel may read from the left sample on */
@@ -55,5 +57,8 @@ struct sg_letterbox_kernel {
 int sg_letterbox_dtype_index(enum sg_dtype dtype);
 
 extern const struct sg_letterbox_kernel sg_letterbox_plain;
+#if defined(__x86_64__)
+extern const struct sg_letterbox_kernel sg_letterbox_avx2;
+#endif
 
 #endif

@@ -82,7 +82,8 @@ static void axis_of_region(struct axis *axis, const struct axis_wish *wish)
     axis->step = 1.0 / (wish->count / span);
     axis_begin(axis, begin);
     axis->low = clamp(axis->base, 0, wish->size - 1);
-    axis->high = clamp((int)ceil(fmin(begin + span, FARTHEST)) - 1, axis->low, wish->size - 1);
+    axis->high =
+        clamp((int)ceil(fmax(fmin(begin + span, FARTHEST), -FARTHEST)) - 1, axis->low, wish->size - 1);
 }
 
 /* The left (upper) pixel of output i, not clamped, and the share of the next one. Float as in cv2. */
