@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * HOST:PORT as people write it, and socket addresses as logs show them. Pure but for name look-up.
+ */
+#ifndef SG_NET_ADDRESS_H
+#define SG_NET_ADDRESS_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define SG_ADDRESS_HOST_MAX     256
+#define SG_ADDRESS_TEXT_MAX     (SG_ADDRESS_HOST_MAX + 16)
+#define SG_ADDRESS_DEFAULT_PORT 8080
+
+struct sg_address {
+    char host[SG_ADDRESS_HOST_MAX]; /* without brackets; "" = every interface */
+    uint16_t port;                  /* 0 = the system picks a free one */
+};
+
+/* "127.0.0.1:8080", "localhost:0", "[::1]:8080", ":8080" and "*:8080" (every interface), "8080" (127.0.0.1),
+ * "myhost" and "[::1]" (port 8080). SG_E_INVALID says what is wrong and shows the form that is right. */
+int sg_address_parse(const char *text, struct sg_address *address, struct sg_error *err);
+
+/* "127.0.0.1:8080" or "[::1]:8080" into out. Returns out. */
+const char *sg_address_text(const struct sockaddr *address, socklen_t size, char *out, size_t out_bytes);
+
+#endif

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: MIT
+ * Connections over uv_poll: one handle from accept to close, reads straight into the protocol's memory.
+ */
+#include "net/conn.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "net/address.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONN_SLOT_BITS 16 /* low bits of an id: place in the table; the rest counts up and is never reused   \
+                           */
+
+enum conn_state { CONN_SNIFFING, CONN_OPEN, CONN_FINISHING, CONN_LINGERING, CONN_CLOSED };
+
+struct sg_conn {
+    uv_poll_t poll;
+    struct sg_conn_table *table;
+    uint64_t id;
+    int fd;
+    int events; /* asked of poll now; 0 = stopped */
+    enum conn_state state;
+    bool paused, eof, peer_shut, refused;
+    const struct sg_conn_ops *ops;
+    void *user;
+    struct sg_buf out; /* unsent from out_from on */
+    size_t out_from;
+    int64_t deadline_us;
+    int64_t progress_us; /* last time the kernel took bytes while some were waiting */
+    int64_t linger_ms;
+    size_t lingered;
+    struct sockaddr_storage peer;
+    socklen_t peer_size;
+};
+
+struct sg_conn_table {
+    uv_loop_t *loop;
+    uv_timer_t tick;
+    unsigned thread;
+    struct sg_conn_table_options options;
+    const struct sg_conn_table_ops *ops;
+    void *user;
+    struct sg_conn **slots;
+    int slot_count, slot_used; /* capacity; first never used */
+    int *free_slots;
+    int free_count;
+    int count;
+    uint64_t serial;
+    size_t out_bytes;
+    struct sg_conn_counters counters;
+};
+
+static void on_event(uv_poll_t *poll, int status, int events);
+
+static void count_up(_Atomic uint64_t *counter, uint64_t n)
+{
+    /* One writer: a plain load and store are enough and cost no locked instruction. */
+    uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
+
+    atomic_store_explicit(counter, now + n, memory_order_relaxed);
+}
+
+static void watch(struct sg_conn *conn)
+{
+    int events = 0;
+
+    switch (conn->state) {
+    case CONN_SNIFFING:
+        events = UV_READABLE | UV_DISCONNECT;
+        break;
+    case CONN_OPEN:
+        if (!conn->eof && !conn->paused)
+            events = UV_READABLE;
+        else if (!conn->eof && !conn->peer_shut)
+            events = UV_DISCONNECT; /* paused: still hear of a reset */
+        break;
+    case CONN_LINGERING:
+        events = UV_READABLE;
+        break;
+    case CONN_FINISHING:
+    case CONN_CLOSED:
+        break;
+    }
+    if (conn->out.size > 0 && conn->state != CONN_CLOSED)
+        events |= UV_WRITABLE;
+    if (events == conn->events || conn->state == CONN_CLOSED)
+        return;
+    conn->events = events;
+    if (events)
+        uv_poll_start(&conn->poll, events, on_event);
+    else
+        uv_poll_stop(&conn->poll);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct sg_conn *conn = handle->data;
+
+    sg_buf_fini(&conn->out);
+    free(conn);
+}
+
+/* Leaves the table; the struct lives until the loop has seen the handle off. */
+static int detach(struct sg_conn *conn)
+{
+    struct sg_conn_table *table = conn->table;
+    int slot = (int)(conn->id & (SG_CONN_TABLE_MAX - 1)), fd = conn->fd;
+
+    SG_ASSERT_THREAD(table->thread);
+    conn->state = CONN_CLOSED;
+    conn->fd = -1;
+    conn->user = NULL;
+    table->out_bytes -= conn->out.size - conn->out_from;
+    table->slots[slot] = NULL;
+    table->free_slots[table->free_count++] = slot;
+    table->count--;
+    uv_close((uv_handle_t *)&conn->poll, on_closed);
+    if (table->ops->left)
+        table->ops->left(table->user);
+    return fd;
+}
+
+static void close_now(struct sg_conn *conn)
+{
+    /* detach() takes the descriptor out of epoll before it can be reused. */
+    close(detach(conn));
+}
+
+static void lose(struct sg_conn *conn, int code)
+{
+    if (conn->state == CONN_OPEN)
+        conn->ops->lost(conn->user, code);
+    else
+        close_now(conn);
+}
+
+static void begin_linger(struct sg_conn *conn)
+{
+    conn->state = CONN_LINGERING;
+    shutdown(conn->fd, SHUT_WR);
+    if (conn->eof || conn->linger_ms <= 0) {
+        close_now(conn);
+        return;
+    }
+    conn->deadline_us = sg_clock_us() + conn->linger_ms * 1000;
+    watch(conn);
+}
+
+static void linger(struct sg_conn *conn)
+{
+    uint8_t scratch[16384];
+    int i;
+
+    for (i = 0; i < 64; i++) {
+        ssize_t n = recv(conn->fd, scratch, sizeof(scratch), MSG_DONTWAIT);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return;
+        if (n > 0)
+            conn->lingered += (size_t)n;
+        if (n <= 0 || conn->lingered > SG_CONN_LINGER_MAX) {
+            close_now(conn);
+            return;
+        }
+    }
+}
+
+static void read_some(struct sg_conn *conn)
+{
+    size_t left = SG_CONN_READ_BURST;
+
+    while (conn->state == CONN_OPEN && !conn->eof && left > 0) {
+        uint8_t *data = NULL;
+        size_t size = 0;
+        ssize_t n;
+
+        conn->ops->want(conn->user, &data, &size);
+        if (conn->state != CONN_OPEN)
+            return;
+        if (size == 0) {
+            conn->paused = true;
+            break;
+        }
+        if (size > left)
+            size = left;
+        n = recv(conn->fd, data, size, MSG_DONTWAIT);
+        if (n > 0) {
+            count_up(&conn->table->counters.bytes_in, (uint64_t)n);
+            left -= (size_t)n;
+            conn->ops->got(conn->user, (size_t)n);
+            if ((size_t)n < size)
+                break; /* the socket is empty; poll tells of more, and of the end */
+        } else if (n == 0) {
+            conn->eof = true;
+            conn->ops->eof(conn->user);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            break;
+        } else if (errno != EINTR) {
+            conn->ops->lost(conn->user, SG_E_IO);
+            return;
+        }
+    }
+    watch(conn);
+}
+
+/* Sends from data; returns how much the kernel took, or -1 when the connection is dead. */
+static ssize_t push(struct sg_conn *conn, const uint8_t *data, size_t size)
+{
+    size_t sent = 0;
+
+    while (sent < size) {
+        ssize_t n = send(conn->fd, data + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n >= 0)
+            sent += (size_t)n;
+        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+            break;
+        else if (errno != EINTR)
+            return -1;
+    }
+    count_up(&conn->table->counters.bytes_out, sent);
+    return (ssize_t)sent;
+}
+
+static void flush(struct sg_conn *conn)
+{
+    size_t waiting = conn->out.size - conn->out_from;
+    ssize_t n = push(conn, conn->out.data + conn->out_from, waiting);
+
+    if (n < 0) {
+        lose(conn, SG_E_IO);
+        return;
+    }
+    conn->out_from += (size_t)n;
+    conn->table->out_bytes -= (size_t)n;
+    if (n > 0)
+        conn->progress_us = sg_clock_us();
+    if (conn->out_from < conn->out.size)
+        return;
+    conn->out_from = 0;
+    sg_buf_fini(&conn->out); /* a slow reader is rare: keep no memory for it */
+    if (conn->state == CONN_FINISHING)
+        begin_linger(conn);
+    else if (conn->state == CONN_OPEN)
+        conn->ops->drained(conn->user);
+    watch(conn);
+}
+
+static void sniff(struct sg_conn *conn, int events)
+{
+    uint8_t head[SG_SNIFF_BYTES];
+
+    switch (sg_sniff_look(conn->fd, events & UV_DISCONNECT, head)) {
+    case SG_SNIFF_WAIT:
+        break;
+    case SG_SNIFF_EOF:
+        close_now(conn);
+        break;
+    case SG_SNIFF_READY:
+        conn->deadline_us = 0;
+        conn->table->ops->sniffed(conn->table->user, conn, head);
+        break;
+    }
+}
+
+/* Reading is paused and the peer has shut its side down: by half (fine) or by a reset. */
+static void on_disconnect(struct sg_conn *conn)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+
+    getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0) {
+        lose(conn, SG_E_IO);
+        return;
+    }
+    conn->peer_shut = true;
+    watch(conn);
+}
+
+static void on_event(uv_poll_t *poll, int status, int events)
+{
+    struct sg_conn *conn = poll->data;
+
+    if (status < 0) {
+        conn->events = 0; /* libuv has stopped the handle */
+        lose(conn, SG_E_IO);
+        return;
+    }
+    if ((events & UV_WRITABLE) && conn->out.size > 0)
+        flush(conn);
+    if (conn->state == CONN_SNIFFING)
+        sniff(conn, events);
+    else if (conn->state == CONN_LINGERING && (events & UV_READABLE))
+        linger(conn);
+    else if (conn->state == CONN_OPEN && (events & UV_READABLE) && !conn->paused)
+        read_some(conn);
+    else if (conn->state == CONN_OPEN && (events & UV_DISCONNECT))
+        on_disconnect(conn);
+}
+
+static void check_deadlines(struct sg_conn *conn, int64_t now)
+{
+    if (conn->out.size > 0 && now - conn->progress_us > conn->table->options.send_timeout_ms * 1000) {
+        lose(conn, SG_E_TIMEOUT);
+        return;
+    }
+    if (conn->deadline_us == 0 || now < conn->deadline_us)
+        return;
+    conn->deadline_us = 0;
+    if (conn->state == CONN_OPEN)
+        conn->ops->late(conn->user);
+    else if (conn->state == CONN_SNIFFING)
+        conn->table->ops->silent(conn->table->user, conn);
+    else if (conn->state == CONN_LINGERING)
+        close_now(conn);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct sg_conn_table *table = timer->data;
+    int64_t now = sg_clock_us();
+    int i;
+
+    for (i = 0; i < table->slot_used; i++)
+        if (table->slots[i])
+            check_deadlines(table->slots[i], now);
+}
+
+int sg_conn_table_create(uv_loop_t *loop, const struct sg_conn_table_options *options,
+                         const struct sg_conn_table_ops *ops, void *user, struct sg_conn_table **out_table,
+                         struct sg_error *err)
+{
+    struct sg_conn_table *table = calloc(1, sizeof(*table));
+
+    *out_table = NULL;
+    if (!table)
+        return sg_error_set(err, SG_E_NOMEM, "no memory for the table of connections");
+    table->loop = loop;
+    table->options = *options;
+    table->ops = ops;
+    table->user = user;
+    uv_timer_init(loop, &table->tick);
+    table->tick.data = table;
+    *out_table = table;
+    return 0;
+}
+
+static void on_tick_closed(uv_handle_t *handle)
+{
+    struct sg_conn_table *table = handle->data;
+
+    free(table->slots);
+    free(table->free_slots);
+    free(table);
+}
+
+void sg_conn_table_destroy(struct sg_conn_table **table)
+{
+    if (*table)
+        uv_close((uv_handle_t *)&(*table)->tick, on_tick_closed);
+    *table = NULL;
+}
+
+int sg_conn_table_count(const struct sg_conn_table *table)
+{
+    return table->count;
+}
+
+size_t sg_conn_table_out_bytes(const struct sg_conn_table *table)
+{
+    return table->out_bytes;
+}
+
+const struct sg_conn_counters *sg_conn_table_counters(const struct sg_conn_table *table)
+{
+    return &table->counters;
+}
+
+struct sg_conn *sg_conn_find(struct sg_conn_table *table, uint64_t id)
+{
+    uint64_t slot = id & (SG_CONN_TABLE_MAX - 1);
+    struct sg_conn *conn = slot < (uint64_t)table->slot_used ? table->slots[slot] : NULL;
+
+    return conn && conn->id == id ? conn : NULL;
+}
+
+void sg_conn_each(struct sg_conn_table *table, void (*visit)(void *arg, struct sg_conn *conn), void *arg)
+{
+    int i;
+
+    for (i = 0; i < table->slot_used; i++)
+        if (table->slots[i])
+            visit(arg, table->slots[i]);
+}
+
+/* A free place in the table, or -1 when memory or SG_CONN_TABLE_MAX ran out. */
+static int take_slot(struct sg_conn_table *table)
+{
+    if (table->free_count > 0)
+        return table->free_slots[--table->free_count];
+    if (table->slot_used == table->slot_count) {
+        int count = table->slot_count ? table->slot_count * 2 : 64;
+        struct sg_conn **slots;
+        int *free_slots;
+
+        if (count > SG_CONN_TABLE_MAX)
+            return -1;
+        slots = realloc(table->slots, (size_t)count * sizeof(struct sg_conn *));
+        if (!slots)
+            return -1;
+        table->slots = slots;
+        free_slots = realloc(table->free_slots, (size_t)count * sizeof(*free_slots));
+        if (!free_slots)
+            return -1;
+        table->free_slots = free_slots;
+        table->slot_count = count;
+    }
+    return table->slot_used++;
+}
+
+int sg_conn_add(struct sg_conn_table *table, int fd, const struct sockaddr *peer, socklen_t peer_size,
+                struct sg_conn **out_conn)
+{
+    struct sg_conn *conn = NULL;
+    int slot = -1, code = SG_E_NOMEM;
+
+    *out_conn = NULL;
+    if (table->thread == 0) {
+        table->thread = sg_thread_self();
+        uv_timer_start(&table->tick, on_tick, (uint64_t)table->options.tick_ms,
+                       (uint64_t)table->options.tick_ms);
+    }
+    SG_ASSERT_THREAD(table->thread);
+    conn = calloc(1, sizeof(*conn));
+    if (!conn)
+        goto out;
+    slot = take_slot(table);
+    if (slot < 0) {
+        code = SG_E_BUSY;
+        goto out;
+    }
+    if (uv_poll_init(table->loop, &conn->poll, fd) < 0) {
+        code = SG_E_IO;
+        goto out;
+    }
+    conn->poll.data = conn;
+    conn->table = table;
+    conn->fd = fd;
+    conn->id = ++table->serial << CONN_SLOT_BITS | (uint64_t)slot;
+    sg_buf_init(&conn->out, SG_CONN_OUT_MAX_BYTES);
+    conn->peer_size = peer_size < sizeof(conn->peer) ? peer_size : sizeof(conn->peer);
+    memcpy(&conn->peer, peer, conn->peer_size);
+    table->slots[slot] = conn;
+    table->count++;
+    sg_sniff_begin(fd);
+    watch(conn);
+    *out_conn = conn;
+    conn = NULL;
+    return 0;
+out:
+    if (slot >= 0) {
+        table->slots[slot] = NULL;
+        table->free_slots[table->free_count++] = slot;
+    }
+    free(conn);
+    close(fd);
+    return code;
+}
+
+void sg_conn_start(struct sg_conn *conn, const struct sg_conn_ops *ops, void *user)
+{
+    conn->state = CONN_OPEN;
+    conn->ops = ops;
+    conn->user = user;
+    conn->deadline_us = 0;
+    watch(conn);
+}
+
+int sg_conn_release(struct sg_conn **conn)
+{
+    int fd = detach(*conn);
+
+    *conn = NULL;
+    return fd;
+}
+
+uint64_t sg_conn_id(const struct sg_conn *conn)
+{
+    return conn->id;
+}
+
+void *sg_conn_user(const struct sg_conn *conn)
+{
+    return conn->user;
+}
+
+bool sg_conn_sniffing(const struct sg_conn *conn)
+{
+    return conn->state == CONN_SNIFFING;
+}
+
+void sg_conn_set_refused(struct sg_conn *conn, bool refused)
+{
+    conn->refused = refused;
+}
+
+bool sg_conn_refused(const struct sg_conn *conn)
+{
+    return conn->refused;
+}
+
+const char *sg_conn_peer(const struct sg_conn *conn, char *out, size_t out_bytes)
+{
+    return sg_address_text((const struct sockaddr *)&conn->peer, conn->peer_size, out, out_bytes);
+}
+
+int sg_conn_send(struct sg_conn *conn, const void *data, size_t size)
+{
+    ssize_t n = 0;
+    int code;
+
+    SG_ASSERT_THREAD(conn->table->thread);
+    if (conn->out.size == 0) {
+        n = push(conn, data, size);
+        if (n < 0)
+            return SG_E_IO;
+        if ((size_t)n == size)
+            return 0;
+        conn->progress_us = sg_clock_us();
+    }
+    code = sg_buf_append(&conn->out, (const uint8_t *)data + n, size - (size_t)n);
+    if (code < 0)
+        return code;
+    conn->table->out_bytes += size - (size_t)n;
+    watch(conn);
+    return 0;
+}
+
+size_t sg_conn_unsent(const struct sg_conn *conn)
+{
+    return conn->out.size - conn->out_from;
+}
+
+void sg_conn_resume(struct sg_conn *conn)
+{
+    conn->paused = false;
+    watch(conn);
+}
+
+void sg_conn_set_deadline(struct sg_conn *conn, int64_t deadline_us)
+{
+    conn->deadline_us = deadline_us;
+}
+
+void sg_conn_close(struct sg_conn **conn)
+{
+    if (*conn && (*conn)->state != CONN_CLOSED)
+        close_now(*conn);
+    *conn = NULL;
+}
+
+void sg_conn_finish(struct sg_conn **conn, int64_t linger_ms)
+{
+    struct sg_conn *c = *conn;
+
+    *conn = NULL;
+    if (!c)
+        return;
+    c->state = CONN_FINISHING;
+    c->ops = NULL;
+    c->user = NULL;
+    c->deadline_us = 0;
+    c->linger_ms = linger_ms;
+    if (c->out.size == 0)
+        begin_linger(c);
+    else
+        watch(c);
+}
