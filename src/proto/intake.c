@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ * The book-keeping between protocols, gate and pool.
+ */
+#include "proto/intake.h"
+
+#include "base/clock.h"
+
+void sg_counter_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    /* One writer: a plain load and store are enough. */
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+void sg_intake_init(struct sg_intake *intake, const struct sg_gate_limits *limits, void (*wake)(void *arg),
+                    void *wake_arg)
+{
+    *intake = (struct sg_intake){0};
+    sg_gate_init(&intake->gate, limits);
+    sg_job_store_init(&intake->store);
+    sg_mailbox_init(&intake->done, wake, wake_arg);
+}
+
+void sg_intake_fini(struct sg_intake *intake)
+{
+    struct sg_mail_node *node = sg_intake_collect(intake);
+
+    while (node) {
+        struct sg_job *job = sg_container_of(node, struct sg_job, mail);
+
+        node = node->next;
+        sg_intake_drop(intake, &job);
+    }
+    sg_job_store_fini(&intake->store);
+}
+
+struct sg_job *sg_intake_take(struct sg_intake *intake)
+{
+    return sg_job_store_take(&intake->store);
+}
+
+int sg_intake_charge(struct sg_intake *intake, struct sg_job *job, size_t capacity,
+                     struct sg_gate_waiter *waiter)
+{
+    int code;
+
+    if (capacity <= job->charged_bytes)
+        return 0;
+    code = sg_gate_take_bytes(&intake->gate, capacity - job->charged_bytes, waiter);
+    if (code == 0)
+        job->charged_bytes = capacity;
+    return code;
+}
+
+void sg_intake_charged(struct sg_job *job, const struct sg_gate_waiter *waiter)
+{
+    job->charged_bytes += waiter->bytes;
+}
+
+int sg_intake_admit(struct sg_intake *intake, struct sg_job *job, struct sg_gate_waiter *waiter)
+{
+    int code = sg_gate_take_job(&intake->gate, waiter);
+
+    job->admitted = code == 0;
+    return code;
+}
+
+int sg_intake_submit(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job, const char *pipeline)
+{
+    job->id = ++intake->job_serial;
+    job->queued_us = sg_clock_us();
+    if (intake->ops->pipeline_get) {
+        job->pipeline = intake->ops->pipeline_get(intake->ops->ctx, pipeline, &job->error);
+        if (!job->pipeline)
+            return job->error.code < 0
+                       ? (int)job->error.code
+                       : sg_error_set(&job->error, SG_E_NOT_FOUND, "there is no pipeline to run");
+    }
+    job->in_pool = true;
+    intake->outstanding++;
+    sg_counter_add(&intake->counters.requests, 1);
+    sg_pool_submit(intake->pool, flow, job);
+    return 0;
+}
+
+static struct sg_mail_node *came_back(struct sg_intake *intake, struct sg_mail_node *chain)
+{
+    struct sg_mail_node *node;
+
+    for (node = chain; node; node = node->next) {
+        sg_container_of(node, struct sg_job, mail)->in_pool = false;
+        intake->outstanding--;
+    }
+    return chain;
+}
+
+struct sg_mail_node *sg_intake_withdraw(struct sg_intake *intake, struct sg_flow *flow)
+{
+    return intake->pool ? came_back(intake, sg_pool_withdraw(intake->pool, flow)) : NULL;
+}
+
+struct sg_mail_node *sg_intake_collect(struct sg_intake *intake)
+{
+    return came_back(intake, sg_mailbox_take_all(&intake->done));
+}
+
+void sg_intake_drop(struct sg_intake *intake, struct sg_job **take_job)
+{
+    struct sg_job *job = *take_job;
+
+    if (!job)
+        return;
+    if (job->pipeline && intake->ops->pipeline_put)
+        intake->ops->pipeline_put(intake->ops->ctx, job->pipeline);
+    job->pipeline = NULL;
+    if (job->admitted)
+        sg_gate_give_job(&intake->gate);
+    sg_gate_give_bytes(&intake->gate, job->charged_bytes);
+    sg_job_store_give(&intake->store, take_job);
+}
+
+void sg_intake_replied(struct sg_intake *intake, int code)
+{
+    sg_counter_add(&intake->counters.replies, 1);
+    if (code < 0 && -1 - code < SG_ERR_COUNT)
+        sg_counter_add(&intake->counters.errors[-1 - code], 1);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * What every protocol does with jobs: take an empty one, charge the gate for its bytes, have it admitted,
+ * hand it to the workers, and give everything back at the end. Keeps the server's counters. Loop thread only.
+ */
+#ifndef SG_PROTO_INTAKE_H
+#define SG_PROTO_INTAKE_H
+
+#include "pipe/gate.h"
+#include "pipe/job.h"
+#include "pipe/pool.h"
+
+/* Written by the loop thread, readable by any (relaxed). */
+struct sg_counters {
+    _Atomic uint64_t accepted;             /* connections */
+    _Atomic uint64_t refused;              /* connections over the limit */
+    _Atomic uint64_t requests;             /* jobs handed to the workers */
+    _Atomic uint64_t replies;              /* replies sent, errors included */
+    _Atomic uint64_t dropped;              /* jobs whose client had gone */
+    _Atomic uint64_t errors[SG_ERR_COUNT]; /* error replies by code, index -1 - code */
+};
+
+struct sg_intake {
+    const struct sg_job_ops *ops;
+    struct sg_gate gate;
+    struct sg_job_store store;
+    struct sg_mailbox done;
+    struct sg_pool *pool; /* NULL until the workers have started */
+    uint64_t job_serial;
+    int outstanding; /* jobs handed to the pool and not yet back */
+    struct sg_counters counters;
+};
+
+void sg_counter_add(_Atomic uint64_t *counter, uint64_t n);
+
+/* wake is called by workers when replies are there. */
+void sg_intake_init(struct sg_intake *intake, const struct sg_gate_limits *limits, void (*wake)(void *arg),
+                    void *wake_arg);
+/* The pool must have been destroyed. Drops what is left in the mailbox. */
+void sg_intake_fini(struct sg_intake *intake);
+
+/* An empty job; NULL when memory ran out. */
+struct sg_job *sg_intake_take(struct sg_intake *intake);
+/* Charges the gate so that the job may hold `capacity` bytes of picture. 0; SG_E_BUSY (with a waiter: it is
+ * queued, and its `granted` must call sg_intake_charged). */
+int sg_intake_charge(struct sg_intake *intake, struct sg_job *job, size_t capacity,
+                     struct sg_gate_waiter *waiter);
+void sg_intake_charged(struct sg_job *job, const struct sg_gate_waiter *waiter);
+/* A place for the complete job. 0; SG_E_BUSY as above, where `granted` must set job->admitted. */
+int sg_intake_admit(struct sg_intake *intake, struct sg_job *job, struct sg_gate_waiter *waiter);
+/* Gives an admitted job its id and pipeline and hands it to the workers. On failure (no such pipeline) the
+ * job stays the caller's and job->error says why. */
+int sg_intake_submit(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job,
+                     const char *pipeline);
+/* Takes back what waits in the flow, in order, linked by mail.next. */
+struct sg_mail_node *sg_intake_withdraw(struct sg_intake *intake, struct sg_flow *flow);
+/* Done jobs, oldest first, linked by mail.next. */
+struct sg_mail_node *sg_intake_collect(struct sg_intake *intake);
+/* Gives back all that the job holds, and the job. */
+void sg_intake_drop(struct sg_intake *intake, struct sg_job **take_job);
+/* Counts a reply with that error code (SG_OK = a result). */
+void sg_intake_replied(struct sg_intake *intake, int code);
+
+#endif

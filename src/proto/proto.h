@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ * A protocol: told apart by the first four bytes of a connection, turns bytes into jobs and jobs into
+ * replies. Adding one touches its file, its test, the array in proto.c, meson.build. Loop thread only, but
+ * for the encode function that it gives its jobs.
+ */
+#ifndef SG_PROTO_PROTO_H
+#define SG_PROTO_PROTO_H
+
+#include "net/conn.h"
+#include "proto/intake.h"
+#include "proto/server.h"
+
+struct sg_session;
+
+/* What the server asks of one connection's protocol. */
+struct sg_session_ops {
+    /* A job of this session is back from the workers and is the session's again. */
+    void (*job_done)(struct sg_session *session, struct sg_job *job);
+    /* The server is stopping: read no further, answer what was admitted, then finish. Called once. */
+    void (*drain)(struct sg_session *session);
+    /* Close now; jobs still with the workers are marked cancelled. */
+    void (*abandon)(struct sg_session *session);
+};
+
+/* First member of every protocol's own struct; the user pointer of its connection. */
+struct sg_session {
+    const struct sg_session_ops *ops;
+    struct sg_conn *conn;
+    struct sg_intake *intake;
+    const struct sg_server_options *options;
+};
+
+struct sg_proto_ops {
+    const char *name;
+    bool (*match)(const uint8_t head[SG_SNIFF_BYTES]);
+    /* Takes the connection over. With a refusal it answers that error and finishes, whatever the client
+     * sends. */
+    void (*open)(struct sg_conn *conn, struct sg_intake *intake, const struct sg_server_options *options,
+                 const struct sg_error *refusal);
+};
+
+/* The protocol those bytes choose. Never NULL: what is nothing else is a seed frame. */
+const struct sg_proto_ops *sg_proto_find(const uint8_t head[SG_SNIFF_BYTES]);
+
+extern const struct sg_proto_ops sg_proto_seed;
+extern const struct sg_proto_ops sg_proto_http;
+extern const struct sg_proto_ops sg_proto_v2;
+
+#endif

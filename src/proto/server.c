@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT
+ * The loop: accepts, sniffs, hands connections to protocols and done jobs back to them, and stops in order:
+ * listener, reading, what was admitted, connections, workers, loop. All but sg_server_stop, the counters and
+ * the workers' wake-up runs on the loop thread.
+ */
+#include "proto/server.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "net/conn.h"
+#include "net/listen.h"
+#include "proto/proto.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SERVER_REFUSE_EXTRA  64   /* connections over the limit that are being told so */
+#define SERVER_REFUSE_MS     1000 /* how long such a one may stay silent */
+#define SERVER_TICK_LEAST_MS 10
+#define SERVER_TICK_MOST_MS  250
+
+struct sg_server {
+    struct sg_server_options options;
+    uv_loop_t loop;
+    bool loop_ready;
+    uv_async_t replies_async, stop_async;
+    uv_prepare_t turn;
+    uv_timer_t drain_timer;
+    uv_signal_t signals[2];
+    struct sg_listener *listener;
+    struct sg_conn_table *conns;
+    struct sg_intake intake;
+    atomic_int stop_asked;
+    int stop_seen;  /* 0 serving, 1 draining, 2 at once */
+    bool over_full; /* the listener rests because of SERVER_REFUSE_EXTRA */
+    int abandoned;
+};
+
+void sg_server_options_init(struct sg_server_options *options)
+{
+    *options = (struct sg_server_options){
+        .listen = "127.0.0.1:8080",
+        .max_connections = 4096,
+        .max_pipelined = 32,
+        .max_jobs = 256,
+        .max_frame_bytes = (size_t)64 << 20,
+        .max_queue_bytes = (size_t)512 << 20,
+        .max_memory = (size_t)1 << 30,
+        .receive_timeout_ms = 30000,
+        .send_timeout_ms = 30000,
+        .drain_timeout_ms = 10000,
+        .handle_signals = true,
+    };
+}
+
+static void on_accepted(void *user, int fd, const struct sockaddr *peer, socklen_t peer_size)
+{
+    struct sg_server *server = user;
+    struct sg_conn *conn;
+    int count;
+
+    if (sg_conn_add(server->conns, fd, peer, peer_size, &conn) < 0) {
+        sg_log(SG_LOG_WARN, "a connection could not be taken", "open=%d", sg_conn_table_count(server->conns));
+        return;
+    }
+    sg_counter_add(&server->intake.counters.accepted, 1);
+    count = sg_conn_table_count(server->conns);
+    if (count > server->options.max_connections) {
+        sg_counter_add(&server->intake.counters.refused, 1);
+        sg_conn_set_refused(conn, true);
+        sg_conn_set_deadline(conn, sg_clock_us() + SERVER_REFUSE_MS * 1000);
+    } else if (server->options.idle_timeout_ms > 0) {
+        sg_conn_set_deadline(conn, sg_clock_us() + server->options.idle_timeout_ms * 1000);
+    }
+    if (count >= server->options.max_connections + SERVER_REFUSE_EXTRA) {
+        server->over_full = true;
+        sg_listener_accept(server->listener, false);
+    }
+}
+
+static void open_protocol(struct sg_server *server, struct sg_conn *conn, const struct sg_proto_ops *proto)
+{
+    struct sg_error refusal;
+    bool refused = sg_conn_refused(conn);
+
+    if (sg_log_enabled(SG_LOG_DEBUG)) {
+        char peer[64];
+
+        sg_log(SG_LOG_DEBUG, "connection", "conn=%llu peer=%s protocol=%s",
+               (unsigned long long)sg_conn_id(conn), sg_conn_peer(conn, peer, sizeof(peer)), proto->name);
+    }
+    if (refused)
+        sg_error_set(&refusal, SG_E_BUSY,
+                     "the server has %d connections open, the limit is %d (max_connections); try again later",
+                     sg_conn_table_count(server->conns) - 1, server->options.max_connections);
+    proto->open(conn, &server->intake, &server->options, refused ? &refusal : NULL);
+}
+
+static void on_sniffed(void *user, struct sg_conn *conn, const uint8_t head[SG_SNIFF_BYTES])
+{
+    open_protocol(user, conn, sg_proto_find(head));
+}
+
+static void on_silent(void *user, struct sg_conn *conn)
+{
+    /* A refused client that waits for the server to speak first is told why it is closed. */
+    if (sg_conn_refused(conn))
+        open_protocol(user, conn, &sg_proto_seed);
+    else
+        sg_conn_close(&conn);
+}
+
+static void on_left(void *user)
+{
+    struct sg_server *server = user;
+
+    if (!server->over_full || server->stop_seen)
+        return;
+    server->over_full = false;
+    sg_listener_accept(server->listener, true);
+}
+
+static const struct sg_conn_table_ops table_ops = {
+    .sniffed = on_sniffed, .silent = on_silent, .left = on_left};
+
+static void on_replies(uv_async_t *async)
+{
+    struct sg_server *server = async->data;
+    struct sg_mail_node *node = sg_intake_collect(&server->intake);
+
+    while (node) {
+        struct sg_job *job = sg_container_of(node, struct sg_job, mail);
+        struct sg_conn *conn = sg_conn_find(server->conns, job->conn_id);
+        struct sg_session *session = conn ? sg_conn_user(conn) : NULL;
+
+        node = node->next;
+        if (session) {
+            session->ops->job_done(session, job);
+        } else {
+            sg_counter_add(&server->intake.counters.dropped, 1);
+            sg_intake_drop(&server->intake, &job);
+        }
+    }
+}
+
+static void wake_loop(void *arg)
+{
+    uv_async_send(arg);
+}
+
+static void drain_one(void *arg, struct sg_conn *conn)
+{
+    struct sg_session *session = sg_conn_user(conn);
+
+    (void)arg;
+    if (session)
+        session->ops->drain(session);
+    else if (sg_conn_sniffing(conn))
+        sg_conn_close(&conn);
+}
+
+static void abandon_one(void *arg, struct sg_conn *conn)
+{
+    struct sg_session *session = sg_conn_user(conn);
+
+    (void)arg;
+    if (session)
+        session->ops->abandon(session);
+    else
+        sg_conn_close(&conn);
+}
+
+static void stop_at_once(struct sg_server *server)
+{
+    if (server->stop_seen >= 2)
+        return;
+    server->stop_seen = 2;
+    server->abandoned = server->intake.gate.jobs;
+    sg_conn_each(server->conns, abandon_one, NULL);
+}
+
+static void on_drain_timeout(uv_timer_t *timer)
+{
+    stop_at_once(timer->data);
+}
+
+static void begin_stop(struct sg_server *server)
+{
+    server->stop_seen = 1;
+    sg_log(SG_LOG_INFO, "stopping", "in_flight=%d connections=%d", server->intake.gate.jobs,
+           sg_conn_table_count(server->conns));
+    sg_listener_close(&server->listener);
+    uv_timer_start(&server->drain_timer, on_drain_timeout, (uint64_t)server->options.drain_timeout_ms, 0);
+    sg_conn_each(server->conns, drain_one, NULL);
+}
+
+static void on_stop(uv_async_t *async)
+{
+    struct sg_server *server = async->data;
+    int asked = atomic_load(&server->stop_asked);
+
+    if (asked >= 1 && server->stop_seen == 0)
+        begin_stop(server);
+    if (asked >= 2)
+        stop_at_once(server);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct sg_server *server = handle->data;
+
+    sg_log(SG_LOG_INFO, "signal", "signal=%s", number == SIGINT ? "SIGINT" : "SIGTERM");
+    sg_server_stop(server);
+    if (atomic_load(&server->stop_asked) >= 2)
+        uv_signal_stop(handle); /* a third one takes the system's way: the process ends */
+}
+
+/* Once per turn of the loop, before it sleeps. */
+static void on_turn(uv_prepare_t *turn)
+{
+    struct sg_server *server = turn->data;
+
+    sg_gate_serve(&server->intake.gate, sg_conn_table_out_bytes(server->conns));
+    if (server->stop_seen == 0)
+        return;
+    /* At once: workers are waited for in destroy. */
+    if (sg_conn_table_count(server->conns) == 0 &&
+        (server->intake.outstanding == 0 || server->stop_seen == 2))
+        uv_stop(&server->loop);
+}
+
+static int64_t tick_ms(const struct sg_server_options *options)
+{
+    int64_t least = options->receive_timeout_ms;
+
+    if (options->send_timeout_ms < least)
+        least = options->send_timeout_ms;
+    if (options->idle_timeout_ms > 0 && options->idle_timeout_ms < least)
+        least = options->idle_timeout_ms;
+    least /= 4;
+    if (least < SERVER_TICK_LEAST_MS)
+        return SERVER_TICK_LEAST_MS;
+    return least > SERVER_TICK_MOST_MS ? SERVER_TICK_MOST_MS : least;
+}
+
+static int check_options(const struct sg_server_options *o, struct sg_error *err)
+{
+    if (!o->json_seed || !o->listen)
+        return sg_error_set(err, SG_E_INTERNAL, "server options lack json_seed or listen");
+    if (o->max_connections < 1 || o->max_connections > SG_CONN_TABLE_MAX - SERVER_REFUSE_EXTRA)
+        return sg_error_set(err, SG_E_INVALID, "max_connections is %d, allowed is 1 to %d",
+                            o->max_connections, SG_CONN_TABLE_MAX - SERVER_REFUSE_EXTRA);
+    if (o->max_pipelined < 1 || o->max_jobs < 1 || o->max_frame_bytes < 1)
+        return sg_error_set(err, SG_E_INVALID,
+                            "max_pipelined, max_queue and max_image_bytes must be at least 1");
+    return 0;
+}
+
+static int init_loop(struct sg_server *server, struct sg_error *err)
+{
+    int i, code = uv_loop_init(&server->loop);
+
+    if (code < 0)
+        return sg_error_set(err, SG_E_IO, "cannot make an event loop: %s", uv_strerror(code));
+    uv_async_init(&server->loop, &server->replies_async, on_replies);
+    uv_async_init(&server->loop, &server->stop_async, on_stop);
+    uv_prepare_init(&server->loop, &server->turn);
+    uv_timer_init(&server->loop, &server->drain_timer);
+    for (i = 0; i < 2; i++) {
+        uv_signal_init(&server->loop, &server->signals[i]);
+        server->signals[i].data = server;
+    }
+    server->replies_async.data = server;
+    server->stop_async.data = server;
+    server->turn.data = server;
+    server->drain_timer.data = server;
+    server->loop_ready = true;
+    return 0;
+}
+
+int sg_server_create(const struct sg_server_options *options, struct sg_server **out_server,
+                     struct sg_error *err)
+{
+    struct sg_conn_table_options table = {.send_timeout_ms = options->send_timeout_ms,
+                                          .tick_ms = tick_ms(options)};
+    struct sg_gate_limits limits = {.max_jobs = options->max_jobs,
+                                    .max_bytes = options->max_queue_bytes,
+                                    .max_memory = options->max_memory};
+    struct sg_server *server = NULL;
+    int code = check_options(options, err);
+
+    *out_server = NULL;
+    if (code < 0)
+        return code;
+    server = calloc(1, sizeof(*server));
+    if (!server)
+        return sg_error_set(err, SG_E_NOMEM, "no memory for the server");
+    server->options = *options;
+    if (server->options.max_frame_bytes > SG_SERVER_MAX_FRAME_BYTES)
+        server->options.max_frame_bytes = SG_SERVER_MAX_FRAME_BYTES;
+    sg_intake_init(&server->intake, &limits, wake_loop, &server->replies_async);
+    code = init_loop(server, err);
+    if (code < 0)
+        goto out;
+    code = sg_conn_table_create(&server->loop, &table, &table_ops, server, &server->conns, err);
+    if (code < 0)
+        goto out;
+    code = sg_listener_open(&server->loop, options->listen, on_accepted, server, &server->listener, err);
+    if (code < 0)
+        goto out;
+    server->options.listen = NULL; /* was borrowed */
+    *out_server = server;
+    server = NULL;
+out:
+    sg_server_destroy(&server);
+    return code;
+}
+
+const char *sg_server_address(const struct sg_server *server)
+{
+    return server->listener ? sg_listener_address(server->listener) : "";
+}
+
+int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, struct sg_error *err)
+{
+    server->intake.ops = ops;
+    return sg_pool_create(server->options.workers, ops, &server->intake.done, &server->intake.pool, err);
+}
+
+int sg_server_run(struct sg_server *server, struct sg_error *err)
+{
+    if (!server->intake.pool)
+        return sg_error_set(err, SG_E_INTERNAL, "sg_server_run before sg_server_start");
+    if (server->options.handle_signals) {
+        signal(SIGPIPE, SIG_IGN);
+        uv_signal_start(&server->signals[0], on_signal, SIGINT);
+        uv_signal_start(&server->signals[1], on_signal, SIGTERM);
+    }
+    uv_prepare_start(&server->turn, on_turn);
+    sg_listener_accept(server->listener, true);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    uv_prepare_stop(&server->turn);
+    if (server->abandoned > 0)
+        return sg_error_set(err, SG_E_SHUTDOWN,
+                            "stopped with %d requests unanswered; drain_timeout_ms (%lld) allows them time",
+                            server->abandoned, (long long)server->options.drain_timeout_ms);
+    return 0;
+}
+
+void sg_server_stop(struct sg_server *server)
+{
+    atomic_fetch_add(&server->stop_asked, 1);
+    uv_async_send(&server->stop_async);
+}
+
+static void fini_loop(struct sg_server *server)
+{
+    int i;
+
+    uv_close((uv_handle_t *)&server->replies_async, NULL);
+    uv_close((uv_handle_t *)&server->stop_async, NULL);
+    uv_close((uv_handle_t *)&server->turn, NULL);
+    uv_close((uv_handle_t *)&server->drain_timer, NULL);
+    for (i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&server->signals[i], NULL);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&server->loop);
+}
+
+void sg_server_destroy(struct sg_server **server)
+{
+    struct sg_server *s = *server;
+
+    *server = NULL;
+    if (!s)
+        return;
+    s->stop_seen = 2;
+    if (s->conns)
+        sg_conn_each(s->conns, abandon_one, NULL);
+    sg_listener_close(&s->listener);
+    sg_pool_destroy(&s->intake.pool);
+    sg_intake_fini(&s->intake);
+    sg_conn_table_destroy(&s->conns);
+    if (s->loop_ready)
+        fini_loop(s);
+    free(s);
+}
+
+const struct sg_counters *sg_server_counters(const struct sg_server *server)
+{
+    return &server->intake.counters;
+}

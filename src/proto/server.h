@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * The server: one port, the loop, the workers, and how they start and stop. app wires it:
+ *
+ *     sg_server_create(&options, &server, err)    the port is bound: a busy one fails before models load
+ *     sg_server_start(server, &job_ops, err)      workers open their state, all at the same time
+ *     sg_server_run(server, err)                  serves until SIGINT, SIGTERM or sg_server_stop
+ *     sg_server_destroy(&server)                  then models and pipelines may go
+ */
+#ifndef SG_PROTO_SERVER_H
+#define SG_PROTO_SERVER_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "data/result.h"
+#include "pipe/job.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* No picture is larger: lengths above it are what HTTP methods and "SGT2" look like. */
+#define SG_SERVER_MAX_FRAME_BYTES ((size_t)512 << 20)
+/* A picture must arrive in receive_timeout_ms plus the time it takes at this rate. */
+#define SG_SERVER_MIN_RATE_BYTES_PER_S 16384
+
+struct sg_server;
+struct sg_counters; /* proto/intake.h */
+
+struct sg_server_options {
+    const char *listen;         /* HOST:PORT; the text must live until sg_server_create returns */
+    int workers;                /* 0 = one per core */
+    int max_connections;        /* more are answered "busy" and closed */
+    int max_pipelined;          /* frames of one connection read ahead of its replies */
+    int max_jobs;               /* admitted and unanswered, all connections */
+    size_t max_frame_bytes;     /* of one encoded picture; clamped to SG_SERVER_MAX_FRAME_BYTES */
+    size_t max_queue_bytes;     /* of all pictures received or arriving */
+    size_t max_memory;          /* of pictures, jobs and unread replies */
+    int64_t receive_timeout_ms; /* from the first byte of a frame to its last, see the minimum rate */
+    int64_t send_timeout_ms;    /* a reply of which the client reads nothing */
+    int64_t idle_timeout_ms;    /* between frames; 0 = never */
+    int64_t drain_timeout_ms;   /* after SIGTERM */
+    bool handle_signals;        /* SIGINT and SIGTERM stop the server; SIGPIPE is ignored */
+    /* The seed reply (sg_json_seed of codec). Any worker's thread. */
+    int (*json_seed)(const struct sg_result *result, const struct sg_error *err, size_t max_bytes,
+                     struct sg_buf *out);
+};
+
+/* Every default but listen (127.0.0.1:8080) is for a machine of a few gigabytes; json_seed stays NULL. */
+void sg_server_options_init(struct sg_server_options *options);
+
+/* Binds and listens. SG_E_INVALID, SG_E_IO, SG_E_NOMEM. */
+int sg_server_create(const struct sg_server_options *options, struct sg_server **out_server,
+                     struct sg_error *err);
+/* "127.0.0.1:43817": what is really bound. */
+const char *sg_server_address(const struct sg_server *server);
+/* Starts the workers; ops must live until sg_server_destroy. What ops->open said, or SG_E_NOMEM. */
+int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, struct sg_error *err);
+/* Serves on the calling thread, which becomes the loop thread. 0: stopped, everything admitted was answered.
+ * SG_E_SHUTDOWN: stopped, err says how many requests were abandoned. */
+int sg_server_run(struct sg_server *server, struct sg_error *err);
+/* Any thread: stops accepting and reading, answers what was admitted, within drain_timeout_ms. A second call
+ * stops at once. The same as the signals. */
+void sg_server_stop(struct sg_server *server);
+/* After run, or instead of it. Waits for workers to end the job they are at; accepts NULL. */
+void sg_server_destroy(struct sg_server **server);
+
+/* Any thread. */
+const struct sg_counters *sg_server_counters(const struct sg_server *server);
+
+#endif
