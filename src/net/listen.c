@@ -158,14 +158,17 @@ static void set_port(struct sockaddr *address, in_port_t port)
 
 static void note_address(struct sg_listener *listener, int fd, in_port_t *port)
 {
-    struct sockaddr_storage bound = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = {.v6 = {.sin6_family = AF_UNSPEC}};
     socklen_t size = sizeof(bound);
 
-    if (getsockname(fd, (struct sockaddr *)&bound, &size) < 0)
+    if (getsockname(fd, &bound.any, &size) < 0)
         return;
-    sg_address_text((struct sockaddr *)&bound, size, listener->address, sizeof(listener->address));
-    *port = bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&bound)->sin6_port
-                                        : ((struct sockaddr_in *)(void *)&bound)->sin_port;
+    sg_address_text(&bound.any, size, listener->address, sizeof(listener->address));
+    *port = bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port;
 }
 
 static int bind_all(struct sg_listener *listener, const char *text, struct addrinfo *infos, bool every,
