@@ -10,6 +10,17 @@
 /* One row per line, so that two branches that add kinds merge. */
 /* clang-format off */
 #define SG_HEAD_KIND_TABLE(X) \
+    X(blazeface) \
+    X(ultraface) \
+    X(scrfd) \
+    X(retinaface) \
+    X(yunet) \
+    X(ssd_variance) \
+    X(nanodet) \
+    X(nanodet_plus) \
+    X(picodet) \
+    X(fastestdet) \
+    X(yolo_fastestv2) \
     /* end of the list */
 /* clang-format on */
 

@@ -127,6 +127,7 @@ static const char *const coco91[] = {"person",
                                      NULL};
 
 static const char *const face[] = {"face", NULL};
+static const char *const mask[] = {"Mask", "NoMask", NULL}; /* AIZOO FaceMaskDetection */
 static const char *const person[] = {"person", NULL};
 static const char *const text[] = {"text", NULL};
 
@@ -139,7 +140,7 @@ static const struct {
     {                                                                                                        \
 #name, name, (int)(sizeof(name) / sizeof(name[0])) - 1                                               \
     }
-    SET(coco80), SET(coco91), SET(face), SET(person), SET(text),
+    SET(coco80), SET(coco91), SET(face), SET(mask), SET(person), SET(text),
 #undef SET
 };
 

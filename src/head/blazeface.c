@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ * BlazeFace (Bazarevsky et al. 2019; decode as in MediaPipe's TensorsToDetections): one score and 16 numbers
+ * per anchor: the box centre relative to the anchor and its size, then six points relative to the anchor, all
+ * in input pixels. Score = sigmoid of the logit cut to +-100. Anchors are cell centres, two per cell of a
+ * 16 x 16 grid, then six per cell of an 8 x 8 grid, whatever the input size.
+ */
+#include "head/find.h"
+#include "head/floats.h"
+#include "head/kinds.h"
+#include "head/levels.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FINE_ROWS   512 /* 16 x 16 x 2 */
+#define COARSE_ROWS 384 /* 8 x 8 x 6 */
+#define NUMBERS     16
+#define POINTS      6
+#define LOGIT_LIMIT 100.0f
+
+/* Outputs: two pairs of scores and numbers, or one pair that holds both grids. */
+struct blazeface {
+    int pairs;
+    int output[4]; /* scores of each pair, then numbers of each pair */
+    int64_t rows[4], channels[4];
+    float width, height;
+};
+
+static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
+                   struct blazeface *state, struct sg_error *err)
+{
+    static const char *const names[] = {"scores", "boxes and points"};
+    uint32_t used = 0;
+    int i;
+
+    if (count != 2 && count != 4)
+        return sg_error_set(err, SG_E_MODEL, "expected 2 or 4 outputs, got %d", count);
+    if (spec->input_width < 1 || spec->input_height < 1)
+        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
+    state->pairs = count / 2;
+    state->width = (float)spec->input_width;
+    state->height = (float)spec->input_height;
+    for (i = 0; i < count; i++) {
+        state->channels[i] = i < state->pairs ? 1 : NUMBERS;
+        state->rows[i] = state->pairs == 1       ? FINE_ROWS + COARSE_ROWS
+                         : i % state->pairs == 0 ? FINE_ROWS
+                                                 : COARSE_ROWS;
+        state->output[i] = sg_level_find(outputs, count, state->rows[i], state->channels[i], &used);
+        if (state->output[i] < 0)
+            return sg_level_missing(err, outputs, count, state->rows[i], state->channels[i],
+                                    names[i / state->pairs],
+                                    spec->input_width / (i % state->pairs == 0 ? 16 : 8));
+    }
+    return SG_OK;
+}
+
+static void match(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                  const struct sg_head_spec *spec, struct sg_head_guess *guess)
+{
+    struct blazeface state = {0};
+
+    (void)signature;
+    if (prepare(outputs, count, spec, &state, NULL) < 0)
+        return;
+    guess->confidence = 95;
+    snprintf(guess->evidence, sizeof(guess->evidence),
+             "%d outputs: a score and 16 numbers (box, 6 points) for 512 + 384 anchors", count);
+    sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_LETTERBOX, 127.5f, 127.5f, 0.0f,
+                   "MediaPipe: RGB, -1..1, centred letterbox on black");
+    guess->threshold = 0.5f;
+    guess->iou = 0.3f;
+    guess->class_count = 1;
+    snprintf(guess->labels, sizeof(guess->labels), "face");
+}
+
+static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+{
+    struct blazeface *state = calloc(1, sizeof(*state));
+    int code;
+
+    (void)signature;
+    if (!state)
+        return sg_error_set(err, SG_E_NOMEM, "out of memory");
+    code = prepare(outputs, count, spec, state, err);
+    if (code < 0) {
+        free(state);
+        return code;
+    }
+    *out_state = state;
+    return SG_OK;
+}
+
+static int views(const struct blazeface *state, const struct sg_tensor *outputs, int count, int item,
+                 struct sg_detections *detections, const float **out_views, struct sg_error *err)
+{
+    const struct sg_tensor *tensors[4];
+    int n = 2 * state->pairs;
+    int code = sg_count_check(err, "blazeface", count, n);
+    int i;
+
+    if (code < 0)
+        return code;
+    for (i = 0; i < n; i++)
+        tensors[i] = &outputs[state->output[i]];
+    code = sg_levels_check(err, tensors, n, item, state->rows, state->channels, &item);
+    if (code < 0)
+        return code;
+    return sg_head_views(tensors, n, item, detections, 0, out_views, NULL, err);
+}
+
+/* Centre of an anchor of the whole list, input pixels. */
+static struct sg_point anchor(const struct blazeface *state, int64_t row)
+{
+    int64_t side = row < FINE_ROWS ? 16 : 8;
+    int64_t cell = row < FINE_ROWS ? row / 2 : (row - FINE_ROWS) / 6;
+
+    return (struct sg_point){((float)(cell % side) + 0.5f) * state->width / (float)side,
+                             ((float)(cell / side) + 0.5f) * state->height / (float)side};
+}
+
+static int detect(const void *opaque, const struct sg_tensor *outputs, int count, int item,
+                  const struct sg_head_options *options, struct sg_detections *out, struct sg_error *err)
+{
+    const struct blazeface *state = opaque;
+    const float *view[4];
+    float threshold = sg_head_threshold(options, 0);
+    int64_t base = 0, row;
+    int code = views(state, outputs, count, item, out, view, err);
+    int i;
+
+    for (i = 0; i < state->pairs && code == SG_OK; i++) {
+        for (row = 0; row < state->rows[i] && code == SG_OK; row++) {
+            float logit = view[i][row];
+            const float *box = view[state->pairs + i] + row * NUMBERS;
+            struct sg_detection found = {.row = base + row};
+            struct sg_point at;
+
+            logit = logit > LOGIT_LIMIT ? LOGIT_LIMIT : logit < -LOGIT_LIMIT ? -LOGIT_LIMIT : logit;
+            found.score = sg_sigmoid(logit);
+            if (!(found.score >= threshold))
+                continue;
+            at = anchor(state, base + row);
+            at.x += box[0];
+            at.y += box[1];
+            found.box = (struct sg_box){at.x - 0.5f * box[2], at.y - 0.5f * box[3], at.x + 0.5f * box[2],
+                                        at.y + 0.5f * box[3]};
+            code = sg_head_push(out, &found, err);
+        }
+        base += state->rows[i];
+    }
+    return code;
+}
+
+/* Points in the model's order: right eye, left eye, nose tip, mouth, right ear, left ear. */
+static int refine(const void *opaque, const struct sg_tensor *outputs, int count, int item,
+                  const struct sg_head_options *options, struct sg_detections *detections,
+                  struct sg_error *err)
+{
+    const struct blazeface *state = opaque;
+    const float *view[4];
+    int code = views(state, outputs, count, item, detections, view, err);
+    int i, k;
+
+    (void)options;
+    for (i = 0; i < detections->count && code == SG_OK; i++) {
+        struct sg_detection *found = &detections->items[i];
+        struct sg_point at = anchor(state, found->row);
+        bool second = state->pairs == 2 && found->row >= FINE_ROWS;
+        const float *points =
+            view[state->pairs + second] + (found->row - (second ? FINE_ROWS : 0)) * NUMBERS + 4;
+        int first = sg_detections_points(detections, POINTS);
+
+        if (first < 0)
+            return sg_error_set(err, first, "out of memory while listing points");
+        for (k = 0; k < POINTS; k++)
+            detections->points[first + k] = (struct sg_keypoint){
+                .x = at.x + points[2 * k], .y = at.y + points[2 * k + 1], .score = -1.0f};
+        found->first_point = first;
+        found->point_count = POINTS;
+    }
+    return code;
+}
+
+const struct sg_head_ops sg_head_blazeface = {
+    .name = "blazeface",
+    .summary = "MediaPipe BlazeFace: scores, boxes and six points for 896 anchors",
+    .task = SG_TASK_DETECT,
+    .match = match,
+    .create = create,
+    .destroy = free,
+    .detect = detect,
+    .refine = refine,
+};

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ * Outputs per stride; see levels.h.
+ */
+#include "head/levels.h"
+
+#include "head/find.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int sg_levels_make(struct sg_level *levels, int width, int height, const int *strides, int count,
+                   int per_cell)
+{
+    int i;
+
+    if (width < 1 || height < 1 || per_cell < 1)
+        return SG_E_INVALID;
+    for (i = 0; i < count; i++) {
+        if (strides[i] < 1)
+            return SG_E_INVALID;
+        levels[i].stride = strides[i];
+        levels[i].columns = (width + strides[i] - 1) / strides[i];
+        levels[i].rows = (height + strides[i] - 1) / strides[i];
+        levels[i].per_cell = per_cell;
+        levels[i].count = (int64_t)levels[i].columns * levels[i].rows * per_cell;
+    }
+    return SG_OK;
+}
+
+static bool fits(const struct sg_tensor *tensor, int64_t rows, int64_t channels)
+{
+    const int64_t *dims = tensor->dims;
+
+    if (!sg_tensor_readable(tensor) || tensor->rank < 2 || tensor->rank > 3)
+        return false;
+    return dims[tensor->rank - 2] == rows && dims[tensor->rank - 1] == channels;
+}
+
+int sg_level_find(const struct sg_tensor *outputs, int count, int64_t rows, int64_t channels, uint32_t *used)
+{
+    int i;
+
+    for (i = 0; i < count && i < SG_SIGNATURE_MAX_IO; i++) {
+        if (*used >> i & 1u || !fits(&outputs[i], rows, channels))
+            continue;
+        *used |= 1u << i;
+        return i;
+    }
+    return -1;
+}
+
+int sg_level_missing(struct sg_error *err, const struct sg_tensor *outputs, int count, int64_t rows,
+                     int64_t channels, const char *what, int stride)
+{
+    char list[256] = "(none)", dims[64];
+    size_t used = 0;
+    int i;
+
+    for (i = 0; i < count && used < sizeof(list); i++) {
+        int n = snprintf(list + used, sizeof(list) - used, "%s\"%s\" %s", i ? ", " : "",
+                         outputs[i].name ? outputs[i].name : "",
+                         sg_dims_text(outputs[i].dims, outputs[i].rank, dims, sizeof(dims)));
+
+        used += n > 0 ? (size_t)n : 0;
+    }
+    return sg_error_set(
+        err, SG_E_MODEL,
+        "expected an output of %lldx%lld (%s, stride %d), got %s; check `width`, `height` and `head`",
+        (long long)rows, (long long)channels, what, stride, list);
+}
+
+int sg_levels_check(struct sg_error *err, const struct sg_tensor *const *tensors, int n, int item,
+                    const int64_t *rows, const int64_t *channels, int *out_item)
+{
+    int i;
+
+    *out_item = item;
+    for (i = 0; i < n; i++) {
+        bool batch = tensors[i]->rank == 3;
+
+        if (!fits(tensors[i], rows[i], channels[i]) || tensors[i]->rank != tensors[0]->rank ||
+            item >= (batch ? tensors[i]->dims[0] : 1))
+            return sg_shape_error(err, tensors[i], "%s%lldx%lld with picture %d of the batch",
+                                  batch ? "Nx" : "", (long long)rows[i], (long long)channels[i], item);
+        if (!batch)
+            *out_item = -1;
+    }
+    return SG_OK;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * Detectors that speak once per stride: which output belongs to which grid is told by its shape,
+ * rows x channels with rows = cells of the grid x anchors per cell. Pure; any thread.
+ */
+#ifndef SG_HEAD_LEVELS_H
+#define SG_HEAD_LEVELS_H
+
+#include "head/head.h"
+
+#include <math.h>
+
+struct sg_level {
+    int stride;        /* input pixels per cell */
+    int columns, rows; /* cells: ceil(width / stride), ceil(height / stride) */
+    int per_cell;      /* anchors of one cell, neighbours in the tensor */
+    int64_t count;     /* columns * rows * per_cell */
+};
+
+/* Grids of an input of width x height; SG_E_INVALID when a side or stride is not positive. */
+int sg_levels_make(struct sg_level *levels, int width, int height, const int *strides, int count,
+                   int per_cell);
+
+/* First output outside *used whose shape is [batch x] rows x channels; its bit is set in *used. -1 if none.
+ */
+int sg_level_find(const struct sg_tensor *outputs, int count, int64_t rows, int64_t channels, uint32_t *used);
+
+/* Sets SG_E_MODEL `no output is 12800x4 (box distances, stride 8) for an input of 640x640; outputs: …`. */
+int sg_level_missing(struct sg_error *err, const struct sg_tensor *outputs, int count, int64_t rows,
+                     int64_t channels, const char *what, int stride);
+
+/* Tensors of one frame, checked again: each must be [batch x] rows[i] x channels[i], all with or all without
+ * a batch axis. *out_item is what sg_head_views takes: item, or -1 without a batch axis. */
+int sg_levels_check(struct sg_error *err, const struct sg_tensor *const *tensors, int n, int item,
+                    const int64_t *rows, const int64_t *channels, int *out_item);
+
+/* Writes the largest of count scores and its index into found; NaN is passed over, none gives minus infinity.
+ */
+static inline void sg_best_class(const float *scores, int count, struct sg_detection *found)
+{
+    int i;
+
+    found->score = -INFINITY;
+    found->class_id = 0;
+    for (i = 0; i < count; i++)
+        if (scores[i] > found->score) {
+            found->score = scores[i];
+            found->class_id = i;
+        }
+}
+
+#endif

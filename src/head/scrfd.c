@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ * SCRFD faces (Guo et al. 2021; decode as in InsightFace): per stride a score, four distances and maybe five
+ * points for each of the anchors of a cell, all measured from the cell's corner x*s, y*s in units of s.
+ */
+#include "head/find.h"
+#include "head/floats.h"
+#include "head/kinds.h"
+#include "head/levels.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MAX_LEVELS 5
+#define POINTS     5
+
+/* Outputs in the order scores, distances, points; each a run of one per level. */
+struct scrfd {
+    int level_count;
+    bool points;
+    struct sg_level levels[MAX_LEVELS];
+    int output[3 * MAX_LEVELS];
+    int64_t rows[3 * MAX_LEVELS], channels[3 * MAX_LEVELS];
+};
+
+static const char *const part_names[] = {"scores", "box distances", "points"};
+
+/* InsightFace: 6 or 9 outputs are strides 8, 16, 32 with two anchors per cell; 10 or 15 add 64 and 128 and
+ * have one. */
+static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
+                   struct scrfd *state, struct sg_error *err)
+{
+    static const int strides[MAX_LEVELS] = {8, 16, 32, 64, 128};
+    static const int64_t channels[] = {1, 4, 2 * POINTS};
+    uint32_t used = 0;
+    int parts, part, i;
+
+    if (count != 6 && count != 9 && count != 10 && count != 15)
+        return sg_error_set(err, SG_E_MODEL, "expected 6, 9, 10 or 15 outputs, got %d", count);
+    state->level_count = count % 5 == 0 ? 5 : 3;
+    parts = count / state->level_count;
+    state->points = parts == 3;
+    if (sg_levels_make(state->levels, spec->input_width, spec->input_height, strides, state->level_count,
+                       state->level_count == 5 ? 1 : 2) < 0)
+        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
+    for (part = 0; part < parts; part++)
+        for (i = 0; i < state->level_count; i++) {
+            int at = part * state->level_count + i;
+
+            state->rows[at] = state->levels[i].count;
+            state->channels[at] = channels[part];
+            state->output[at] = sg_level_find(outputs, count, state->rows[at], channels[part], &used);
+            if (state->output[at] < 0)
+                return sg_level_missing(err, outputs, count, state->rows[at], channels[part],
+                                        part_names[part], strides[i]);
+        }
+    return SG_OK;
+}
+
+static void match(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                  const struct sg_head_spec *spec, struct sg_head_guess *guess)
+{
+    struct scrfd state = {0};
+
+    (void)signature;
+    if (prepare(outputs, count, spec, &state, NULL) < 0)
+        return;
+    guess->confidence = 95;
+    snprintf(guess->evidence, sizeof(guess->evidence),
+             "%d outputs: a score, 4 distances%s for %d anchors per cell at strides 8 to %d", count,
+             state.points ? " and 5 points" : "", state.levels[0].per_cell,
+             state.levels[state.level_count - 1].stride);
+    sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_LETTERBOX_TOPLEFT, 127.5f, 128.0f, 0.0f,
+                   "InsightFace: RGB, (x - 127.5) / 128, top-left letterbox on black");
+    guess->threshold = 0.5f;
+    guess->iou = 0.4f;
+    guess->class_count = 1;
+    snprintf(guess->labels, sizeof(guess->labels), "face");
+}
+
+static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+{
+    struct scrfd *state = calloc(1, sizeof(*state));
+    int code;
+
+    (void)signature;
+    if (!state)
+        return sg_error_set(err, SG_E_NOMEM, "out of memory");
+    code = prepare(outputs, count, spec, state, err);
+    if (code < 0) {
+        free(state);
+        return code;
+    }
+    *out_state = state;
+    return SG_OK;
+}
+
+static int views(const struct scrfd *state, const struct sg_tensor *outputs, int count, int item,
+                 struct sg_detections *detections, const float **out_views, struct sg_error *err)
+{
+    const struct sg_tensor *tensors[3 * MAX_LEVELS];
+    int n = state->level_count * (state->points ? 3 : 2);
+    int code = sg_count_check(err, "scrfd", count, n);
+    int i;
+
+    if (code < 0)
+        return code;
+    for (i = 0; i < n; i++)
+        tensors[i] = &outputs[state->output[i]];
+    code = sg_levels_check(err, tensors, n, item, state->rows, state->channels, &item);
+    if (code < 0)
+        return code;
+    return sg_head_views(tensors, n, item, detections, 0, out_views, NULL, err);
+}
+
+static int detect(const void *opaque, const struct sg_tensor *outputs, int count, int item,
+                  const struct sg_head_options *options, struct sg_detections *out, struct sg_error *err)
+{
+    const struct scrfd *state = opaque;
+    const float *view[3 * MAX_LEVELS];
+    float threshold = sg_head_threshold(options, 0);
+    int64_t base = 0;
+    int code = views(state, outputs, count, item, out, view, err);
+    int i;
+
+    for (i = 0; i < state->level_count && code == SG_OK; i++) {
+        const struct sg_level *level = &state->levels[i];
+        const float *scores = view[i], *sides = view[state->level_count + i];
+        int64_t row;
+
+        for (row = 0; row < level->count && code == SG_OK; row++) {
+            int64_t cell = row / level->per_cell;
+            float stride = (float)level->stride;
+            float x = (float)(cell % level->columns) * stride, y = (float)(cell / level->columns) * stride;
+            const float *side = sides + row * 4;
+            struct sg_detection found = {.score = scores[row], .row = base + row};
+
+            if (!(scores[row] >= threshold))
+                continue;
+            found.box = (struct sg_box){x - side[0] * stride, y - side[1] * stride, x + side[2] * stride,
+                                        y + side[3] * stride};
+            code = sg_head_push(out, &found, err);
+        }
+        base += level->count;
+    }
+    return code;
+}
+
+static int refine(const void *opaque, const struct sg_tensor *outputs, int count, int item,
+                  const struct sg_head_options *options, struct sg_detections *detections,
+                  struct sg_error *err)
+{
+    const struct scrfd *state = opaque;
+    const float *view[3 * MAX_LEVELS];
+    int code = state->points ? views(state, outputs, count, item, detections, view, err) : SG_OK;
+    int i, k;
+
+    (void)options;
+    for (i = 0; state->points && code == SG_OK && i < detections->count; i++) {
+        struct sg_detection *found = &detections->items[i];
+        const struct sg_level *level = state->levels;
+        int64_t row = found->row;
+        int first = sg_detections_points(detections, POINTS);
+        const float *points;
+        float stride, x, y;
+
+        if (first < 0)
+            return sg_error_set(err, first, "out of memory while listing points");
+        for (; row >= level->count; level++)
+            row -= level->count;
+        points = view[2 * state->level_count + (int)(level - state->levels)] + row * 2 * POINTS;
+        stride = (float)level->stride;
+        x = (float)(row / level->per_cell % level->columns) * stride;
+        y = (float)(row / level->per_cell / level->columns) * stride;
+        for (k = 0; k < POINTS; k++)
+            detections->points[first + k] = (struct sg_keypoint){
+                .x = x + points[2 * k] * stride, .y = y + points[2 * k + 1] * stride, .score = -1.0f};
+        found->first_point = first;
+        found->point_count = POINTS;
+    }
+    return code;
+}
+
+const struct sg_head_ops sg_head_scrfd = {
+    .name = "scrfd",
+    .summary = "SCRFD faces: scores, distances and five points per stride",
+    .task = SG_TASK_DETECT,
+    .match = match,
+    .create = create,
+    .destroy = free,
+    .detect = detect,
+    .refine = refine,
+};
