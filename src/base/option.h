@@ -14,6 +14,8 @@
 
 #define SG_OPTION_TEXT_MAX  4096  /* bytes of one text value */
 #define SG_OPTION_LIST_MAX  65536 /* entries of one list: the labels of a large classifier */
+#define SG_OPTION_GROUP_MAX 1024  /* entries of one list of groups, unless max_count says less */
+#define SG_OPTION_RANGE_MAX 96    /* bytes of a range in words */
 #define SG_OPTION_FLOAT_MAX 128   /* entries of one list of numbers */
 
 /* A text and where it was written, for errors found later ("no such model"). value NULL = not set. */
@@ -64,8 +66,6 @@ enum sg_option_flag {
     SG_OPTION_EXCLUSIVE = 1 << 7, /* FLOAT: minimum itself is not allowed (greater than, not at least) */
 };
 
-#define SG_OPTION_NONE ((size_t)-1) /* no such member */
-
 struct sg_option_table;
 
 struct sg_option {
@@ -74,17 +74,17 @@ struct sg_option {
     unsigned flags;
     char short_flag;            /* 'q' for -q, 0 = none */
     size_t offset;              /* of the value in the struct */
-    size_t set_offset;          /* of a bool that says "was given", or SG_OPTION_NONE */
-    size_t count_offset;        /* FLOATS, INTS: of an int, or SG_OPTION_NONE */
+    size_t set_offset;          /* of a bool that says "was given"; 0 = none (it is never the first member) */
+    size_t count_offset;        /* FLOATS, INTS: of an int; 0 = none */
     double minimum, maximum;    /* of numbers, each entry; both 0 = any */
-    int min_count, max_count;   /* of FLOATS and INTS */
-    const char *const *choices; /* ENUM: NULL-terminated */
-    const char *value_default;  /* as one would write it; NULL = none, `absent` says what happens then */
-    const char *absent;         /* "decided from the graph" */
-    const char *unit;           /* "pixels", "IoU", "years"; NULL = none or part of the type */
-    const char *value_name;     /* placeholder in help, "DIR"; NULL = by type */
-    const char *section;        /* heading that starts with this row, or NULL */
-    const char *help;           /* one sentence, no full stop */
+    int min_count, max_count;   /* of FLOATS and INTS; max_count also of GROUPS and KEYED */
+    const char *const *choices; /* ENUM: NULL-terminated; INT: words that stand for 0, 1, … besides numbers */
+    const char *value_default; /* as one would write it; NULL = none, `absent` says what happens then */
+    const char *absent;        /* "decided from the graph" */
+    const char *unit;          /* "pixels", "IoU", "years"; NULL = none or part of the type */
+    const char *value_name;    /* placeholder in help, "DIR"; NULL = by type */
+    const char *section;       /* heading that starts with this row, or NULL */
+    const char *help;          /* one sentence, no full stop */
     const struct sg_option_table *table; /* GROUP, GROUPS, KEYED */
 };
 
@@ -96,7 +96,7 @@ struct sg_option_table {
     size_t struct_bytes;
     const char *shorthand; /* key that a plain value stands for (`detect: yolo` = `detect: {model: yolo}`) */
     size_t name_offset;    /* KEYED: of the struct sg_text that takes the name */
-    size_t line_offset;    /* of two ints line, column that take the group's place, or SG_OPTION_NONE */
+    size_t line_offset;    /* of two ints line, column that take the group's place; 0 = none */
     const char *const *examples; /* NULL-terminated texts for the docs, or NULL */
 };
 
@@ -119,6 +119,9 @@ int sg_option_numbers(const struct sg_option *row, void *values, const double *n
 /* One number as this row writes it (units, range). */
 int sg_option_number(const struct sg_option *row, const char *text, size_t size, double *out_number,
                      struct sg_error *err);
+/* One more item, defaults applied, in the list of a GROUPS or KEYED row; valid until the next call.
+ * SG_E_TOO_LARGE, SG_E_NOMEM. */
+int sg_option_grow(const struct sg_option *row, void *values, void **out_item);
 void sg_option_mark(const struct sg_option *row, void *values);
 
 /* Replaces / appends copies. SG_E_NOMEM, SG_E_TOO_LARGE. */
@@ -129,7 +132,9 @@ void sg_texts_fini(struct sg_texts *texts);
 
 /* The current value as one would write it, "" when there is none; out is always terminated. */
 void sg_option_format(const struct sg_option *row, const void *values, char *out, size_t out_bytes);
-/* "0 to 1, IoU", "one of fast, exact", "2 numbers": what a value may be, for help and errors. */
+/* "0 to 1", "1KiB to 512MiB"; false and "" when any number will do. */
+bool sg_option_range(const struct sg_option *row, char *out, size_t out_bytes);
+/* "a number, 0 to 1", "fast or exact", "2 numbers": what a value may be, for help and errors. */
 void sg_option_describe(const struct sg_option *row, char *out, size_t out_bytes);
 
 /* Of the candidates (count of them) the closest to word by edit distance if it is close enough to be a typing

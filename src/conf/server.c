@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ * The rows of the server's settings.
+ */
+#include "conf/server.h"
+
+#include "conf/bind.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS(rows)        rows, (int)(sizeof(rows) / sizeof((rows)[0]))
+#define CONF(member_name) .offset = offsetof(struct sg_server_conf, member_name)
+
+static const char *const decode_words[] = {"fast", "exact", NULL};
+static const char *const level_words[] = {"error", "warn", "info", "debug", NULL};
+static const char *const format_words[] = {"logfmt", "json", NULL};
+static const char *const worker_words[] = {"auto", NULL};
+
+static const struct sg_option server_rows[] = {
+    {.key = "listen",
+     .type = SG_OPTION_TEXT,
+     CONF(listen),
+     .short_flag = 'l',
+     .value_name = "ADDRESS",
+     .value_default = "127.0.0.1:8080",
+     .section = "Where it listens",
+     .help = "HOST:PORT for every protocol; 0.0.0.0:8080 opens it to the network, port 0 picks a free one"},
+    {.key = "pipelines",
+     .type = SG_OPTION_TEXTS,
+     CONF(pipelines),
+     .short_flag = 'p',
+     .value_name = "PATH",
+     .value_default = "pipelines",
+     .section = "What it serves",
+     .help = "folders of pipelines, or their .yaml files"},
+    {.key = "models",
+     .type = SG_OPTION_TEXTS,
+     CONF(models),
+     .short_flag = 'm',
+     .value_name = "DIR",
+     .value_default = "models",
+     .help = "folders of models"},
+    {.key = "default_pipeline",
+     .type = SG_OPTION_TEXT,
+     CONF(default_pipeline),
+     .short_flag = 'd',
+     .value_name = "NAME",
+     .value_default = "faces",
+     .help = "pipeline of requests that name none, as seed frames do"},
+    {.key = "workers",
+     .type = SG_OPTION_INT,
+     CONF(workers),
+     .short_flag = 'w',
+     .choices = worker_words,
+     .minimum = 0,
+     .maximum = 256,
+     .value_default = "auto",
+     .section = "How it works",
+     .help = "pictures worked on at a time; auto is one per core"},
+    {.key = "decode",
+     .type = SG_OPTION_ENUM,
+     CONF(decode),
+     .choices = decode_words,
+     .value_default = "fast",
+     .help = "fast decodes no more pixels than the model needs, exact decodes as OpenCV does"},
+    {.key = "max_image_bytes",
+     .type = SG_OPTION_SIZE,
+     CONF(max_image_bytes),
+     .minimum = 1024,
+     .maximum = SG_SERVER_MAX_IMAGE_BYTES,
+     .value_default = "64MiB",
+     .section = "Limits",
+     .help = "encoded images above it are refused"},
+    {.key = "max_pixels",
+     .type = SG_OPTION_COUNT,
+     CONF(max_pixels),
+     .minimum = 1,
+     .maximum = 4e9,
+     .value_default = "100M",
+     .unit = "pixels",
+     .help = "pictures above it are refused before a pixel is allocated"},
+    {.key = "max_connections",
+     .type = SG_OPTION_INT,
+     CONF(max_connections),
+     .minimum = 1,
+     .maximum = 1000000,
+     .value_default = "4096",
+     .help = "further clients are turned away"},
+    {.key = "max_queue",
+     .type = SG_OPTION_INT,
+     CONF(max_queue),
+     .minimum = 1,
+     .maximum = 65536,
+     .value_default = "256",
+     .unit = "requests",
+     .help = "requests admitted and not yet answered; further ones are answered \"busy\""},
+    {.key = "max_queue_bytes",
+     .type = SG_OPTION_SIZE,
+     CONF(max_queue_bytes),
+     .minimum = 65536,
+     .maximum = 1099511627776.0,
+     .value_default = "512MiB",
+     .help = "encoded bytes of those requests together"},
+    {.key = "max_pipelined",
+     .type = SG_OPTION_INT,
+     CONF(max_pipelined),
+     .minimum = 1,
+     .maximum = 4096,
+     .value_default = "64",
+     .unit = "requests",
+     .help = "requests of one connection that are read ahead of their replies"},
+    {.key = "receive_timeout",
+     .type = SG_OPTION_DURATION,
+     CONF(receive_timeout_ms),
+     .minimum = 10,
+     .maximum = 3600000,
+     .value_default = "30s",
+     .section = "Timeouts",
+     .help = "from the first byte of a request to its last"},
+    {.key = "send_timeout",
+     .type = SG_OPTION_DURATION,
+     CONF(send_timeout_ms),
+     .minimum = 10,
+     .maximum = 3600000,
+     .value_default = "30s",
+     .help = "a client that does not read its reply is dropped"},
+    {.key = "idle_timeout",
+     .type = SG_OPTION_DURATION,
+     CONF(idle_timeout_ms),
+     .minimum = 0,
+     .maximum = 604800000,
+     .value_default = "0",
+     .help = "a silent connection is closed after it; 0 = never"},
+    {.key = "drain_timeout",
+     .type = SG_OPTION_DURATION,
+     CONF(drain_timeout_ms),
+     .minimum = 0,
+     .maximum = 3600000,
+     .value_default = "10s",
+     .help = "time to finish admitted work when stopping"},
+    {.key = "log_level",
+     .type = SG_OPTION_ENUM,
+     CONF(log_level),
+     .choices = level_words,
+     .value_default = "info",
+     .section = "Logs",
+     .help = "least important lines that are written"},
+    {.key = "log_format",
+     .type = SG_OPTION_ENUM,
+     CONF(log_format),
+     .choices = format_words,
+     .value_default = "logfmt",
+     .help = "form of a line"},
+};
+
+const struct sg_option_table sg_server_table = {
+    "server",
+    "sightd.yaml, or flags of `sight serve` with the same names: max_pixels in the file is --max-pixels. A "
+    "flag wins over the file.",
+    ROWS(server_rows), .struct_bytes = sizeof(struct sg_server_conf)};
+
+int sg_server_conf_init(struct sg_server_conf *conf)
+{
+    return sg_option_defaults(&sg_server_table, conf);
+}
+
+void sg_server_conf_fini(struct sg_server_conf *conf)
+{
+    free(conf->path);
+    sg_option_fini(&sg_server_table, conf);
+}
+
+int sg_server_conf_parse(const char *path, const char *yaml, size_t size, struct sg_server_conf *conf,
+                         struct sg_conf_problems *problems)
+{
+    int code = sg_server_conf_init(conf);
+
+    if (code < 0)
+        return code;
+    conf->path = strdup(path);
+    code = conf->path ? sg_conf_bind(&sg_server_table, conf, path, yaml, size, problems) : SG_E_NOMEM;
+    if (code < 0)
+        sg_server_conf_fini(conf);
+    return code;
+}
+
+int sg_server_conf_load(const char *path, struct sg_server_conf *conf, struct sg_conf_problems *problems)
+{
+    char *text = NULL;
+    size_t size = 0;
+    int code = sg_conf_read(path, &text, &size, problems);
+
+    if (code < 0) {
+        *conf = (struct sg_server_conf){0};
+        return code;
+    }
+    code = sg_server_conf_parse(path, text, size, conf, problems);
+    free(text);
+    return code;
+}
