@@ -98,7 +98,7 @@ def test_a_batch_equals_its_rows(name: str, tmp_path: Path) -> None:
     tensor = np.random.default_rng(1).uniform(-0.5, 0.5, (3, 3, 112, 112)).astype(np.float32)
     batch = run(rebuilt(name), tensor, tmp_path)
     for row in range(3):
-        single = run(rebuilt(name), tensor[row : row + 1], tmp_path)
+        single = run(rebuilt(name), tensor[[row]], tmp_path)
         for output, value in single.items():
             assert np.abs(value[0] - batch[output][row]).max() < 1e-5
 
@@ -128,7 +128,8 @@ def test_says_what_is_wrong_with_a_manifest(change, message: str, tmp_path: Path
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     (tmp_path / manifest[0]["paths"][0]).symlink_to(source.with_name(manifest[0]["paths"][0]))
     script = [sys.executable, ROOT / "models/rebuild_faceapi.py"]
-    done = subprocess.run([*script, tmp_path / "manifest.json", tmp_path / "model.onnx"], capture_output=True, text=True)
+    paths = [tmp_path / "manifest.json", tmp_path / "model.onnx"]
+    done = subprocess.run([*script, *paths], capture_output=True, text=True)
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
