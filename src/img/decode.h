@@ -27,10 +27,13 @@ struct sg_picture {
 struct sg_decode_wish {
     int min_width,
         min_height;  /* upright; a reduced decode must be at least this large on both sides; 0 = full size */
-    bool exact;      /* never reduce: bit-identical to OpenCV's imdecode */
+    bool exact;      /* never reduce: bit-identical to OpenCV's imdecode. Without it a JPEG is decoded at the
+                      * smallest of 1/8, 1/4, 1/2 and 1 that is large enough; other formats at full size */
     bool has_region; /* only this part of the picture is needed (upright original pixels); the image that
                       * comes back covers at least it and says where it lies by origin and scale; min_width
-                      * and min_height then speak of the region */
+                      * and min_height then speak of the region. A JPEG gives the region and one decoded
+                      * pixel around it, the same bits as the whole at that scale; other formats give the
+                      * whole. A region outside the picture gives its nearest pixel */
     struct sg_box region;
 };
 
@@ -42,9 +45,11 @@ void sg_decoder_destroy(struct sg_decoder **decoder);
 /* Header only, limits checked. SG_E_EMPTY_IMAGE, SG_E_BAD_IMAGE, SG_E_UNSUPPORTED, SG_E_TOO_LARGE. */
 int sg_decoder_probe(struct sg_decoder *decoder, const void *bytes, size_t size, struct sg_picture *picture,
                      struct sg_error *err);
-/* Decodes to RGB24, upright. image is resized, its memory reused. A truncated JPEG or PNG with a readable top
- * part is SG_E_BAD_IMAGE ("truncated …"): half a picture is not what the client believes it sent. Errors as
- * probe, and SG_E_NOMEM. */
+/* Decodes to RGB24, upright: alpha is dropped, 16 bits become 8, ICC profiles are not applied, of an
+ * animation the first picture is taken. image is resized, its memory reused; after a failure its content is
+ * undefined. Data that ends early or is damaged is SG_E_BAD_IMAGE even when part of the picture is readable:
+ * half a picture is not what the client believes it sent. Tolerated are a missing end marker of a baseline
+ * JPEG whose last row is there, and stray bytes before a JPEG marker. Errors as probe, and SG_E_NOMEM. */
 int sg_decoder_decode(struct sg_decoder *decoder, const void *bytes, size_t size,
                       const struct sg_decode_wish *wish, struct sg_image *image, struct sg_error *err);
 

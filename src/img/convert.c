@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT
+ * Pixel formats of decoded stills. The common packed ones have loops of their own, any other RGB or grey goes
+ * through libavutil's sample reader, YUV (rare in stills) through libswscale.
+ */
+#include "img/convert.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libavutil/frame.h>
+#include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
+
+void sg_convert_fini(struct sg_convert *convert)
+{
+    free(convert->row);
+    sws_freeContext(convert->scaler);
+    *convert = (struct sg_convert){0};
+}
+
+static uint8_t *image_row(const struct sg_image *image, int y)
+{
+    return image->data + (size_t)y * image->stride_bytes;
+}
+
+static const uint8_t *frame_row(const AVFrame *frame, int plane, int y)
+{
+    return frame->data[plane] + (ptrdiff_t)y * frame->linesize[plane];
+}
+
+/* Where red, green and blue lie in a packed pixel of whole bytes; step 0 when the format is no such. */
+struct layout {
+    int step, red, green, blue;
+};
+
+static struct layout layout_of(int format)
+{
+    switch (format) {
+    case AV_PIX_FMT_RGB24:
+        return (struct layout){3, 0, 1, 2};
+    case AV_PIX_FMT_BGR24:
+        return (struct layout){3, 2, 1, 0};
+    case AV_PIX_FMT_RGBA:
+    case AV_PIX_FMT_RGB0:
+        return (struct layout){4, 0, 1, 2};
+    case AV_PIX_FMT_BGRA:
+    case AV_PIX_FMT_BGR0:
+        return (struct layout){4, 2, 1, 0};
+    case AV_PIX_FMT_ARGB:
+    case AV_PIX_FMT_0RGB:
+        return (struct layout){4, 1, 2, 3};
+    case AV_PIX_FMT_ABGR:
+    case AV_PIX_FMT_0BGR:
+        return (struct layout){4, 3, 2, 1};
+    case AV_PIX_FMT_GRAY8:
+        return (struct layout){1, 0, 0, 0};
+    case AV_PIX_FMT_YA8:
+        return (struct layout){2, 0, 0, 0};
+    default:
+        return (struct layout){0, 0, 0, 0};
+    }
+}
+
+static void convert_packed(const AVFrame *frame, struct layout at, struct sg_image *image)
+{
+    for (int y = 0; y < image->height; y++) {
+        const uint8_t *in = frame_row(frame, 0, y);
+        uint8_t *out = image_row(image, y);
+
+        if (at.step == 3 && at.red == 0) {
+            memcpy(out, in, (size_t)image->width * 3);
+            continue;
+        }
+        for (int x = 0; x < image->width; x++, in += at.step, out += 3) {
+            out[0] = in[at.red];
+            out[1] = in[at.green];
+            out[2] = in[at.blue];
+        }
+    }
+}
+
+static void convert_palette(const AVFrame *frame, struct sg_image *image)
+{
+    uint32_t palette[256]; /* alpha, red, green, blue from the highest byte down, in this machine's order */
+
+    memcpy(palette, frame->data[1], sizeof(palette));
+    for (int y = 0; y < image->height; y++) {
+        const uint8_t *in = frame_row(frame, 0, y);
+        uint8_t *out = image_row(image, y);
+
+        for (int x = 0; x < image->width; x++, out += 3) {
+            uint32_t colour = palette[in[x]];
+
+            out[0] = (uint8_t)(colour >> 16);
+            out[1] = (uint8_t)(colour >> 8);
+            out[2] = (uint8_t)colour;
+        }
+    }
+}
+
+static uint8_t sample_to_byte(unsigned value, int depth, bool rounds)
+{
+    if (depth == 16 && rounds)
+        return (uint8_t)((value + 128) / 257);
+    if (depth >= 8)
+        return (uint8_t)(value >> (depth - 8));
+    return (uint8_t)(depth == 1 ? value * 255 : value << (8 - depth));
+}
+
+static int grow_row(struct sg_convert *convert, int width)
+{
+    uint16_t *row;
+
+    if (width <= convert->row_width)
+        return 0;
+    row = realloc(convert->row, (size_t)width * sizeof(*row));
+    if (!row)
+        return SG_E_NOMEM;
+    convert->row = row;
+    convert->row_width = width;
+    return 0;
+}
+
+/* Any integer RGB or grey format, planar or packed. */
+static int convert_samples(struct sg_convert *convert, const AVFrame *frame, const AVPixFmtDescriptor *about,
+                           bool rounds_colour, struct sg_image *image)
+{
+    bool colour = about->nb_components >= 3;
+    uint8_t invert = frame->format == AV_PIX_FMT_MONOWHITE ? 255 : 0;
+
+    if (grow_row(convert, image->width) < 0)
+        return SG_E_NOMEM;
+    for (int y = 0; y < image->height; y++) {
+        for (int c = 0; c < (colour ? 3 : 1); c++) {
+            uint8_t *out = image_row(image, y) + c;
+            int depth = about->comp[c].depth;
+
+            av_read_image_line(convert->row, (const uint8_t **)frame->data, frame->linesize, about, 0, y, c,
+                               image->width, 0);
+            for (int x = 0; x < image->width; x++, out += 3)
+                *out = sample_to_byte(convert->row[x], depth, colour && rounds_colour) ^ invert;
+        }
+        if (!colour) {
+            uint8_t *out = image_row(image, y);
+
+            for (int x = 0; x < image->width; x++, out += 3)
+                out[1] = out[2] = out[0];
+        }
+    }
+    return 0;
+}
+
+/* Planar floats, 0..1 shown as black..white. */
+static void convert_floats(const AVFrame *frame, const AVPixFmtDescriptor *about, struct sg_image *image)
+{
+    for (int y = 0; y < image->height; y++) {
+        for (int c = 0; c < 3; c++) {
+            const uint8_t *in = frame_row(frame, about->comp[about->nb_components >= 3 ? c : 0].plane, y);
+            uint8_t *out = image_row(image, y) + c;
+
+            for (int x = 0; x < image->width; x++, in += sizeof(float), out += 3) {
+                float value;
+
+                memcpy(&value, in, sizeof(value));
+                *out = value >= 1.0f ? 255 : value > 0.0f ? (uint8_t)lrintf(value * 255.0f) : 0;
+            }
+        }
+    }
+}
+
+static uint8_t webp_clip(int value)
+{
+    return (uint8_t)(value < 0 ? 0 : value > 16383 ? 255 : value >> 6);
+}
+
+/* RFC 9649 leaves the conversion open; these are BT.601 limited range in the 14-bit fixed point of libwebp.
+ */
+static void webp_pixel(int luma, int u, int v, uint8_t *out)
+{
+    int base = luma * 19077 >> 8;
+
+    out[0] = webp_clip(base + (v * 26149 >> 8) - 14234);
+    out[1] = webp_clip(base - (u * 6419 >> 8) - (v * 13320 >> 8) + 8708);
+    out[2] = webp_clip(base + (u * 33050 >> 8) - 17685);
+}
+
+/* Chroma sits between the pixels: 9/16 of the nearest sample, 3/16 of the next in each direction, 1/16 of the
+ * diagonal one; the border repeats. */
+static void convert_webp(const AVFrame *frame, struct sg_image *image)
+{
+    int chroma_width = (image->width + 1) / 2, chroma_height = (image->height + 1) / 2;
+
+    for (int y = 0; y < image->height; y++) {
+        const uint8_t *luma = frame_row(frame, 0, y);
+        uint8_t *out = image_row(image, y);
+        int near_y = y / 2, far_y = near_y + (y & 1 ? 1 : -1);
+        const uint8_t *near_row[2], *far_row[2];
+
+        far_y = far_y < 0 ? 0 : far_y >= chroma_height ? chroma_height - 1 : far_y;
+        for (int plane = 0; plane < 2; plane++) {
+            near_row[plane] = frame_row(frame, plane + 1, near_y);
+            far_row[plane] = frame_row(frame, plane + 1, far_y);
+        }
+        for (int x = 0; x < image->width; x++, out += 3) {
+            int near_x = x / 2, far_x = near_x + (x & 1 ? 1 : -1), mixed[2];
+
+            far_x = far_x < 0 ? 0 : far_x >= chroma_width ? chroma_width - 1 : far_x;
+            for (int plane = 0; plane < 2; plane++)
+                mixed[plane] = (9 * near_row[plane][near_x] + 3 * near_row[plane][far_x] +
+                                3 * far_row[plane][near_x] + far_row[plane][far_x] + 8) >>
+                               4;
+            webp_pixel(luma[x], mixed[0], mixed[1], out);
+        }
+    }
+}
+
+/* Stills in YUV are BT.601; TIFF and JPEG 2000 use the full range. */
+static int convert_yuv(struct sg_convert *convert, const AVFrame *frame, struct sg_image *image)
+{
+    const int *matrix = sws_getCoefficients(SWS_CS_ITU601);
+    uint8_t *planes[4] = {image->data};
+    int strides[4] = {(int)image->stride_bytes};
+
+    convert->scaler = sws_getCachedContext(
+        convert->scaler, frame->width, frame->height, frame->format, frame->width, frame->height,
+        AV_PIX_FMT_RGB24, SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
+    if (!convert->scaler ||
+        sws_setColorspaceDetails(convert->scaler, matrix, 1, matrix, 1, 0, 1 << 16, 1 << 16) < 0)
+        return SG_E_UNSUPPORTED;
+    if (sws_scale(convert->scaler, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height,
+                  planes, strides) != frame->height)
+        return SG_E_UNSUPPORTED;
+    return 0;
+}
+
+int sg_convert_run(struct sg_convert *convert, const AVFrame *frame, const struct sg_convert_rule *rule,
+                   struct sg_image *image, struct sg_error *err)
+{
+    const AVPixFmtDescriptor *about = av_pix_fmt_desc_get(frame->format);
+    struct layout layout = layout_of(frame->format);
+    int code = sg_image_resize(image, SG_PIXEL_RGB24, frame->width, frame->height);
+
+    if (code < 0)
+        return sg_error_set(err, code, "out of memory for a picture of %dx%d", frame->width, frame->height);
+    if (layout.step)
+        convert_packed(frame, layout, image);
+    else if (frame->format == AV_PIX_FMT_PAL8)
+        convert_palette(frame, image);
+    else if (rule->webp_chroma &&
+             (frame->format == AV_PIX_FMT_YUV420P || frame->format == AV_PIX_FMT_YUVA420P))
+        convert_webp(frame, image);
+    else if (!about || about->flags & (AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_BAYER))
+        code = SG_E_UNSUPPORTED;
+    else if (about->flags & AV_PIX_FMT_FLAG_FLOAT)
+        convert_floats(frame, about, image);
+    else if (about->flags & AV_PIX_FMT_FLAG_RGB || about->nb_components <= 2)
+        code = convert_samples(convert, frame, about, rule->rounds_colour, image);
+    else
+        code = convert_yuv(convert, frame, image);
+    if (code == SG_E_NOMEM)
+        return sg_error_set(err, code, "out of memory for a row of %d pixels", frame->width);
+    if (code < 0)
+        return sg_error_set(err, code, "pixel format %s is not supported", about ? about->name : "?");
+    return 0;
+}

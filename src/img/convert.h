@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ * FFmpeg's frames to RGB24. Inside this room only; one thread at a time per converter.
+ */
+#ifndef SG_IMG_CONVERT_H
+#define SG_IMG_CONVERT_H
+
+#include "base/error.h"
+#include "data/image.h"
+
+struct AVFrame;
+struct SwsContext;
+
+/* How numbers become 8 bits and colours; each follows what OpenCV does with that file format. */
+struct sg_convert_rule {
+    bool rounds_colour; /* 16-bit colour is divided by 257 and rounded (libtiff), not cut to its high byte */
+    bool webp_chroma;   /* YUV 4:2:0 of limited range, upsampled and converted as libwebp does */
+};
+
+/* Memory kept between pictures. Zeroed is valid. */
+struct sg_convert {
+    uint16_t *row;
+    int row_width;
+    struct SwsContext *scaler;
+};
+
+void sg_convert_fini(struct sg_convert *convert);
+/* Resizes image to the frame and fills it; alpha is dropped, not blended. SG_E_NOMEM, SG_E_UNSUPPORTED. */
+int sg_convert_run(struct sg_convert *convert, const struct AVFrame *frame,
+                   const struct sg_convert_rule *rule, struct sg_image *image, struct sg_error *err);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT
+ * Sizes from headers. Sources: PNG (W3C), GIF89a, BMP (BITMAPCOREHEADER and later), RFC 9649 (WebP),
+ * TIFF 6.0, ISO 15444-1 annexes A and I, netpbm's man pages, OpenEXR file layout, qoiformat.org.
+ */
+#include "img/header.h"
+
+#include "img/exif.h"
+
+#include <string.h>
+
+#define TIFF_MAX_ENTRIES 65535u
+#define TEXT_HEADER_MAX  4096u /* bytes searched for a netpbm header, comments included */
+#define NUMBER_MAX       ((int64_t)1 << 32)
+
+static bool set_size(struct sg_header *header, int64_t width, int64_t height)
+{
+    *header = (struct sg_header){.width = width, .height = height, .orientation = 1};
+    return width >= 1 && height >= 1;
+}
+
+bool sg_header_png(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    if (size < 33 || memcmp(bytes + 12, "IHDR", 4) != 0 ||
+        !set_size(header, sg_be32(bytes + 16), sg_be32(bytes + 20)))
+        return false;
+    header->orientation = sg_exif_orientation_png(bytes, size);
+    return true;
+}
+
+/* Behind a chain of GIF sub-blocks that starts at `at`; size when it is cut off. */
+static size_t skip_blocks(const uint8_t *bytes, size_t size, size_t at)
+{
+    while (at < size && bytes[at])
+        at += 1 + (size_t)bytes[at];
+    return at < size ? at + 1 : size + 1;
+}
+
+/* True when the first image of a GIF has its end; `at` is behind the screen descriptor and its palette. */
+static bool has_whole_image(const uint8_t *bytes, size_t size, size_t at)
+{
+    while (at + 10 < size) {
+        if (bytes[at] == 0x21) { /* an extension */
+            at = skip_blocks(bytes, size, at + 2);
+        } else if (bytes[at] == 0x2C) {
+            unsigned flags = bytes[at + 9];
+            size_t palette = flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
+
+            return skip_blocks(bytes, size, at + 11 + palette) <= size;
+        } else {
+            break;
+        }
+    }
+    return false;
+}
+
+bool sg_header_gif(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    size_t palette;
+
+    if (size < 13 || !set_size(header, sg_le16(bytes + 6), sg_le16(bytes + 8)))
+        return false;
+    palette = bytes[10] & 0x80 ? (size_t)3 << ((bytes[10] & 7) + 1) : 0;
+    header->ends_early = !has_whole_image(bytes, size, 13 + palette);
+    return true;
+}
+
+bool sg_header_bmp(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    int64_t height;
+
+    if (size < 26)
+        return false;
+    if (sg_le32(bytes + 14) == 12)
+        return set_size(header, sg_le16(bytes + 18), sg_le16(bytes + 20));
+    height = (int32_t)sg_le32(bytes + 22); /* negative: rows from the top down */
+    return set_size(header, (int32_t)sg_le32(bytes + 18), height < 0 ? -height : height);
+}
+
+bool sg_header_webp(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    bool known = false;
+
+    if (size < 30)
+        return false;
+    if (!memcmp(bytes + 12, "VP8X", 4)) {
+        known = set_size(header, (int64_t)(sg_le32(bytes + 24) & 0xFFFFFF) + 1,
+                         (int64_t)(sg_le32(bytes + 26) >> 8) + 1);
+    } else if (!memcmp(bytes + 12, "VP8L", 4)) {
+        uint32_t bits = sg_le32(bytes + 21);
+
+        known = bytes[20] == 0x2F && set_size(header, (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1);
+    } else if (!memcmp(bytes + 12, "VP8 ", 4)) {
+        known = bytes[23] == 0x9D && bytes[24] == 0x01 && bytes[25] == 0x2A &&
+                set_size(header, sg_le16(bytes + 26) & 0x3FFF, sg_le16(bytes + 28) & 0x3FFF);
+    }
+    if (known)
+        header->orientation = sg_exif_orientation_webp(bytes, size);
+    return known;
+}
+
+bool sg_tiff_find(const uint8_t *tiff, size_t size, unsigned tag, struct sg_tiff_field *field)
+{
+    bool little;
+    uint32_t offset, count;
+
+    if (size < 8 || (memcmp(tiff, "II*\0", 4) != 0 && memcmp(tiff, "MM\0*", 4) != 0))
+        return false;
+    little = tiff[0] == 'I';
+    offset = little ? sg_le32(tiff + 4) : sg_be32(tiff + 4);
+    if (offset > size - 2)
+        return false;
+    count = little ? sg_le16(tiff + offset) : sg_be16(tiff + offset);
+    for (uint32_t i = 0; i < count && i < TIFF_MAX_ENTRIES; i++) {
+        const uint8_t *entry = tiff + offset + 2 + (size_t)i * 12;
+        uint32_t type;
+
+        if ((size_t)(entry - tiff) + 12 > size)
+            return false;
+        if ((little ? sg_le16(entry) : sg_be16(entry)) != tag)
+            continue;
+        type = little ? sg_le16(entry + 2) : sg_be16(entry + 2);
+        field->count = little ? sg_le32(entry + 4) : sg_be32(entry + 4);
+        if (type == 1)
+            field->value = entry[8];
+        else if (type == 3)
+            field->value = little ? sg_le16(entry + 8) : sg_be16(entry + 8);
+        else
+            field->value = little ? sg_le32(entry + 8) : sg_be32(entry + 8);
+        return type == 1 || type == 3 || type == 4;
+    }
+    return false;
+}
+
+bool sg_header_tiff(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    struct sg_tiff_field width, height;
+
+    if (!sg_tiff_find(bytes, size, 256, &width) || !sg_tiff_find(bytes, size, 257, &height) ||
+        !set_size(header, width.value, height.value))
+        return false;
+    header->orientation = sg_exif_orientation(bytes, size);
+    return true;
+}
+
+/* The SIZ segment that starts a JPEG 2000 codestream. */
+static bool codestream_size(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    if (size < 24 || sg_be32(bytes) != 0xFF4FFF51u)
+        return false;
+    return set_size(header, (int64_t)sg_be32(bytes + 8) - sg_be32(bytes + 16),
+                    (int64_t)sg_be32(bytes + 12) - sg_be32(bytes + 20));
+}
+
+bool sg_header_jpeg2000(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    size_t at = 0;
+
+    if (bytes[0] == 0xFF)
+        return codestream_size(bytes, size, header);
+    while (size - at >= 8) {
+        uint64_t length = sg_be32(bytes + at);
+        size_t head = 8;
+
+        if (length == 1 && size - at >= 16) {
+            length = (uint64_t)sg_be32(bytes + at + 8) << 32 | sg_be32(bytes + at + 12);
+            head = 16;
+        }
+        if (!memcmp(bytes + at + 4, "jp2c", 4))
+            return codestream_size(bytes + at + head, size - at - head, header);
+        if (length < head || length > size - at)
+            break;
+        at += (size_t)length;
+    }
+    return false;
+}
+
+/* The next number of a netpbm header; blanks and # comments before it are skipped. -1 when there is none. */
+static int64_t next_number(const uint8_t *bytes, size_t size, size_t *at)
+{
+    int64_t number = -1;
+
+    while (*at < size && (bytes[*at] <= ' ' || bytes[*at] == '#')) {
+        if (bytes[*at] == '#')
+            while (*at < size && bytes[*at] != '\n')
+                (*at)++;
+        else
+            (*at)++;
+    }
+    for (; *at < size && bytes[*at] >= '0' && bytes[*at] <= '9' && number < NUMBER_MAX; (*at)++)
+        number = (number < 0 ? 0 : number * 10) + (bytes[*at] - '0');
+    return number;
+}
+
+bool sg_header_pnm(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    size_t at = 2, limit = size < TEXT_HEADER_MAX ? size : TEXT_HEADER_MAX;
+    int64_t width = next_number(bytes, limit, &at);
+
+    return set_size(header, width, next_number(bytes, limit, &at));
+}
+
+static int64_t named_number(const uint8_t *bytes, size_t size, const char *name)
+{
+    const uint8_t *found = memmem(bytes, size, name, strlen(name));
+    size_t at;
+
+    if (!found)
+        return -1;
+    at = (size_t)(found - bytes) + strlen(name);
+    return next_number(bytes, size, &at);
+}
+
+bool sg_header_pam(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    size_t limit = size < TEXT_HEADER_MAX ? size : TEXT_HEADER_MAX;
+
+    return set_size(header, named_number(bytes, limit, "\nWIDTH "), named_number(bytes, limit, "\nHEIGHT "));
+}
+
+bool sg_header_sun(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    uint64_t row_bytes;
+
+    if (size < 32 || !set_size(header, sg_be32(bytes + 4), sg_be32(bytes + 8)))
+        return false;
+    row_bytes = ((uint64_t)header->width * sg_be32(bytes + 12) + 15) / 16 * 2;
+    /* Type 2 is run-length coded, all others have their rows as they are. */
+    if (sg_be32(bytes + 20) != 2 && header->height < SG_IMAGE_MAX_SIDE && header->width < SG_IMAGE_MAX_SIDE)
+        header->ends_early = 32 + (uint64_t)sg_be32(bytes + 28) + row_bytes * (uint64_t)header->height > size;
+    return true;
+}
+
+bool sg_header_qoi(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    return size >= 14 && set_size(header, sg_be32(bytes + 4), sg_be32(bytes + 8));
+}
+
+bool sg_header_exr(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    size_t at = 8; /* magic, version */
+
+    /* Attributes: name, type, both NUL-terminated, 32-bit size, value; an empty name ends them. */
+    while (at < size && bytes[at]) {
+        size_t name = at, length;
+
+        for (int part = 0; part < 2; part++) {
+            at += strnlen((const char *)bytes + at, size - at);
+            if (size - at < 6)
+                return false;
+            at++;
+        }
+        length = sg_le32(bytes + at);
+        at += 4;
+        if (length > size - at)
+            return false;
+        if (length == 16 && !strcmp((const char *)bytes + name, "displayWindow"))
+            return set_size(
+                header, (int64_t)(int32_t)sg_le32(bytes + at + 8) - (int32_t)sg_le32(bytes + at) + 1,
+                (int64_t)(int32_t)sg_le32(bytes + at + 12) - (int32_t)sg_le32(bytes + at + 4) + 1);
+        at += length;
+    }
+    return false;
+}

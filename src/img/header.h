@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ * Width and height from the headers of the formats that FFmpeg decodes, so that limits are checked before
+ * FFmpeg sees a byte. Pure; any thread; every read is bounded by size.
+ */
+#ifndef SG_IMG_HEADER_H
+#define SG_IMG_HEADER_H
+
+#include "img/decode_kind.h"
+
+static inline uint32_t sg_be16(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 8 | p[1];
+}
+
+static inline uint32_t sg_be32(const uint8_t *p)
+{
+    return sg_be16(p) << 16 | sg_be16(p + 2);
+}
+
+static inline uint32_t sg_le16(const uint8_t *p)
+{
+    return (uint32_t)p[1] << 8 | p[0];
+}
+
+static inline uint32_t sg_le32(const uint8_t *p)
+{
+    return sg_le16(p + 2) << 16 | sg_le16(p);
+}
+
+/* 64-bit, because a header may claim anything. orientation is 1 unless the format carries one. */
+struct sg_header {
+    int64_t width, height;
+    int orientation;
+    bool ends_early; /* the first picture is surely not whole; set where FFmpeg would pass over it */
+};
+
+/* True when the header is whole and says a size of at least 1 x 1. The first bytes have been sniffed. */
+typedef bool (*sg_header_fn)(const uint8_t *bytes, size_t size, struct sg_header *header);
+
+bool sg_header_png(const uint8_t *bytes, size_t size, struct sg_header *header);
+bool sg_header_gif(const uint8_t *bytes, size_t size, struct sg_header *header);
+bool sg_header_bmp(const uint8_t *bytes, size_t size, struct sg_header *header);
+bool sg_header_webp(const uint8_t *bytes, size_t size, struct sg_header *header);
+bool sg_header_tiff(const uint8_t *bytes, size_t size, struct sg_header *header);
+bool sg_header_jpeg2000(const uint8_t *bytes, size_t size, struct sg_header *header);
+bool sg_header_pnm(const uint8_t *bytes, size_t size, struct sg_header *header); /* also PFM */
+bool sg_header_pam(const uint8_t *bytes, size_t size, struct sg_header *header);
+bool sg_header_sun(const uint8_t *bytes, size_t size, struct sg_header *header);
+bool sg_header_exr(const uint8_t *bytes, size_t size, struct sg_header *header);
+bool sg_header_qoi(const uint8_t *bytes, size_t size, struct sg_header *header);
+
+/* One field of a TIFF's first directory. value is the first of its numbers, when it is a BYTE, SHORT or LONG.
+ */
+struct sg_tiff_field {
+    uint32_t count;
+    uint32_t value;
+};
+bool sg_tiff_find(const uint8_t *tiff, size_t size, unsigned tag, struct sg_tiff_field *field);
+
+#endif
