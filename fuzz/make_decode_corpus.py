@@ -1,0 +1,64 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Writes the seeds of decode_fuzz: one tiny file per format and variant. Needs python3-pil and python3-opencv."""
+import io
+import os
+import sys
+
+import cv2
+import numpy as np
+from PIL import Image
+
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus", "decode")
+
+
+def saved(pixels, form, mode=None, **keys):
+    out = io.BytesIO()
+    image = Image.fromarray(pixels)
+    (image.convert(mode) if mode else image).save(out, form, **keys)
+    return out.getvalue()
+
+
+def seeds():
+    rgb = cv2.resize(np.random.default_rng(1).integers(0, 256, (3, 4, 3)).astype(np.uint8), (20, 12))
+    deep = rgb.astype(np.uint16) * 257
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    yield "jpeg", saved(rgb, "JPEG", quality=40)
+    yield "jpeg-exif", saved(rgb, "JPEG", quality=40, exif=exif.tobytes())
+    yield "jpeg-progressive", saved(rgb, "JPEG", quality=40, progressive=True)
+    yield "jpeg-cmyk", saved(rgb, "JPEG", "CMYK", quality=40)
+    yield "jpeg-444", saved(rgb, "JPEG", quality=40, subsampling=0)
+    yield "jpeg-grey", saved(rgb, "JPEG", "L", quality=40)
+    yield "png", saved(rgb, "PNG", exif=exif.tobytes())
+    yield "png-palette", saved(rgb, "PNG", "P", colors=16)
+    yield "png-16", cv2.imencode(".png", deep)[1].tobytes()
+    yield "png-la", saved(rgb, "PNG", "LA")
+    yield "webp-lossy", saved(rgb, "WEBP", "RGBA", quality=20)
+    yield "webp-lossless", saved(rgb, "WEBP", lossless=True, exif=exif.tobytes())
+    yield "bmp", saved(rgb, "BMP")
+    yield "tiff-lzw", saved(rgb, "TIFF", compression="tiff_lzw", tiffinfo={274: 6})
+    yield "tiff-16", cv2.imencode(".tif", deep)[1].tobytes()
+    yield "tiff-1bit", saved(rgb, "TIFF", "1", compression="group4")
+    yield "gif", saved(rgb // 64 * 64, "GIF", "P")
+    yield "jpeg2000", saved(cv2.resize(rgb, (64, 64)), "JPEG2000", num_resolutions=2)
+    yield "ppm", saved(rgb, "PPM")
+    yield "ppm-ascii", b"P3 2 1 255\n1 2 3 4 5 6\n"
+    yield "pbm", saved(rgb, "PPM", "1")
+    yield "pam", b"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\nabcdef"
+    yield "pfm", b"PF\n2 1\n-1.0\n" + np.float32([0, .1, .5, 1, 2, 3]).tobytes()
+    yield "sun", cv2.imencode(".sr", rgb)[1].tobytes()
+    yield "qoi", b"qoif" + (20).to_bytes(4, "big") + (12).to_bytes(4, "big") + b"\3\0" + b"\xfd" * 4 + b"\0" * 7 + b"\1"
+
+
+def main():
+    os.makedirs(OUT, exist_ok=True)
+    for number, (name, data) in enumerate(seeds()):
+        seed = bytes([number % 5]) + data  # the first byte chooses the wish, see src/img/decode_fuzz.c
+        if len(seed) > 4096:
+            sys.exit(f"{name}: {len(seed)} bytes is too much for a seed")
+        with open(os.path.join(OUT, name), "wb") as file:
+            file.write(seed)
+
+
+main()
