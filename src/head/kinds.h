@@ -21,6 +21,8 @@
     X(picodet) \
     X(fastestdet) \
     X(yolo_fastestv2) \
+    X(ctc) \
+    X(classify) \
     /* end of the list */
 /* clang-format on */
 

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT
+ * Classifiers: every output NxC, NxCx1x1, Nx1x1xC with two classes or more is one set of classes, every Nx1 a
+ * value (an age). Whether a softmax is still to be done is told from the values of the probe. With
+ * `embedding` the outputs are vectors and come back L2-normalised.
+ */
+#include "head/find.h"
+#include "head/kinds.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_SETS  SG_SIGNATURE_MAX_IO
+#define MAX_TOP_K SG_HEAD_MAX_ANSWERS
+
+enum finish { FINISH_NONE, FINISH_SOFTMAX, FINISH_SIGMOID };
+
+struct set {
+    int output, length; /* length 1: a value */
+    enum finish finish;
+    char name[SG_TENSOR_NAME_MAX];
+};
+
+struct classify {
+    int set_count;
+    int total; /* numbers of one picture in all sets */
+    bool embedding;
+    bool named; /* several outputs: answers carry their names */
+    struct set sets[MAX_SETS];
+};
+
+/* Numbers per picture when all dimensions behind the first but one are 1, else 0. A vector without a batch
+ * axis counts as one picture. */
+static int64_t flat_length(const struct sg_tensor *tensor)
+{
+    int64_t length = 1;
+    int i, wide = 0;
+
+    if (tensor->rank < 1 || tensor->rank > 4 || !sg_tensor_readable(tensor))
+        return 0;
+    for (i = tensor->rank == 1 ? 0 : 1; i < tensor->rank; i++) {
+        wide += tensor->dims[i] > 1;
+        length *= tensor->dims[i];
+    }
+    return wide <= 1 ? length : 0;
+}
+
+enum looks { LOOKS_SOFTMAX, LOOKS_UNIT, LOOKS_LOGITS };
+
+static enum looks look(const struct sg_tensor *tensor, int64_t length)
+{
+    float sum = 0.0f;
+    int64_t i;
+
+    for (i = 0; i < length; i++) {
+        float value = sg_tensor_at(tensor, i);
+
+        if (!(value >= 0.0f && value <= 1.0f))
+            return LOOKS_LOGITS;
+        sum += value;
+    }
+    return fabsf(sum - 1.0f) < 0.02f ? LOOKS_SOFTMAX : LOOKS_UNIT;
+}
+
+static enum finish choose_finish(const struct sg_head_spec *spec, enum looks looks)
+{
+    switch (spec->scores) {
+    case SG_SCORES_PROBABILITY:
+        return FINISH_NONE;
+    case SG_SCORES_LOGITS_SOFTMAX:
+        return FINISH_SOFTMAX;
+    case SG_SCORES_LOGITS_SIGMOID:
+        return FINISH_SIGMOID;
+    case SG_SCORES_MULTILABEL:
+        return looks == LOOKS_LOGITS ? FINISH_SIGMOID : FINISH_NONE;
+    case SG_SCORES_DECIDE:
+        break;
+    }
+    return looks == LOOKS_LOGITS ? FINISH_SOFTMAX : FINISH_NONE;
+}
+
+static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
+                   struct classify *state, struct sg_error *err)
+{
+    int i;
+
+    for (i = 0; i < count && state->set_count < MAX_SETS; i++) {
+        int64_t length = flat_length(&outputs[i]);
+        struct set *set = &state->sets[state->set_count];
+
+        if (length < 1 || length > SG_HEAD_MAX_CLASSES)
+            return sg_shape_error(err, &outputs[i],
+                                  "NxC, NxCx1x1 or Nx1x1xC with 1 to %d classes of real numbers",
+                                  SG_HEAD_MAX_CLASSES);
+        set->output = i;
+        set->length = (int)length;
+        if (length > 1 && !spec->embedding && sg_tensor_count(&outputs[i]) >= length)
+            set->finish = choose_finish(spec, look(&outputs[i], length));
+        snprintf(set->name, sizeof(set->name), "%s", outputs[i].name ? outputs[i].name : "");
+        state->total += set->length;
+        state->set_count++;
+    }
+    if (state->set_count == 0)
+        return sg_error_set(err, SG_E_MODEL, "expected an output, got none");
+    state->embedding = spec->embedding;
+    state->named = state->set_count > 1;
+    return SG_OK;
+}
+
+/* Caffe's habits show in its names: data or data_0 in, softmaxout_1 or prob out. */
+static bool caffe_like(const struct sg_signature *signature)
+{
+    const char *in = signature->input_count ? signature->inputs[0].name : "";
+    const char *out = signature->output_count ? signature->outputs[0].name : "";
+
+    return strcmp(in, "data_0") == 0 || sg_name_has(out, "softmaxout") ||
+           (strcmp(in, "data") == 0 && strcmp(out, "prob") == 0);
+}
+
+static void guess_picture(const struct sg_signature *signature, const struct sg_head_spec *spec,
+                          struct sg_head_guess *guess)
+{
+    static const float caffe[3] = {104.0f, 117.0f, 123.0f}, one[3] = {1.0f, 1.0f, 1.0f};
+    static const float mean[3] = {123.675f, 116.28f, 103.53f}, std[3] = {58.395f, 57.12f, 57.375f};
+    int side = spec->input_width < spec->input_height ? spec->input_width : spec->input_height;
+    bool square = spec->input_width == spec->input_height;
+    enum sg_fit fit = square && side >= 160 ? SG_FIT_CENTER_CROP : SG_FIT_STRETCH;
+
+    if (caffe_like(signature)) {
+        sg_guess_transform(guess, SG_CHANNELS_BGR, fit, caffe, one, 0.0f,
+                           "names as Caffe gives them: BGR minus 104, 117, 123");
+        snprintf(
+            guess->ambiguity, sizeof(guess->ambiguity),
+            "names are weak evidence; if classes come out wrong set `channels`, `mean`, `std` and `fit`");
+    } else {
+        sg_guess_transform(guess, SG_CHANNELS_RGB, fit, mean, std, 0.0f,
+                           fit == SG_FIT_CENTER_CROP
+                               ? "ImageNet habit: RGB, mean and std of ImageNet, centre crop"
+                               : "assumed: RGB, mean and std of ImageNet, stretched");
+        snprintf(guess->ambiguity, sizeof(guess->ambiguity),
+                 "a graph does not say how its pictures were prepared; set `channels`, `mean`, `std` and "
+                 "`fit` to what it was trained with");
+    }
+    if (fit == SG_FIT_CENTER_CROP) /* torchvision: 256 for 224 */
+        guess->transform.shorter_side = (int)lroundf((float)side / 0.875f);
+}
+
+static void match(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                  const struct sg_head_spec *spec, struct sg_head_guess *guess)
+{
+    struct classify state = {0};
+    const struct set *first = &state.sets[0];
+    char values[32] = "";
+    int i, numbers = 0;
+
+    if (prepare(outputs, count, spec, &state, NULL) < 0)
+        return;
+    for (i = 0; i < state.set_count; i++) {
+        numbers += state.sets[i].length == 1;
+        if (first->length == 1)
+            first = &state.sets[i];
+    }
+    guess->confidence = 40; /* below every detector: its shapes say little */
+    if (numbers)
+        snprintf(values, sizeof(values), " and %d value%s", numbers, numbers > 1 ? "s" : "");
+    if (spec->embedding)
+        snprintf(guess->evidence, sizeof(guess->evidence), "asked for: a vector of %d numbers",
+                 state.sets[0].length);
+    else
+        snprintf(guess->evidence, sizeof(guess->evidence), "%d output%s: %d classes in \"%.64s\" (%s)%s",
+                 state.set_count, state.set_count > 1 ? "s" : "", first->length, first->name,
+                 first->finish == FINISH_SOFTMAX   ? "logits, softmax is done here"
+                 : first->finish == FINISH_SIGMOID ? "logits, sigmoid is done here"
+                                                   : "already 0..1",
+                 values);
+    guess_picture(signature, spec, guess);
+    guess->class_count = first->length > 1 && !spec->embedding ? first->length : 0;
+}
+
+static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+{
+    struct classify *state = calloc(1, sizeof(*state));
+    int code;
+
+    (void)signature;
+    if (!state)
+        return sg_error_set(err, SG_E_NOMEM, "out of memory");
+    code = prepare(outputs, count, spec, state, err);
+    if (code < 0) {
+        free(state);
+        return code;
+    }
+    *out_state = state;
+    return SG_OK;
+}
+
+/* Copies one picture's numbers; the shape must be that of the start. */
+static int copy(const struct set *set, const struct sg_tensor *tensor, int item, float *into,
+                struct sg_error *err)
+{
+    int64_t pictures = tensor->rank == 1 ? 1 : tensor->rank > 1 ? tensor->dims[0] : 0;
+    int64_t i;
+
+    if (flat_length(tensor) != set->length || item < 0 || item >= pictures)
+        return sg_shape_error(err, tensor, "%d numbers for picture %d of the batch", set->length, item);
+    if (tensor->dtype == SG_DTYPE_F32)
+        memcpy(into, (const float *)tensor->data + (int64_t)item * set->length,
+               (size_t)set->length * sizeof(*into));
+    else
+        for (i = 0; i < set->length; i++)
+            into[i] = sg_tensor_at(tensor, (int64_t)item * set->length + i);
+    return SG_OK;
+}
+
+static void finish(const struct set *set, float *values)
+{
+    int i;
+
+    if (set->finish == FINISH_SOFTMAX)
+        sg_softmax(values, set->length);
+    for (i = 0; set->finish == FINISH_SIGMOID && i < set->length; i++)
+        values[i] = sg_sigmoid(values[i]);
+}
+
+/* The best top_k by insertion; numbers that are not finite are passed over. */
+static void rank(const struct set *set, const char *name, const float *values, int top_k,
+                 struct sg_answers *out)
+{
+    struct sg_answer *list = &out->items[out->count];
+    int room = SG_HEAD_MAX_ANSWERS - out->count, kept = 0, i, at;
+
+    top_k = top_k > room ? room : top_k;
+    for (i = 0; i < set->length; i++) {
+        if (!isfinite(values[i]) || (kept == top_k && (kept == 0 || !(values[i] > list[kept - 1].score))))
+            continue;
+        for (at = kept < top_k ? kept++ : kept - 1; at > 0 && values[i] > list[at - 1].score; at--)
+            list[at] = list[at - 1];
+        list[at] = (struct sg_answer){.name = name, .class_id = i, .score = values[i]};
+    }
+    out->count += kept;
+}
+
+static void normalise(float *values, int length)
+{
+    float sum = 0.0f, norm;
+    int i;
+
+    for (i = 0; i < length; i++)
+        sum += values[i] * values[i];
+    norm = sqrtf(sum);
+    for (i = 0; i < length && norm > 0.0f; i++)
+        values[i] /= norm;
+}
+
+static int reserve(struct sg_answers *out, size_t count, struct sg_error *err)
+{
+    float *grown;
+
+    if (out->scratch_count >= count)
+        return SG_OK;
+    grown = malloc(count * sizeof(*grown));
+    if (!grown)
+        return sg_error_set(err, SG_E_NOMEM, "out of memory");
+    free(out->scratch);
+    out->scratch = grown;
+    out->scratch_count = count;
+    return SG_OK;
+}
+
+static int answer(const void *opaque, const struct sg_tensor *outputs, int count, int item, int top_k,
+                  const char *const *labels, int label_count, struct sg_answers *out, struct sg_error *err)
+{
+    const struct classify *state = opaque;
+    int code = sg_count_check(err, "classify", count, state->set_count);
+    float *values;
+    int i;
+
+    (void)labels;
+    (void)label_count;
+    if (code == SG_OK)
+        code = reserve(out, (size_t)state->total, err);
+    values = out->scratch;
+    for (i = 0; i < state->set_count && code == SG_OK; i++) {
+        const struct set *set = &state->sets[i];
+        const char *name = state->named ? set->name : NULL;
+
+        code = copy(set, &outputs[set->output], item, values, err);
+        if (code < 0 || out->count >= SG_HEAD_MAX_ANSWERS)
+            break;
+        if (state->embedding) {
+            normalise(values, set->length);
+            out->items[out->count++] = (struct sg_answer){
+                .name = name, .class_id = -1, .vector = values, .vector_length = set->length};
+        } else if (set->length == 1) {
+            if (isfinite(values[0]))
+                out->items[out->count++] =
+                    (struct sg_answer){.name = name, .class_id = -1, .has_value = true, .value = values[0]};
+        } else {
+            finish(set, values);
+            rank(set, name, values, top_k, out);
+        }
+        values += set->length;
+    }
+    return code;
+}
+
+const struct sg_head_ops sg_head_classify = {
+    .name = "classify",
+    .summary = "classes, values or a vector about the whole picture",
+    .task = SG_TASK_CLASSIFY,
+    .match = match,
+    .create = create,
+    .destroy = free,
+    .answer = answer,
+};
