@@ -81,6 +81,7 @@ static int run(const struct bench *bench, const char *kernel, int rounds)
     struct sg_image image = {0};
     struct sg_placement placement;
     uint8_t *tensor = malloc(sg_letterbox_bytes(t));
+    int64_t median;
     int i, status = -1;
 
     if (!tensor || sg_image_resize(&image, bench->format, bench->width, bench->height) < 0)
@@ -97,8 +98,9 @@ static int run(const struct bench *bench, const char *kernel, int rounds)
             times[i] = now_ns() - start;
     }
     qsort(times, (size_t)rounds, sizeof(times[0]), compare);
+    median = times[rounds >> 1];
     printf("%-22s %-6s %8.1f %8.1f us %7.3f ns/px\n", bench->name, kernel, (double)times[0] / 1e3,
-           (double)times[rounds / 2] / 1e3, (double)times[rounds / 2] / ((double)t->width * t->height));
+           (double)median / 1e3, (double)median / ((double)t->width * t->height));
     status = 0;
 out:
     free(tensor);

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ * Drawing: pixels change where they should and nowhere else, and hostile results do no harm (the sanitizers
+ * watch the edges: pictures own no byte more than they need).
+ */
+#include "img/draw.h"
+
+#include "img/font.h"
+#include "img/paint.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define GRAY 128
+
+static void make(struct sg_image *image, int width, int height)
+{
+    assert_int_equal(sg_image_resize(image, SG_PIXEL_RGB24, width, height), 0);
+    memset(image->data, GRAY, image->stride_bytes * (size_t)height);
+}
+
+static bool is_changed(const struct sg_image *image, int x, int y)
+{
+    const uint8_t *at = image->data + (size_t)y * image->stride_bytes + 3 * (size_t)x;
+
+    return at[0] != GRAY || at[1] != GRAY || at[2] != GRAY;
+}
+
+static int changed_in(const struct sg_image *image, int x1, int y1, int x2, int y2)
+{
+    int x, y, count = 0;
+
+    for (y = y1; y < y2; y++) {
+        for (x = x1; x < x2; x++)
+            count += is_changed(image, x, y);
+    }
+    return count;
+}
+
+static struct sg_painter *painter_or_null(void)
+{
+    struct sg_painter *painter = NULL;
+
+    assert_int_equal(sg_painter_create(NULL, &painter, NULL), 0);
+    return painter;
+}
+
+static void a_box_is_drawn_where_it_is(void **state)
+{
+    struct sg_object object = {
+        .box = {100, 100, 300, 200}, .class_id = 2, .label = "car", .score = 0.9f, .parent = -1};
+    struct sg_result result = {.objects = &object, .object_count = 1};
+    struct sg_painter *painter = painter_or_null();
+    struct sg_image image = {0};
+
+    (void)state;
+    make(&image, 512, 400);
+    assert_int_equal(sg_painter_draw(painter, &image, &result, NULL), 0);
+    /* 512 / 500 + 1 = 2 pixels of stroke on every side */
+    assert_int_equal(changed_in(&image, 100, 100, 102, 200), 200);
+    assert_int_equal(changed_in(&image, 298, 100, 300, 200), 200);
+    assert_int_equal(changed_in(&image, 100, 198, 300, 200), 400);
+    assert_int_equal(changed_in(&image, 110, 110, 290, 190), 0);
+    assert_int_equal(changed_in(&image, 320, 0, 512, 400), 0);
+    assert_int_equal(changed_in(&image, 0, 220, 512, 400), 0);
+    if (sg_painter_has_font(painter))
+        assert_true(changed_in(&image, 100, 80, 140, 99) > 500);
+    else
+        puts("skipped: no font here, tags not tested");
+    sg_image_fini(&image);
+    sg_painter_destroy(&painter);
+    assert_null(painter);
+}
+
+/* A picture at half size, drawn in original pixels. */
+static void scale_and_origin_count(void **state)
+{
+    struct sg_object object = {.box = {200, 220, 600, 420}, .score = 0.5f, .parent = -1};
+    struct sg_result result = {.objects = &object, .object_count = 1};
+    struct sg_painter *painter = painter_or_null();
+    struct sg_image image = {0};
+
+    (void)state;
+    make(&image, 512, 400);
+    image.scale_x = image.scale_y = 0.5f;
+    image.origin_y = 20;
+    assert_int_equal(sg_painter_draw(painter, &image, &result, NULL), 0);
+    assert_int_equal(changed_in(&image, 100, 100, 102, 200), 200);
+    assert_int_equal(changed_in(&image, 110, 110, 290, 190), 0);
+    sg_image_fini(&image);
+    sg_painter_destroy(&painter);
+}
+
+static void masks_quads_and_dots(void **state)
+{
+    const struct sg_point polygon[] = {{50, 50}, {150, 50}, {150, 150}, {100, 180}, {50, 150}};
+    const struct sg_keypoint points[] = {{300, 100, -1}, {350, 100, 0.1f}};
+    struct sg_object objects[] = {
+        {.box = {50, 50, 150, 180}, .polygon = polygon, .polygon_count = 5, .parent = -1},
+        {.box = {280, 80, 380, 130}, .class_id = 1, .landmarks = points, .landmark_count = 2, .parent = -1},
+        {.box = {200, 250, 400, 330},
+         .class_id = 2,
+         .has_quad = true,
+         .quad = {{200, 270}, {390, 250}, {400, 310}, {210, 330}},
+         .text = "欢迎 Grüße \xff\xc3",
+         .parent = -1}};
+    struct sg_result result = {.objects = objects, .object_count = 3};
+    struct sg_painter *painter = painter_or_null();
+    struct sg_image image = {0};
+
+    (void)state;
+    make(&image, 512, 400);
+    assert_int_equal(sg_painter_draw(painter, &image, &result, NULL), 0);
+    assert_int_equal(changed_in(&image, 60, 60, 140, 140), 6400); /* the fill */
+    assert_true(is_changed(&image, 300, 100));
+    assert_false(is_changed(&image, 350, 100)); /* not visible enough */
+    assert_true(is_changed(&image, 295, 260));  /* the quad's upper edge: 270 - 20 * 95 / 190 */
+    assert_false(is_changed(&image, 300, 290));
+    sg_image_fini(&image);
+    sg_painter_destroy(&painter);
+}
+
+static float odd_number(uint32_t *seed)
+{
+    static const float odd[] = {NAN, INFINITY, -INFINITY, 1e30f, -1e30f, 0, -0.5f, 1e-30f, 65535, -1};
+
+    *seed = *seed * 1664525u + 1013904223u;
+    if ((*seed >> 9) % 3 == 0)
+        return odd[(*seed >> 12) % 10];
+    return (float)(int)((*seed >> 12) % 600) - 200.0f;
+}
+
+static void hostile_results_do_no_harm(void **state)
+{
+    static const int sizes[][2] = {{1, 1}, {2, 300}, {300, 2}, {64, 64}};
+    struct sg_painter *painter = painter_or_null();
+    struct sg_attribute attribute = {.model = "m", .class_id = -1, .has_value = true, .value = NAN};
+    uint32_t seed = 99;
+    int round, i, k;
+
+    (void)state;
+    for (round = 0; round < 120; round++) {
+        struct sg_object objects[6];
+        struct sg_point polygons[6][9];
+        struct sg_keypoint points[6][17];
+        struct sg_result result = {
+            .objects = objects, .object_count = 6, .attributes = &attribute, .attribute_count = 1};
+        struct sg_image image = {0};
+
+        make(&image, sizes[round % 4][0], sizes[round % 4][1]);
+        for (i = 0; i < 6; i++) {
+            struct sg_object *o = &objects[i];
+
+            *o = (struct sg_object){
+                .box = {odd_number(&seed), odd_number(&seed), odd_number(&seed), odd_number(&seed)},
+                .class_id = i * 1000000 - 1,
+                .score = odd_number(&seed),
+                .has_quad = i % 2,
+                .text = i % 3 ? NULL : "\xf0\x9f\x98\x80 line\nbreak",
+                .polygon = polygons[i],
+                .polygon_count = 9,
+                .landmarks = points[i],
+                .landmark_count = 17,
+                .attributes = &attribute,
+                .attribute_count = 1,
+                .parent = -1};
+            for (k = 0; k < 4; k++)
+                o->quad[k] = (struct sg_point){odd_number(&seed), odd_number(&seed)};
+            for (k = 0; k < 9; k++)
+                polygons[i][k] = (struct sg_point){odd_number(&seed), odd_number(&seed)};
+            for (k = 0; k < 17; k++)
+                points[i][k] = (struct sg_keypoint){odd_number(&seed), odd_number(&seed), odd_number(&seed)};
+        }
+        assert_int_equal(sg_painter_draw(painter, &image, &result, NULL), 0);
+        sg_image_fini(&image);
+    }
+    sg_painter_destroy(&painter);
+}
+
+static void what_cannot_be_drawn_is_refused(void **state)
+{
+    static const uint8_t pixels[48];
+    struct sg_painter *painter = painter_or_null(), *none = NULL;
+    struct sg_result result = {0};
+    struct sg_image image = {0};
+    struct sg_error err;
+
+    (void)state;
+    sg_image_borrow(&image, SG_PIXEL_RGB24, 4, 4, 12, pixels, NULL);
+    assert_int_equal(sg_painter_draw(painter, &image, &result, &err), SG_E_INVALID);
+    assert_int_equal(sg_painter_create("/nonexistent/font.ttf", &none, &err), SG_E_NOT_FOUND);
+    assert_non_null(strstr(err.text, "/nonexistent/font.ttf"));
+    assert_null(none);
+    sg_painter_destroy(&painter);
+}
+
+/* Code points from the Unicode standard, table 3-7 for what is ill-formed. */
+static void utf8_is_read_safely(void **state)
+{
+    const char *text = "a\xc3\xa9\xe6\xac\xa2\xf0\x9f\x98\x80\xc0\x80\xed\xa0\x80\xe6";
+    const uint32_t expected[] = {'a',    0xe9,   0x6b22, 0x1f600, 0xfffd, 0xfffd,
+                                 0xfffd, 0xfffd, 0xfffd, 0xfffd,  0};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+        assert_int_equal(sg_utf8_next(&text), expected[i]);
+    assert_int_equal(sg_utf8_next(&text), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_box_is_drawn_where_it_is),
+        cmocka_unit_test(scale_and_origin_count),
+        cmocka_unit_test(masks_quads_and_dots),
+        cmocka_unit_test(hostile_results_do_no_harm),
+        cmocka_unit_test(what_cannot_be_drawn_is_refused),
+        cmocka_unit_test(utf8_is_read_safely),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
