@@ -21,6 +21,7 @@
     X(picodet) \
     X(fastestdet) \
     X(yolo_fastestv2) \
+    X(dbnet) \
     X(ctc) \
     X(classify) \
     /* end of the list */
