@@ -8,7 +8,6 @@
 #include "base/cpu.h"
 #include "img/letterbox_kernel.h"
 #include "img/letterbox_plan.h"
-#include "img/nv12.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -91,17 +90,14 @@ static const uint8_t *source_line(const struct walk *walk, int y)
     const struct sg_letterbox_plan *plan = walk->plan;
     const struct sg_image *image = walk->image;
     const uint8_t *row = image->data + (size_t)y * image->stride_bytes;
-    int x;
 
     switch (image->format) {
     case SG_PIXEL_NV12:
-        for (x = plan->first; x <= plan->last; x++)
-            sg_nv12_pixel(row, image->chroma + (size_t)(y / 2) * image->stride_bytes, x,
-                          plan->line + 3 * (size_t)(x - plan->first));
+        walk->kernel->nv12(row, image->chroma + (size_t)(y / 2) * image->stride_bytes, plan->first,
+                           plan->last, plan->line);
         return plan->line;
     case SG_PIXEL_GRAY8:
-        for (x = plan->first; x <= plan->last; x++)
-            memset(plan->line + 3 * (size_t)(x - plan->first), row[x], 3);
+        walk->kernel->gray(row, plan->first, plan->last, plan->line);
         return plan->line;
     default:
         return row + 3 * (size_t)plan->first;

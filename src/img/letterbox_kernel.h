@@ -43,6 +43,10 @@ typedef void sg_letterbox_store_fn(const struct sg_letterbox_levels *levels, con
                                    int count, void *out, size_t plane);
 
 struct sg_letterbox_kernel {
+    /* Columns first..last of a row of gray, or of NV12, as RGB from `line` on, where SG_LETTERBOX_REACH bytes
+     * behind the last pixel may be written. */
+    void (*gray)(const uint8_t *luma, int first, int last, uint8_t *line);
+    void (*nv12)(const uint8_t *luma, const uint8_t *chroma, int first, int last, uint8_t *line);
     /* Bilinear along a line of 3-byte pixels from column `first` on: row value = sum of products >> 4. */
     void (*across)(const struct sg_letterbox_columns *columns, int first, const uint8_t *line, int16_t *row);
     /* Two rows weighed and rounded to 8 bits. */

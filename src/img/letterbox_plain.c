@@ -2,6 +2,25 @@
  * The letterbox's steps in plain C: the reference of the fast ones, and what other processors run.
  */
 #include "img/letterbox_kernel.h"
+#include "img/nv12.h"
+
+#include <string.h>
+
+static void gray(const uint8_t *luma, int first, int last, uint8_t *line)
+{
+    int x;
+
+    for (x = first; x <= last; x++, line += 3)
+        memset(line, luma[x], 3);
+}
+
+static void nv12(const uint8_t *luma, const uint8_t *chroma, int first, int last, uint8_t *line)
+{
+    int x;
+
+    for (x = first; x <= last; x++, line += 3)
+        sg_nv12_pixel(luma, chroma, x, line);
+}
 
 static void across(const struct sg_letterbox_columns *columns, int first, const uint8_t *line, int16_t *row)
 {
@@ -81,6 +100,8 @@ int sg_letterbox_dtype_index(enum sg_dtype dtype)
 }
 
 const struct sg_letterbox_kernel sg_letterbox_plain = {
+    .gray = gray,
+    .nv12 = nv12,
     .across = across,
     .down = down,
     .store = {{store_f32_planes, store_f32_pixels},

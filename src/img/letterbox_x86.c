@@ -12,6 +12,75 @@
 
 #define AVX2 __attribute__((target("avx2,fma,f16c")))
 
+AVX2 static void gray(const uint8_t *luma, int first, int last, uint8_t *line)
+{
+    const __m128i low = _mm_setr_epi8(0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5);
+    const __m128i middle = _mm_setr_epi8(5, 5, 6, 6, 6, 7, 7, 7, 8, 8, 8, 9, 9, 9, 10, 10);
+    const __m128i high = _mm_setr_epi8(10, 11, 11, 11, 12, 12, 12, 13, 13, 13, 14, 14, 14, 15, 15, 15);
+    int x = first;
+
+    for (; x + 15 <= last; x += 16, line += 48) {
+        __m128i row = _mm_loadu_si128((const __m128i *)(const void *)(luma + x));
+
+        _mm_storeu_si128((__m128i *)(void *)line, _mm_shuffle_epi8(row, low));
+        _mm_storeu_si128((__m128i *)(void *)(line + 16), _mm_shuffle_epi8(row, middle));
+        _mm_storeu_si128((__m128i *)(void *)(line + 32), _mm_shuffle_epi8(row, high));
+    }
+    sg_letterbox_plain.gray(luma, x, last, line);
+}
+
+/* Eight 20-bit fixed-point numbers as bytes in the low end of each 32-bit lane. */
+AVX2 static inline __m256i clip8(__m256i value)
+{
+    value = _mm256_max_epi32(_mm256_srai_epi32(value, 20), _mm256_setzero_si256());
+    return _mm256_min_epi32(value, _mm256_set1_epi32(255));
+}
+
+/* One byte of every chroma pair, once for each of its two pixels, centred. */
+AVX2 static inline __m256i chroma_of(__m128i pairs, int which)
+{
+    char a = (char)which;
+    const __m128i pick = _mm_setr_epi8(a, a, (char)(a + 2), (char)(a + 2), (char)(a + 4), (char)(a + 4),
+                                       (char)(a + 6), (char)(a + 6), -1, -1, -1, -1, -1, -1, -1, -1);
+
+    return _mm256_sub_epi32(_mm256_cvtepu8_epi32(_mm_shuffle_epi8(pairs, pick)), _mm256_set1_epi32(128));
+}
+
+AVX2 static inline __m256i times(__m256i value, int factor)
+{
+    return _mm256_mullo_epi32(value, _mm256_set1_epi32(factor));
+}
+
+/* The constants of img/nv12.h, eight pixels at a time from an even column on. */
+AVX2 static void nv12(const uint8_t *luma, const uint8_t *chroma, int first, int last, uint8_t *line)
+{
+    const __m256i squeeze =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
+    int x = first;
+
+    if (x & 1) {
+        sg_letterbox_plain.nv12(luma, chroma, x, x, line);
+        x++, line += 3;
+    }
+    for (; x + 7 <= last; x += 8, line += 24) {
+        __m256i y = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(luma + x)));
+        __m128i pairs = _mm_loadl_epi64((const __m128i *)(const void *)(chroma + x));
+        __m256i u = chroma_of(pairs, 0), v = chroma_of(pairs, 1), red, green, blue;
+
+        y = times(_mm256_max_epi32(_mm256_sub_epi32(y, _mm256_set1_epi32(16)), _mm256_setzero_si256()),
+                  1220542);
+        y = _mm256_add_epi32(y, _mm256_set1_epi32(1 << 19));
+        red = clip8(_mm256_add_epi32(y, times(v, 1673527)));
+        green = clip8(_mm256_add_epi32(y, _mm256_add_epi32(times(v, -852492), times(u, -409993))));
+        blue = clip8(_mm256_add_epi32(y, times(u, 2116026)));
+        red = _mm256_or_si256(red, _mm256_or_si256(_mm256_slli_epi32(green, 8), _mm256_slli_epi32(blue, 16)));
+        red = _mm256_shuffle_epi8(red, squeeze);
+        _mm_storeu_si128((__m128i *)(void *)line, _mm256_castsi256_si128(red));
+        _mm_storeu_si128((__m128i *)(void *)(line + 12), _mm256_extracti128_si256(red, 1));
+    }
+    sg_letterbox_plain.nv12(luma, chroma, x, last, line);
+}
+
 AVX2 static inline __m256i load_two(const void *low, const void *high)
 {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadl_epi64((const __m128i *)low)),
@@ -247,6 +316,8 @@ AVX2 static void store_u8_planes(const struct sg_letterbox_levels *levels, const
 }
 
 const struct sg_letterbox_kernel sg_letterbox_avx2 = {
+    .gray = gray,
+    .nv12 = nv12,
     .across = across,
     .down = down,
     .store = {{store_f32_planes, store_f32_pixels},
