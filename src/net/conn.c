@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONN_SLOT_BITS 16 /* low bits of an id: place in the table; the rest counts up and is never reused   \
-                           */
+/* Low bits of an id: place in the table; the rest counts up and is never reused. */
+#define CONN_SLOT_BITS 16
 
 enum conn_state { CONN_SNIFFING, CONN_OPEN, CONN_FINISHING, CONN_LINGERING, CONN_CLOSED };
 

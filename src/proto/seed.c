@@ -45,8 +45,8 @@ static int seed_encode(struct sg_job *job)
 {
     const struct sg_server_options *options = job->encode_arg;
 
-    return options->json_seed(&job->result, job->error.code < 0 ? &job->error : NULL, SG_JSON_SEED_MAX_BYTES,
-                              &job->reply);
+    return (options->json_seed ? options->json_seed : sg_json_seed)(
+        &job->result, job->error.code < 0 ? &job->error : NULL, SG_JSON_SEED_MAX_BYTES, &job->reply);
 }
 
 static void append(struct seed *seed, struct sg_job *job)

@@ -247,8 +247,6 @@ static int64_t tick_ms(const struct sg_server_options *options)
 
 static int check_options(const struct sg_server_options *o, struct sg_error *err)
 {
-    if (!o->json_seed || !o->listen)
-        return sg_error_set(err, SG_E_INTERNAL, "server options lack json_seed or listen");
     if (o->max_connections < 1 || o->max_connections > SG_CONN_TABLE_MAX - SERVER_REFUSE_EXTRA)
         return sg_error_set(err, SG_E_INVALID, "max_connections is %d, allowed is 1 to %d",
                             o->max_connections, SG_CONN_TABLE_MAX - SERVER_REFUSE_EXTRA);

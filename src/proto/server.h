@@ -40,12 +40,12 @@ struct sg_server_options {
     int64_t idle_timeout_ms;    /* between frames; 0 = never */
     int64_t drain_timeout_ms;   /* after SIGTERM */
     bool handle_signals;        /* SIGINT and SIGTERM stop the server; SIGPIPE is ignored */
-    /* The seed reply (sg_json_seed of codec). Any worker's thread. */
+    /* Writes the seed reply; NULL = sg_json_seed of codec. Any worker's thread. */
     int (*json_seed)(const struct sg_result *result, const struct sg_error *err, size_t max_bytes,
                      struct sg_buf *out);
 };
 
-/* Every default but listen (127.0.0.1:8080) is for a machine of a few gigabytes; json_seed stays NULL. */
+/* Every default but listen (127.0.0.1:8080) is for a machine of a few gigabytes. */
 void sg_server_options_init(struct sg_server_options *options);
 
 /* Binds and listens. SG_E_INVALID, SG_E_IO, SG_E_NOMEM. */

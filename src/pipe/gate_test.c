@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ * The gate: limits, turns, and that half received pictures cannot block each other for ever.
+ */
+#include "base/error.h"
+#include "pipe/gate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct client {
+    struct sg_gate_waiter waiter;
+    char name;
+};
+
+static char order[64];
+
+static void note(struct sg_gate_waiter *waiter)
+{
+    /* The waiter is the first member. */
+    const struct client *client = (const struct client *)(const void *)waiter;
+    size_t used = strlen(order);
+
+    assert_true(used < sizeof(order) - 1);
+    order[used] = client->name;
+    order[used + 1] = '\0';
+}
+
+static void set_up(struct sg_gate *gate, int jobs, size_t bytes, size_t memory, struct client *clients,
+                   int count)
+{
+    struct sg_gate_limits limits = {.max_jobs = jobs, .max_bytes = bytes, .max_memory = memory};
+    int i;
+
+    sg_gate_init(gate, &limits);
+    order[0] = '\0';
+    for (i = 0; i < count; i++)
+        clients[i] = (struct client){.waiter = {.granted = note}, .name = (char)('a' + i)};
+}
+
+static void refuses_without_a_waiter(void **state)
+{
+    struct sg_gate gate;
+    struct client c[1];
+
+    (void)state;
+    set_up(&gate, 2, 100, SIZE_MAX, c, 1);
+    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, 60, NULL), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, 41, NULL), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, SIZE_MAX, NULL), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, 40, NULL), 0);
+    sg_gate_give_job(&gate);
+    sg_gate_serve(&gate, 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
+    assert_string_equal(order, "");
+}
+
+static void grants_jobs_in_the_order_of_waiting(void **state)
+{
+    struct sg_gate gate;
+    struct client c[4];
+    int i;
+
+    (void)state;
+    set_up(&gate, 1, 100, SIZE_MAX, c, 4);
+    assert_int_equal(sg_gate_take_job(&gate, &c[0].waiter), 0);
+    for (i = 1; i < 4; i++)
+        assert_int_equal(sg_gate_take_job(&gate, &c[i].waiter), SG_E_BUSY);
+    sg_gate_leave(&gate, &c[2].waiter); /* its client has gone */
+    sg_gate_give_job(&gate);
+    /* There is room, but who comes now does not overtake who waits. */
+    assert_int_equal(sg_gate_take_job(&gate, &c[2].waiter), SG_E_BUSY);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, "b");
+    sg_gate_give_job(&gate);
+    sg_gate_serve(&gate, 0);
+    sg_gate_give_job(&gate);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, "bdc");
+    assert_int_equal(gate.jobs, 1);
+}
+
+static void half_received_pictures_cannot_block_each_other(void **state)
+{
+    struct sg_gate gate;
+    struct client c[3];
+
+    (void)state;
+    set_up(&gate, 8, 90, SIZE_MAX, c, 3);
+    assert_int_equal(sg_gate_take_bytes(&gate, 30, &c[0].waiter), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, 30, &c[1].waiter), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, 30, &c[2].waiter), 0);
+    /* All want as much again, and nobody has a job that would give anything back. */
+    assert_int_equal(sg_gate_take_bytes(&gate, 30, &c[1].waiter), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, 30, &c[0].waiter), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, 30, &c[2].waiter), SG_E_BUSY);
+    sg_gate_serve(&gate, 0);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, "b"); /* one, and only one, goes beyond the limit */
+    assert_int_equal(sg_gate_take_bytes(&gate, 60, &c[1].waiter), SG_E_BUSY);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, "bb"); /* and may go on, though others stand before it */
+    assert_int_equal(gate.bytes, 180);
+    /* It is complete and becomes a job: while that runs, the others wait for its bytes. */
+    sg_gate_leave(&gate, &c[1].waiter);
+    assert_int_equal(sg_gate_take_job(&gate, &c[1].waiter), 0);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, "bb");
+    sg_gate_give_job(&gate);
+    sg_gate_give_bytes(&gate, 120);
+    sg_gate_serve(&gate, 0);
+    /* 60 were held and 30 fit for the first; the next is again the one that goes beyond. */
+    assert_string_equal(order, "bbac");
+    assert_int_equal(gate.bytes, 120);
+    sg_gate_leave(&gate, &c[0].waiter);
+    sg_gate_leave(&gate, &c[2].waiter);
+    sg_gate_give_bytes(&gate, 120);
+    assert_int_equal(gate.bytes, 0);
+}
+
+static void memory_counts_unread_replies(void **state)
+{
+    struct sg_gate gate;
+    struct client c[1];
+
+    (void)state;
+    set_up(&gate, 100, SIZE_MAX, 4 * SG_GATE_JOB_BYTES, c, 1);
+    sg_gate_serve(&gate, 2 * SG_GATE_JOB_BYTES);
+    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, 1, NULL), SG_E_BUSY);
+    sg_gate_serve(&gate, 0); /* the replies were read */
+    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, SG_GATE_JOB_BYTES, NULL), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, 1, NULL), SG_E_BUSY);
+}
+
+static void the_first_job_always_fits(void **state)
+{
+    struct sg_gate gate;
+    struct client c[2];
+
+    (void)state;
+    set_up(&gate, 4, 10, 1, c, 2);
+    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, &c[0].waiter), SG_E_BUSY);
+    sg_gate_give_job(&gate);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, "a");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_without_a_waiter),
+        cmocka_unit_test(grants_jobs_in_the_order_of_waiting),
+        cmocka_unit_test(half_received_pictures_cannot_block_each_other),
+        cmocka_unit_test(memory_counts_unread_replies),
+        cmocka_unit_test(the_first_job_always_fits),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
