@@ -128,6 +128,14 @@ float sg_head_lowest_threshold(const struct sg_head_options *options)
     return lowest;
 }
 
+bool sg_class_id(float value, int offset, int *out_class_id)
+{
+    if (!(value >= (float)offset && value < (float)offset + SG_HEAD_MAX_CLASSES) || value != floorf(value))
+        return false;
+    *out_class_id = (int)value - offset;
+    return true;
+}
+
 /* Counts the `12:` keys of a Python or JSON dictionary; text in quotes is skipped. */
 int sg_meta_class_count(const struct sg_signature *signature)
 {
@@ -226,6 +234,47 @@ int64_t sg_grid_cells(int width, int height, const int *strides, int stride_coun
             cells +=
                 (int64_t)((width + strides[i] - 1) / strides[i]) * ((height + strides[i] - 1) / strides[i]);
     return cells;
+}
+
+bool sg_is_grid(const struct sg_head_spec *spec, int64_t n, int anchors)
+{
+    static const int pyramids[][5] = {
+        {8, 16, 32}, {8, 16, 32, 64}, {4, 8, 16, 32}, {16, 32}, {8, 16, 32, 64, 128}};
+    static const int counts[] = {3, 4, 4, 2, 5};
+    int i;
+
+    if (spec->input_width <= 0 || spec->input_height <= 0 || n <= 0)
+        return false;
+    if (spec->stride_count > 0)
+        return n == anchors * sg_grid_cells(spec->input_width, spec->input_height, spec->strides,
+                                            spec->stride_count);
+    for (i = 0; i < (int)(sizeof(counts) / sizeof(counts[0])); i++)
+        if (n == anchors * sg_grid_cells(spec->input_width, spec->input_height, pyramids[i], counts[i]))
+            return true;
+    return false;
+}
+
+void sg_range(const struct sg_tensor *tensor, int64_t first, int64_t step, int64_t n, float *out_least,
+              float *out_most)
+{
+    float least = INFINITY, most = -INFINITY;
+    int64_t i;
+
+    for (i = 0; i < n; i++) {
+        float value = sg_tensor_at(tensor, first + i * step);
+
+        least = value < least ? value : least;
+        most = value > most ? value : most;
+    }
+    *out_least = least <= most ? least : 0.0f;
+    *out_most = least <= most ? most : 0.0f;
+}
+
+float sg_logit(float probability)
+{
+    if (probability <= 0.0f)
+        return -INFINITY;
+    return probability >= 1.0f ? INFINITY : logf(probability / (1.0f - probability));
 }
 
 void sg_softmax(float *values, int count)

@@ -37,6 +37,10 @@ int sg_head_push(struct sg_detections *detections, const struct sg_detection *de
 float sg_head_threshold(const struct sg_head_options *options, int class_id);
 float sg_head_lowest_threshold(const struct sg_head_options *options);
 
+/* A class column as an id counted from offset; false for NaN, fractions, what lies below offset or is too
+ * large. */
+bool sg_class_id(float value, int offset, int *out_class_id);
+
 /* Ultralytics: the entries in metadata `names` ("{0: 'person', 1: 'bicycle'}"), or 0; `task` or "". */
 int sg_meta_class_count(const struct sg_signature *signature);
 const char *sg_meta_task(const struct sg_signature *signature);
@@ -54,6 +58,17 @@ void sg_guess_classes(struct sg_head_guess *guess, int class_count);
 
 /* Cells of the grids over the input: sum over strides of ceil(H/s) * ceil(W/s). */
 int64_t sg_grid_cells(int width, int height, const int *strides, int stride_count);
+
+/* Is n a whole number (anchors) of boxes for each cell of the usual pyramids (strides 8,16,32; also with 4,
+ * 64 or 128, or the card's strides) over the input? anchors >= 1. */
+bool sg_is_grid(const struct sg_head_spec *spec, int64_t n, int anchors);
+/* Least and most of n elements of the flat tensor from first on, step apart; NaN is passed over, and out of
+ * nothing come 0 and 0. For the probe's values: a cold path. */
+void sg_range(const struct sg_tensor *tensor, int64_t first, int64_t step, int64_t n, float *out_least,
+              float *out_most);
+
+/* log(p / (1 - p)); -INFINITY at and below 0, INFINITY at and above 1. */
+float sg_logit(float probability);
 
 /* 1 / (1 + exp(-x)) */
 static inline float sg_sigmoid(float x)

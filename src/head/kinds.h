@@ -10,6 +10,19 @@
 /* One row per line, so that two branches that add kinds merge. */
 /* clang-format off */
 #define SG_HEAD_KIND_TABLE(X) \
+    X(yolov8) \
+    X(yolov8_pose) \
+    X(yolov8_seg) \
+    X(yolov5) \
+    X(yolov5_grid) \
+    X(yolox) \
+    X(yolox_decoded) \
+    X(end2end) \
+    X(efficientnms) \
+    X(tfod) \
+    X(paddle) \
+    X(detr) \
+    X(detr_raw) \
     X(blazeface) \
     X(ultraface) \
     X(scrfd) \

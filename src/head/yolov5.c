@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ * YOLOv5, YOLOv7 and decoded YOLOv3/v4: a table with three anchors per grid cell.
+ */
+#include "head/find.h"
+#include "head/kinds.h"
+#include "head/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ANCHORS 3
+
+/* The only rank 3 output. Exports of training graphs carry the raw grids (rank 5) beside the table. */
+static int find_table(const struct sg_tensor *outputs, int count)
+{
+    int found = -1, i;
+
+    for (i = 0; i < count; i++) {
+        if (outputs[i].rank == 5)
+            continue;
+        if (outputs[i].rank != 3 || found >= 0)
+            return -1;
+        found = i;
+    }
+    return found;
+}
+
+static void match(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                  const struct sg_head_spec *spec, struct sg_head_guess *guess)
+{
+    int index = find_table(outputs, count), named = sg_meta_class_count(signature);
+    const char *task = sg_meta_task(signature);
+    struct sg_table_look look;
+    int64_t classes;
+
+    if (index < 0 || (task[0] && strcmp(task, "detect") != 0) ||
+        !sg_table_look(&outputs[index], spec, &look) || !look.decoded || !look.scores)
+        return;
+    classes = outputs[index].dims[2] - 5;
+    if (sg_is_grid(spec, outputs[index].dims[1], ANCHORS))
+        guess->confidence = 92;
+    else if (outputs[index].dims[1] > 10 * outputs[index].dims[2] &&
+             !sg_is_grid(spec, outputs[index].dims[1], 1))
+        guess->confidence = 45;
+    else
+        return;
+    if (named && named != classes)
+        guess->confidence -= 30;
+    snprintf(guess->evidence, sizeof(guess->evidence),
+             "\"%s\" is 1x%lldx%lld: rows of 4 box values%s, objectness and %lld class%s%s",
+             outputs[index].name, (long long)outputs[index].dims[1], (long long)outputs[index].dims[2],
+             look.normalised ? " (0..1)" : " in input pixels", (long long)classes, classes == 1 ? "" : "es",
+             guess->confidence > 50 ? ", three rows per grid cell" : "");
+    sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_LETTERBOX, 0.0f, 255.0f, 114.0f,
+                   "YOLOv5 family: RGB/255, centred letterbox on gray 114");
+    guess->threshold = 0.25f;
+    guess->iou = 0.45f;
+    sg_guess_classes(guess, (int)classes);
+}
+
+static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+{
+    struct sg_table *state = calloc(1, sizeof(*state));
+    int index = find_table(outputs, count), code;
+
+    (void)signature;
+    if (!state)
+        return sg_error_set(err, SG_E_NOMEM, "out of memory");
+    code = sg_table_prepare(state, "yolov5", index < 0 ? 0 : index, outputs, count, spec, err);
+    if (code < 0) {
+        free(state);
+        return code;
+    }
+    *out_state = state;
+    return SG_OK;
+}
+
+const struct sg_head_ops sg_head_yolov5 = {
+    .name = "yolov5",
+    .summary = "YOLOv5, YOLOv7, decoded YOLOv3/v4: rows of box, objectness and C class scores",
+    .task = SG_TASK_DETECT,
+    .match = match,
+    .create = create,
+    .destroy = free,
+    .detect = sg_table_detect,
+};
