@@ -142,8 +142,8 @@ static void describe_list(const struct sg_option *row, char *out, size_t out_byt
     else if (row->min_count == row->max_count)
         snprintf(out, out_bytes, "%d %s%snumbers%s%s", row->max_count, kind, whole, blank, range);
     else
-        snprintf(out, out_bytes, "%d to %d %s%snumbers%s%s", row->min_count, row->max_count, kind, whole, blank,
-                 range);
+        snprintf(out, out_bytes, "%d to %d %s%snumbers%s%s", row->min_count, row->max_count, kind, whole,
+                 blank, range);
 }
 
 static void describe_number(const struct sg_option *row, char *out, size_t out_bytes)

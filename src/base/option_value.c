@@ -234,6 +234,7 @@ static int parse_numbers(const struct sg_option *row, void *values, const char *
             text++;
         if (count == SG_OPTION_FLOAT_MAX)
             return sg_error_set(err, SG_E_CONFIG, "expected at most %d numbers", SG_OPTION_FLOAT_MAX);
+        numbers[count] = 0;
         code = sg_option_number(row, text, (size_t)(stop - text), &numbers[count++], err);
         if (code < 0)
             return code;
