@@ -278,7 +278,7 @@ static int parse_text(struct sg_text *at, const char *text, size_t size, struct 
 static int parse_number(const struct sg_option *row, void *at, const char *text, size_t size,
                         struct sg_error *err)
 {
-    double number;
+    double number = 0;
     int code = sg_option_number(row, text, size, &number, err);
 
     if (code < 0)

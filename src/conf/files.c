@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ * Files that configuration names.
+ */
+#include "conf/files.h"
+
+#include "base/buf.h"
+#include "conf/bind.h"
+#include "conf/card.h"
+#include "conf/docs.h"
+#include "conf/recipe.h"
+#include "conf/server.h"
+#include "conf/yaml.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int sg_conf_beside(const char *file, const char *path, char *out, size_t out_bytes)
+{
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    int folder = slash && path[0] != '/' ? (int)(slash - file) + 1 : 0;
+    int wrote = snprintf(out, out_bytes, "%.*s%s", folder, folder ? file : "", path);
+
+    return wrote < 0 || (size_t)wrote >= out_bytes ? SG_E_TOO_LARGE : 0;
+}
+
+static int is_yaml(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+
+    return entry->d_name[0] != '.' && dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+}
+
+static int list_folder(const char *file, const char *folder, const struct sg_text *place,
+                       struct sg_texts *out_files, struct sg_conf_problems *problems)
+{
+    struct dirent **entries = NULL;
+    int i, code = 0, count = scandir(folder, &entries, is_yaml, alphasort);
+    char path[PATH_MAX];
+
+    if (count < 0)
+        return sg_conf_problems_add(problems, file, place->line, place->column, NULL,
+                                    "folder \"%s\" cannot be read: %s", folder, strerror(errno));
+    if (count == 0)
+        code = sg_conf_problems_add(problems, file, place->line, place->column, NULL,
+                                    "folder \"%s\" has no .yaml file", folder);
+    for (i = 0; i < count; i++) {
+        int wrote = snprintf(path, sizeof(path), "%s%s%s", folder,
+                             folder[strlen(folder) - 1] == '/' ? "" : "/", entries[i]->d_name);
+
+        if (code == 0 && wrote > 0 && (size_t)wrote < sizeof(path))
+            code = sg_texts_append(out_files, path, (size_t)wrote, place->line, place->column);
+        free(entries[i]);
+    }
+    free(entries);
+    return code;
+}
+
+int sg_conf_list(const char *file, const struct sg_texts *paths, struct sg_texts *out_files,
+                 struct sg_conf_problems *problems)
+{
+    int i, code, worst = 0;
+
+    for (i = 0; i < paths->count; i++) {
+        const struct sg_text *place = &paths->items[i];
+        char path[PATH_MAX];
+        struct stat info;
+
+        if (sg_conf_beside(place->line > 0 ? file : NULL, place->value, path, sizeof(path)) < 0 ||
+            stat(path, &info) != 0)
+            code = sg_conf_problems_add(problems, file, place->line, place->column, NULL,
+                                        "\"%s\" cannot be read: %s", path, strerror(errno));
+        else if (S_ISDIR(info.st_mode))
+            code = list_folder(file, path, place, out_files, problems);
+        else
+            code = sg_texts_append(out_files, path, strlen(path), place->line, place->column);
+        worst = code < 0 && worst != SG_E_NOMEM ? code : worst;
+    }
+    return worst;
+}
+
+int sg_conf_labels(const char *path, struct sg_texts *labels, struct sg_error *err)
+{
+    const char *line, *end, *stop;
+    struct sg_buf file;
+    int code;
+
+    sg_buf_init(&file, SG_LABELS_MAX_BYTES);
+    code = sg_buf_append_file(&file, path);
+    if (code < 0) {
+        sg_error_set(err, code, "labels \"%s\" cannot be read: %s", path,
+                     code == SG_E_TOO_LARGE ? "larger than 4 MiB" : strerror(errno));
+        goto out;
+    }
+    line = (const char *)file.data;
+    end = line + file.size;
+    if (file.size >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0)
+        line += 3;
+    for (; line < end && code == 0; line = stop + 1) {
+        size_t size;
+
+        stop = memchr(line, '\n', (size_t)(end - line));
+        stop = stop ? stop : end;
+        size = (size_t)(stop - line);
+        if (size > 0 && line[size - 1] == '\r')
+            size--;
+        code = sg_texts_append(labels, line, size, 0, 0);
+        if (code < 0)
+            sg_error_set(err, code, "labels \"%s\": more than %d lines, or one above %d bytes", path,
+                         SG_OPTION_LIST_MAX, SG_OPTION_TEXT_MAX);
+    }
+out:
+    sg_buf_fini(&file);
+    return code;
+}
+
+/* The table that knows most of the file's keys. */
+static const struct sg_option_table *guess_table(const struct sg_yaml_node *root)
+{
+    const struct sg_option_table *const *table, *best = NULL;
+    const struct sg_yaml_node *child;
+    int most = 0;
+
+    for (table = sg_conf_tables(); *table; table++) {
+        int known = 0;
+
+        for (child = root && root->kind == SG_YAML_MAP ? root->child : NULL; child; child = child->next)
+            known += sg_option_find(*table, child->key->text, false) != NULL;
+        if (known > most) {
+            most = known;
+            best = *table;
+        }
+    }
+    return best;
+}
+
+static int check_as(const struct sg_option_table *table, const char *path, const char *text, size_t size,
+                    struct sg_conf_problems *problems)
+{
+    struct sg_server_conf server = {0};
+    struct sg_recipe recipe = {0};
+    struct sg_card card = {0};
+    int code;
+
+    if (table == &sg_server_table)
+        code = sg_server_conf_parse(path, text, size, &server, problems);
+    else if (table == &sg_recipe_table)
+        code = sg_recipe_parse(path, text, size, &recipe, problems);
+    else
+        code = sg_card_parse(path, text, size, &card, problems);
+    sg_server_conf_fini(&server);
+    sg_recipe_fini(&recipe);
+    sg_card_fini(&card);
+    return code;
+}
+
+int sg_conf_check(const char *path, const char **out_kind, struct sg_conf_problems *problems)
+{
+    const struct sg_option_table *table;
+    struct sg_yaml yaml = {0};
+    char *text = NULL;
+    size_t size = 0;
+    int code = sg_conf_read(path, &text, &size, problems);
+
+    *out_kind = "unknown";
+    if (code == 0)
+        code = sg_yaml_parse(&yaml, path, text, size, problems);
+    if (code == 0) {
+        table = guess_table(yaml.root);
+        *out_kind = table ? table->name : "unknown";
+        code = table ? check_as(table, path, text, size, problems)
+                     : sg_conf_problems_add(problems, path, 1, 1, NULL,
+                                            "no key of a pipeline, a model card or the server's settings");
+    }
+    sg_yaml_fini(&yaml);
+    free(text);
+    return code;
+}
