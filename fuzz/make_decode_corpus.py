@@ -1,9 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Writes the seeds of decode_fuzz: one tiny file per format and variant. Needs python3-pil and python3-opencv."""
+"""Writes the seeds of decode_fuzz: one tiny file per format and variant.
+
+Needs python3-pil, python3-opencv and libheif-examples.
+"""
 import io
 import os
+import subprocess
 import sys
+import tempfile
 
 import cv2
 import numpy as np
@@ -17,6 +22,21 @@ def saved(pixels, form, mode=None, **keys):
     image = Image.fromarray(pixels)
     (image.convert(mode) if mode else image).save(out, form, **keys)
     return out.getvalue()
+
+
+def heif(pixels, name, *options):
+    with tempfile.TemporaryDirectory() as folder:
+        source, result = os.path.join(folder, "in.png"), os.path.join(folder, name)
+        Image.fromarray(pixels).save(source)
+        subprocess.run(["heif-enc", "-q", "60", *options, source, "-o", result], check=True)
+        with open(result, "rb") as file:
+            return file.read()
+
+
+def four_colours(side):
+    """Red, green over blue, yellow; tests/test_decode.py looks for them."""
+    colours = np.uint8([[(250, 0, 0), (0, 250, 0)], [(0, 0, 250), (250, 250, 0)]])
+    return colours.repeat(side, 0).repeat(side, 1)
 
 
 def seeds():
@@ -46,9 +66,10 @@ def seeds():
     yield "ppm-ascii", b"P3 2 1 255\n1 2 3 4 5 6\n"
     yield "pbm", saved(rgb, "PPM", "1")
     yield "pam", b"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\nabcdef"
-    yield "pfm", b"PF\n2 1\n-1.0\n" + np.float32([0, .1, .5, 1, 2, 3]).tobytes()
     yield "sun", cv2.imencode(".sr", rgb)[1].tobytes()
     yield "qoi", b"qoif" + (20).to_bytes(4, "big") + (12).to_bytes(4, "big") + b"\3\0" + b"\xfd" * 4 + b"\0" * 7 + b"\1"
+    yield "avif", heif(four_colours(16), "out.avif", "-A")
+    yield "heic", heif(four_colours(32), "out.heic")
 
 
 def main():

@@ -14,6 +14,7 @@ import zlib
 
 import pytest
 
+os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"  # read by OpenCV when it first writes one
 cv2 = pytest.importorskip("cv2", reason="skipped: python3-opencv is not installed")
 np = pytest.importorskip("numpy")
 Image = pytest.importorskip("PIL.Image", reason="skipped: python3-pil is not installed")
@@ -84,7 +85,8 @@ def exif(orientation):
 
 
 @pytest.mark.skipif(not IMAGES, reason="skipped: no shared images")
-@pytest.mark.parametrize("path", [p for p in IMAGES if not p.endswith((".mp4", ".gif", ".avif"))], ids=os.path.basename)
+@pytest.mark.parametrize("path", [p for p in IMAGES if not p.endswith((".mp4", ".gif", ".avif"))],
+                         ids=lambda path: os.path.basename(str(path)))
 def test_shared_images_are_opencv_to_the_bit(tmp_path, path):
     with open(path, "rb") as file:
         data = file.read()
@@ -202,6 +204,37 @@ def test_avif_is_the_picture_it_was_made_from(tmp_path):
     theirs = cv2.cvtColor(cv2.imread(os.path.join(ASSETS, "images", "horses.jpg")), cv2.COLOR_BGR2RGB)
     assert mine.pixels.shape == theirs.shape
     assert cv2.PSNR(mine.pixels, theirs) > 30
+
+
+def seed(name):
+    with open(os.path.join(ROOT, "fuzz", "corpus", "decode", name), "rb") as file:
+        return file.read()[1:]
+
+
+@pytest.mark.parametrize("form", ["avif", "heic"])
+def test_heif_shows_its_four_colours(tmp_path, form):
+    """Red, green over blue, yellow: drawn and encoded by fuzz/make_decode_corpus.py."""
+    mine = good(tmp_path, seed(form))
+    assert mine.format == form and mine.full == mine.pixels.shape[1::-1]
+    side = mine.full[0] // 2
+    for at, colour in {(0, 0): (250, 0, 0), (0, 1): (0, 250, 0), (1, 0): (0, 0, 250), (1, 1): (250, 250, 0)}.items():
+        centre = mine.pixels[at[0] * side + side // 2, at[1] * side + side // 2].astype(int)
+        assert np.abs(centre - colour).max() < 24, (at, centre)
+
+
+@pytest.mark.parametrize("form", ["avif", "heic"])
+def test_heif_that_lies_about_its_size_is_refused(tmp_path, form):
+    data = bytearray(seed(form))
+    at = data.index(b"ispe") + 8
+    data[at:at + 8] = struct.pack(">II", 8, 8)
+    answer, text = decode(tmp_path, bytes(data))
+    assert answer is None and text.startswith("error bad_image"), text
+
+
+def test_exr_shows_0_to_1(tmp_path):
+    pixels = np.float32([[(0, 0.25, 0.5)], [(1, 2, -1)]])
+    mine = good(tmp_path, written(".exr", pixels[:, :, ::-1], cv2.IMWRITE_EXR_TYPE, cv2.IMWRITE_EXR_TYPE_FLOAT))
+    assert mine.format == "exr" and mine.pixels.tolist() == [[[0, 64, 128]], [[255, 255, 0]]]
 
 
 # ---- reduced and partial --------------------------------------------------------------------------------------

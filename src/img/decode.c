@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define SUPPORTED                                                                                            \
-    "JPEG, PNG, WebP, AVIF, HEIC, BMP, TIFF, GIF, JPEG 2000, PBM/PGM/PPM/PAM/PFM, Sun raster, EXR, QOI"
+    "JPEG, PNG, WebP, AVIF, HEIC, BMP, TIFF, GIF, JPEG 2000, PBM/PGM/PPM/PAM, Sun raster, EXR, QOI"
 
 static const struct sg_decode_ops *const kinds[] = {&sg_decode_jpeg_ops, &sg_decode_ffmpeg_ops,
                                                     &sg_decode_heif_ops};
@@ -41,6 +41,8 @@ static const struct {
     {0, 4, "II+\0", "BigTIFF"},
     {0, 4, "MM\0+", "BigTIFF"},
     {0, 10, "#?RADIANCE", "Radiance HDR"},
+    {0, 3, "PF\n", "a float pixmap (PFM)"},
+    {0, 3, "Pf\n", "a float pixmap (PFM)"},
     {0, 4, "\0\0\1\0", "a Windows icon"},
     {0, 4, "\x1A\x45\xDF\xA3", "a Matroska or WebM video"},
     {0, 4, "/9j/", "base64 text of a JPEG (send the bytes themselves)"},

@@ -44,8 +44,6 @@ static const struct format formats[] = {
     {"pgm", "P5", 2, AV_CODEC_ID_PGM, sg_header_pnm, {0}},
     {"ppm", "P6", 2, AV_CODEC_ID_PPM, sg_header_pnm, {0}},
     {"pam", "P7\n", 3, AV_CODEC_ID_PAM, sg_header_pam, {0}},
-    {"pfm", "PF", 2, AV_CODEC_ID_PFM, sg_header_pnm, {0}},
-    {"pfm", "Pf", 2, AV_CODEC_ID_PFM, sg_header_pnm, {0}},
     {"sun", "\x59\xA6\x6A\x95", 4, AV_CODEC_ID_SUNRAST, sg_header_sun, {0}},
     {"exr", "\x76\x2F\x31\x01", 4, AV_CODEC_ID_EXR, sg_header_exr, {0}},
     {"qoi", "qoif", 4, AV_CODEC_ID_QOI, sg_header_qoi, {0}},

@@ -3,13 +3,19 @@
  */
 #include "img/decode_kind.h"
 #include "img/header.h"
+#include "img/heif_codec.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <libheif/heif.h>
 
+/* Coded pixels may be more than those shown: tiles hang over the border, alpha has a plane of its own. */
+#define BUDGET_FACTOR 4
+#define BUDGET_SPARE  ((int64_t)1 << 22)
+
 struct heif {
+    int64_t max_pixels;
     struct heif_decoding_options *options;
 };
 
@@ -47,9 +53,10 @@ static int heif_create(const struct sg_decode_limits *limits, void **out_state)
 {
     struct heif *heif = calloc(1, sizeof(*heif));
 
-    (void)limits;
     if (!heif)
         return SG_E_NOMEM;
+    sg_heif_codec_register();
+    heif->max_pixels = limits->max_pixels;
     heif->options = heif_decoding_options_alloc();
     if (!heif->options) {
         heif_destroy(heif);
@@ -129,6 +136,17 @@ static int copy_rows(const struct heif_image *picture, struct sg_image *image, s
     return 0;
 }
 
+static int64_t budget_of(const struct heif *heif, const struct heif_image_handle *handle)
+{
+    int64_t pixels =
+        (int64_t)heif_image_handle_get_ispe_width(handle) * heif_image_handle_get_ispe_height(handle);
+    int64_t limit =
+        heif->max_pixels > INT64_MAX / BUDGET_FACTOR ? INT64_MAX : heif->max_pixels * BUDGET_FACTOR;
+    int64_t budget = pixels * BUDGET_FACTOR + BUDGET_SPARE;
+
+    return budget < limit ? budget : limit;
+}
+
 static int heif_decode(void *state, const struct sg_encoded *encoded, const struct sg_stored *stored,
                        const struct sg_stored_wish *wish, struct sg_image *image, struct sg_error *err)
 {
@@ -139,10 +157,10 @@ static int heif_decode(void *state, const struct sg_encoded *encoded, const stru
     struct heif_error problem;
     int code = open_picture(encoded, &context, &handle, err);
 
-    (void)stored;
     (void)wish;
     if (code < 0)
         goto out;
+    sg_heif_codec_set_budget(budget_of(heif, handle));
     problem =
         heif_decode_image(handle, &picture, heif_colorspace_RGB, heif_chroma_interleaved_RGB, heif->options);
     if (problem.code != heif_error_Ok) {
@@ -150,6 +168,9 @@ static int heif_decode(void *state, const struct sg_encoded *encoded, const stru
         goto out;
     }
     code = copy_rows(picture, image, err);
+    if (code == 0 && (image->width != stored->width || image->height != stored->height))
+        code = sg_error_set(err, SG_E_BAD_IMAGE, "%s header says %dx%d but its data %dx%d", encoded->format,
+                            stored->width, stored->height, image->width, image->height);
 out:
     heif_image_release(picture);
     heif_image_handle_release(handle);
