@@ -10,6 +10,14 @@
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *__lsan_default_suppressions(void);
+
+/* libfyaml 0.7.12 loses 2 KiB when a quoted text with many quotes in it is not closed. Ours are still found:
+ * the unit tests run without this. */
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfyaml\n";
+}
 
 static void fuzz_values(const struct sg_option_table *table, const char *text, size_t size)
 {
