@@ -47,7 +47,7 @@ static struct sg_point crossing(const struct trace *trace, const int p[2], const
     float out = trace->field[(size_t)q[1] * (size_t)trace->width + (size_t)q[0]];
     float t = (in - trace->level) / (in - out);
 
-    if (!(t >= 0.0f && t <= 1.0f)) /* infinite values */
+    if (isinf(out) || !(t >= 0.0f && t <= 1.0f)) /* a padded border, or infinite values */
         t = 0.5f;
     return (struct sg_point){(float)p[0] + t * (float)(q[0] - p[0]), (float)p[1] + t * (float)(q[1] - p[1])};
 }

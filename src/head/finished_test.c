@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT
+ * Kinds whose graph ends in finished detections, and raw DETR, on hand-made tensors. Layouts: the manifest's
+ * column "head and decode"; TensorRT's EfficientNMS plugin documentation; DETR `PostProcess` (softmax over
+ * C+1 without the last), Deformable DETR `PostProcess` (sigmoid).
+ */
+#include "head/head_testing.h"
+
+static void six_columns(void **state)
+{
+    float table[2 * 3 * 6] = {/* picture 0 */
+                              10, 20, 30, 40, 0.9f, 3, 5, 5, 9, 9, 0.2f, 1, 0, 0, 0, 0, 0, 0,
+                              /* picture 1 */
+                              1, 2, 3, 4, 0.5f, 7, 5, 5, 9, 9, NAN, 1, 5, 5, 9, 9, 0.9f, -1};
+    float swapped[2 * 6] = {10, 20, 30, 40, 3, 0.9f, 1, 2, 3, 4, 7, 0.5f};
+    float paddle_like[2 * 6] = {3, 0.9f, 10, 20, 30, 40, 7, 0.5f, 1, 2, 3, 4};
+    float *others[] = {swapped, paddle_like};
+    struct test_graph graph;
+    size_t i;
+
+    (void)state;
+    test_init(&graph, 64, 64);
+    test_output(&graph, "output0", SG_DTYPE_F32, table, 3, 2, 3, 6);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "end2end");
+    assert_true(graph.guess.iou == 0.0f);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 10, 20, 30, 40, 3, 0.9f);
+    assert_int_equal(test_detect(&graph, 1), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 1, 2, 3, 4, 7, 0.5f);
+    graph.outputs[0].dims[1] = 0;
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 0);
+    graph.outputs[0].dims[2] = 5;
+    assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+    assert_string_equal(graph.err.text,
+                        "head end2end: output \"output0\": expected BxNx6, got 2x0x5 float32");
+    test_fini(&graph);
+    for (i = 0; i < 2; i++) {
+        test_init(&graph, 64, 64);
+        test_output(&graph, "dets", SG_DTYPE_F32, others[i], 2, 2, 6);
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_string_equal(sg_head_kind(graph.head)->name, "end2end");
+        assert_int_equal(test_detect(&graph, 0), SG_OK);
+        assert_int_equal(graph.found.count, 2);
+        test_expect(&graph, 0, 10, 20, 30, 40, 3, 0.9f);
+        assert_int_equal(test_detect(&graph, 1), SG_E_MODEL); /* no batch axis */
+        test_fini(&graph);
+    }
+}
+
+static void seven_columns(void **state)
+{
+    float table[3 * 7] = {0, 10, 20, 30, 40, 3, 0.9f, 1, 1, 2, 3, 4, 7, 0.5f, 1, 1, 2, 3, 4, 7, 0.1f};
+    float caffe[2 * 7] = {0, 3, 0.9f, 0.25f, 0.5f, 0.75f, 1.0f, -1, 0, 0, 0, 0, 0, 0};
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 64, 64);
+    test_output(&graph, "detections", SG_DTYPE_F32, table, 2, 0, 7); /* the probe found nothing */
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_non_null(strstr(graph.guess.evidence, "batch,x1,y1,x2,y2,class,score"));
+    graph.outputs[0].dims[0] = 3;
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 10, 20, 30, 40, 3, 0.9f);
+    assert_int_equal(test_detect(&graph, 1), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 1, 2, 3, 4, 7, 0.5f);
+    test_fini(&graph);
+    /* DetectionOutput: 1x1xNx7, 0..1 */
+    test_init(&graph, 64, 128);
+    test_output(&graph, "detection_out", SG_DTYPE_F32, caffe, 4, 1, 1, 2, 7);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 16, 64, 48, 128, 3, 0.9f);
+    test_fini(&graph);
+}
+
+static void plugin_tables(void **state)
+{
+    int32_t number[2] = {1, 2}, classes[2 * 2] = {4, 0, 1, 2};
+    float boxes[2 * 2 * 4] = {1, 2, 30, 40, 0, 0, 9, 9, 5, 6, 7, 8, 9, 9, 19, 19},
+                        scores[4] = {0.9f, 0.8f, 0.3f, 0.7f};
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 64, 64);
+    test_output(&graph, "num_dets", SG_DTYPE_I32, number, 2, 2, 1);
+    test_output(&graph, "det_boxes", SG_DTYPE_F32, boxes, 3, 2, 2, 4);
+    test_output(&graph, "det_scores", SG_DTYPE_F32, scores, 2, 2, 2);
+    test_output(&graph, "det_classes", SG_DTYPE_I32, classes, 2, 2, 2);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "efficientnms");
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1); /* the second row is past num_dets */
+    test_expect(&graph, 0, 1, 2, 30, 40, 4, 0.9f);
+    assert_int_equal(test_detect(&graph, 1), SG_OK);
+    assert_int_equal(graph.found.count, 2);
+    test_expect(&graph, 0, 9, 9, 19, 19, 2, 0.7f); /* sorted */
+    graph.outputs[2].dims[1] = 1;
+    assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+    assert_non_null(strstr(graph.err.text, "output \"det_scores\": expected"));
+    test_fini(&graph);
+}
+
+static void tensorflow_tables(void **state)
+{
+    float number[1] = {2}, classes[3] = {1, 90, 5}, scores[3] = {0.9f, 0.8f, 0.7f};
+    float boxes[12] = {0.25f, 0.5f, 0.75f, 1.0f, 0, 0, 0.5f, 0.25f, 0, 0, 1, 1};
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 100, 200);
+    test_output(&graph, "detection_boxes:0", SG_DTYPE_F32, boxes, 3, 1, 3, 4);
+    test_output(&graph, "detection_classes:0", SG_DTYPE_F32, classes, 2, 1, 3);
+    test_output(&graph, "detection_scores:0", SG_DTYPE_F32, scores, 2, 1, 3);
+    test_output(&graph, "num_detections:0", SG_DTYPE_F32, number, 1, 1);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "tfod");
+    assert_int_equal(graph.guess.class_offset, 1);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 2);
+    test_expect(&graph, 0, 50, 50, 100, 150, 0, 0.9f); /* y first, 1-based */
+    test_expect(&graph, 1, 0, 0, 25, 100, 89, 0.8f);
+    number[0] = NAN;
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 0);
+    test_fini(&graph);
+}
+
+static void paddle_tables(void **state)
+{
+    float table[4 * 6] = {2, 0.9f, 1, 2, 3, 4, 5, 0.8f, 5, 6, 7,  8,
+                          0, 0.2f, 0, 0, 1, 1, 1, 0.6f, 9, 9, 19, 19};
+    float nothing[6] = {-1, 0, 0, 0, 0, 0};
+    int32_t counts[3] = {2, 0, 2};
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 64, 64);
+    test_output(&graph, "multiclass_nms3_0.tmp_0", SG_DTYPE_F32, table, 2, 4, 6);
+    test_output(&graph, "multiclass_nms3_0.tmp_2", SG_DTYPE_I32, counts, 1, 3);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "paddle");
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 2);
+    test_expect(&graph, 0, 1, 2, 3, 4, 2, 0.9f);
+    assert_int_equal(test_detect(&graph, 1), SG_OK);
+    assert_int_equal(graph.found.count, 0);
+    assert_int_equal(test_detect(&graph, 2), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 9, 9, 19, 19, 1, 0.6f);
+    assert_int_equal(test_detect(&graph, 3), SG_E_MODEL);
+    counts[2] = 99; /* more rows than there are */
+    assert_int_equal(test_detect(&graph, 2), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    counts[0] = 1;
+    graph.outputs[0].data = nothing;
+    graph.outputs[0].dims[0] = 1;
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 0);
+    graph.outputs[0].dims[1] = 7;
+    assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+    assert_string_equal(graph.err.text,
+                        "head paddle: output \"multiclass_nms3_0.tmp_0\": expected Nx6, got 1x7 float32");
+    test_fini(&graph);
+}
+
+static void finished_sets(void **state)
+{
+    int64_t labels[2 * 2] = {3, 1, 0, 79};
+    float boxes[2 * 2 * 4] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 19, 19, 0, 0, 64, 64},
+                        scores[4] = {0.9f, 0.1f, NAN, 0.5f};
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 64, 64);
+    test_output(&graph, "labels", SG_DTYPE_I64, labels, 2, 2, 2);
+    test_output(&graph, "boxes", SG_DTYPE_F32, boxes, 3, 2, 2, 4);
+    test_output(&graph, "scores", SG_DTYPE_F32, scores, 2, 2, 2);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "detr");
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 1, 2, 3, 4, 3, 0.9f);
+    assert_int_equal(test_detect(&graph, 1), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 0, 0, 64, 64, 79, 0.5f);
+    graph.outputs[1].dims[1] = 1;
+    assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+    assert_non_null(strstr(graph.err.text, "output \"labels\": expected one label per box, got 2x2 int64"));
+    test_fini(&graph);
+    /* torchvision: no batch axis, labels from 1 */
+    test_init(&graph, 64, 64);
+    test_output(&graph, "boxes", SG_DTYPE_F32, boxes, 2, 2, 4);
+    test_output(&graph, "labels", SG_DTYPE_I64, labels, 1, 2);
+    test_output(&graph, "scores", SG_DTYPE_F32, scores, 1, 2);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(graph.guess.class_offset, 1);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 1, 2, 3, 4, 2, 0.9f);
+    test_fini(&graph);
+}
+
+static void raw_sets(void **state)
+{
+    /* Three queries, two classes and "no object", which wins the last two: softmax of (0, ln 3, -inf) = 1/4,
+     * 3/4 */
+    float logits[9] = {0, logf(3.0f), -INFINITY, 0, 0, 9, -1, -1, 9};
+    float boxes[12] = {0.5f, 0.5f, 0.5f, 0.25f, 0.1f, 0.1f, 0.1f, 0.1f, 0.2f, 0.2f, 0.1f, 0.1f};
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 100, 200);
+    test_output(&graph, "logits", SG_DTYPE_F32, logits, 3, 1, 3, 3);
+    test_output(&graph, "pred_boxes", SG_DTYPE_F32, boxes, 3, 1, 3, 4);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "detr-raw");
+    assert_int_equal(graph.guess.class_count, 2);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 25, 75, 75, 125, 1, 0.75f);
+    test_fini(&graph);
+    /* Sigmoid: every class above the threshold, sigmoid(ln 3) = 3/4, sigmoid(0) = 1/2 */
+    logits[5] = logits[8] = logits[2] = -9;
+    test_init(&graph, 100, 200);
+    test_output(&graph, "logits", SG_DTYPE_F32, logits, 3, 1, 3, 3);
+    test_output(&graph, "pred_boxes", SG_DTYPE_F32, boxes, 3, 1, 3, 4);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(graph.guess.class_count, 3);
+    graph.options.threshold = 0.5f;
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 4);
+    test_expect(&graph, 0, 25, 75, 75, 125, 1, 0.75f);
+    test_expect(&graph, 1, 25, 75, 75, 125, 0, 0.5f);
+    logits[1] = NAN;
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 3);
+    graph.outputs[1].dims[1] = 2;
+    assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+    assert_non_null(strstr(graph.err.text, "output \"pred_boxes\": expected"));
+    test_fini(&graph);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(six_columns),       cmocka_unit_test(seven_columns), cmocka_unit_test(plugin_tables),
+        cmocka_unit_test(tensorflow_tables), cmocka_unit_test(paddle_tables), cmocka_unit_test(finished_sets),
+        cmocka_unit_test(raw_sets),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT
+ * YOLOv5, YOLOv5 grids and YOLOX on hand-made tensors. Formulas: yolov5 `Detect.forward` and
+ * `non_max_suppression`; YOLOX `demo_postprocess` ((t + cell) * stride, exp(t) * stride).
+ */
+#include "head/head_testing.h"
+
+#define SIDE    64
+#define CELLS   84 /* 8*8 + 4*4 + 2*2 */
+#define COLUMNS 7  /* two classes */
+
+static void fill(float *table, int rows)
+{
+    int i;
+
+    for (i = 0; i < rows; i++) {
+        float *row = table + i * COLUMNS;
+
+        row[0] = (float)(i % 8 * 8 + 4);
+        row[1] = (float)(i / 8 % 8 * 8 + 4);
+        row[2] = row[3] = 10.0f;
+        row[4] = row[5] = row[6] = 0.01f;
+    }
+}
+
+static void set(float *row, float cx, float cy, float width, float height, float objectness, float first,
+                float second)
+{
+    const float values[COLUMNS] = {cx, cy, width, height, objectness, first, second};
+
+    memcpy(row, values, sizeof(values));
+}
+
+static void yolov5_by_hand(void **state)
+{
+    float *table = calloc(2 * 3 * CELLS * COLUMNS, sizeof(*table));
+    struct test_graph graph;
+
+    (void)state;
+    fill(table, 2 * 3 * CELLS);
+    set(table + 5 * COLUMNS, 20, 30, 8, 4, 0.8f, 0.1f, 0.5f);  /* 0.8 * 0.5 */
+    set(table + 9 * COLUMNS, 50, 30, 8, 4, 0.2f, 1.0f, 1.0f);  /* objectness below the threshold */
+    set(table + 10 * COLUMNS, 50, 30, 8, 4, 0.4f, 0.6f, 0.2f); /* 0.24: product below it */
+    set(table + 12 * COLUMNS, 50, 50, 8, 4, NAN, 0.6f, 0.2f);
+    set(table + 13 * COLUMNS, 50, 50, 8, 4, 0.9f, NAN, NAN);
+    set(table + (3 * CELLS + 251) * COLUMNS, 40, 40, 8, 8, 1.0f, 0.9f, 0.2f); /* last row of item 1 */
+    test_init(&graph, SIDE, SIDE);
+    test_output(&graph, "output", SG_DTYPE_F32, table, 3, 2, 3 * CELLS, COLUMNS);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "yolov5");
+    assert_int_equal(graph.guess.class_count, 2);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 16, 28, 24, 32, 1, 0.4f);
+    assert_int_equal(test_detect(&graph, 1), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 36, 36, 44, 44, 0, 0.9f);
+    graph.outputs[0].dims[1] = 0;
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 0);
+    graph.outputs[0].dims[2] = 8;
+    assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+    assert_string_equal(graph.err.text, "head yolov5: output \"output\": expected BxNx7, got 2x0x8 float32");
+    sg_head_destroy(&graph.head);
+    graph.outputs[0].dims[2] = 5; /* zero classes */
+    snprintf(graph.spec.kind, sizeof(graph.spec.kind), "yolov5");
+    assert_int_equal(test_create(&graph), SG_E_MODEL);
+    test_fini(&graph);
+    free(table);
+}
+
+/* Cell 3 + 2*8 of stride 8 is (3, 2); row 64 + 5 is cell (1, 1) of stride 16. */
+static void yolox_by_hand(void **state)
+{
+    float *table = calloc(CELLS * COLUMNS, sizeof(*table));
+    uint16_t *halves = calloc(CELLS * COLUMNS, sizeof(*halves));
+    struct test_graph graph;
+    int i;
+
+    (void)state;
+    set(table + 19 * COLUMNS, 0.5f, 0.25f, logf(2.0f), 0.0f, 0.8f, 0.5f, 0.1f);
+    set(table + 69 * COLUMNS, 0.5f, 0.5f, 0.0f, logf(3.0f), 1.0f, 0.1f, 0.9f);
+    test_init(&graph, SIDE, SIDE);
+    test_output(&graph, "output", SG_DTYPE_F32, table, 3, 1, CELLS, COLUMNS);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "yolox");
+    assert_int_equal(graph.guess.transform.channels, SG_CHANNELS_BGR);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 2);
+    test_expect(&graph, 0, 16, 0, 32, 48, 1, 0.9f);  /* centre 1.5*16, size 16 x 48 */
+    test_expect(&graph, 1, 20, 14, 36, 22, 0, 0.4f); /* centre 3.5*8, 2.25*8, size 16 x 8 */
+    for (i = 0; i < CELLS * COLUMNS; i++)
+        halves[i] = sg_float_to_half(table[i]);
+    graph.outputs[0].data = halves;
+    graph.outputs[0].dtype = SG_DTYPE_F16;
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 2);
+    assert_true(fabsf(graph.found.items[0].box.y2 - 48.0f) < 0.05f);
+    graph.outputs[0].dims[1] = 83;
+    assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+    assert_non_null(strstr(graph.err.text, "84 cells of a 64x64 input"));
+    test_fini(&graph);
+    free(table);
+    free(halves);
+}
+
+static void yolox_decoded_by_hand(void **state)
+{
+    const int columns = 85; /* 80 classes: no doubt whether column 4 is an objectness */
+    float *table = calloc((size_t)CELLS * (size_t)columns, sizeof(*table));
+    struct test_graph graph;
+    int i;
+
+    (void)state;
+    for (i = 0; i < CELLS; i++) {
+        table[i * columns] = (float)(i % 8 * 8 + 4);
+        table[i * columns + 1] = (float)(i / 8 % 8 * 8 + 4);
+        table[i * columns + 2] = table[i * columns + 3] = 10.0f;
+    }
+    table[6 * columns + 4] = 0.5f;
+    table[6 * columns + 5 + 79] = 0.75f;
+    test_init(&graph, SIDE, SIDE);
+    test_output(&graph, "output", SG_DTYPE_F32, table, 3, 1, CELLS, columns);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "yolox-decoded");
+    assert_string_equal(graph.guess.labels, "coco80");
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 47, -1, 57, 9, 79, 0.375f);
+    test_fini(&graph);
+    free(table);
+}
+
+static float logit(float p)
+{
+    return logf(p / (1.0f - p));
+}
+
+/* Anchors 1 of each stride by yolov5s.yaml: (16, 30) at 8, (62, 45) at 16, (156, 198) at 32. */
+static void grids(void **state)
+{
+    float *small = malloc(sizeof(float) * 3 * 64 * COLUMNS),
+          *middle = malloc(sizeof(float) * 3 * 16 * COLUMNS);
+    float *large = malloc(sizeof(float) * 3 * 4 * COLUMNS);
+    struct test_graph graph;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 3 * 64 * COLUMNS; i++) {
+        small[i] = -9.0f;
+        if (i < 3 * 16 * COLUMNS)
+            middle[i] = -9.0f;
+        if (i < 3 * 4 * COLUMNS)
+            large[i] = -9.0f;
+    }
+    /* Cell (3, 2), anchor 1: centre (2*0.75 - 0.5 + 3) * 8 = 32, (2*0.5 - 0.5 + 2) * 8 = 20, size 16 x
+     * 4*0.25*30 */
+    set(small + (64 + 2 * 8 + 3) * COLUMNS, logit(0.75f), 0, 0, 0, logit(0.8f), logit(0.5f), -9);
+    /* Cell (1, 0), anchor 2 of stride 32 (373, 326): sides (2*0.1)^2 */
+    set(large + (2 * 4 + 1) * COLUMNS, 0, 0, logit(0.1f), logit(0.1f), logit(0.9f), -9, logit(0.9f));
+    test_init(&graph, SIDE, SIDE);
+    test_output(&graph, "p5", SG_DTYPE_F32, large, 5, 1, 3, 2, 2, COLUMNS); /* order does not matter */
+    test_output(&graph, "p3", SG_DTYPE_F32, small, 5, 1, 3, 8, 8, COLUMNS);
+    test_output(&graph, "p4", SG_DTYPE_F32, middle, 5, 1, 3, 4, 4, COLUMNS);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "yolov5-grid");
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 2);
+    test_expect(&graph, 0, 48 - 7.46f, 16 - 6.52f, 48 + 7.46f, 16 + 6.52f, 1, 0.81f);
+    test_expect(&graph, 1, 32 - 8, 20 - 15, 32 + 8, 20 + 15, 0, 0.4f);
+    graph.outputs[1].dims[2] = 7;
+    assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+    assert_string_equal(graph.err.text,
+                        "head yolov5-grid: output \"p3\": expected ?x3x8x8x7, got 1x3x7x8x7 float32");
+    test_fini(&graph);
+    free(small);
+    free(middle);
+    free(large);
+}
+
+/* 1 x A(5+C) x H x W with two strides and anchors from the card. */
+static void grids_with_channels_first(void **state)
+{
+    static const float anchors[] = {10, 20, 30, 40, 50, 60, 70, 80};
+    float *near = malloc(sizeof(float) * 2 * COLUMNS * 16), *far = malloc(sizeof(float) * 2 * COLUMNS * 4);
+    struct test_graph graph;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 2 * COLUMNS * 16; i++)
+        near[i] = -9.0f;
+    for (i = 0; i < 2 * COLUMNS * 4; i++)
+        far[i] = -9.0f;
+    for (i = 0; i < 4; i++)
+        far[(COLUMNS + i) * 4 + 3] = 0.0f; /* anchor 1 = (70, 80), cell (1, 1) of stride 32 */
+    far[(COLUMNS + 4) * 4 + 3] = logit(0.9f);
+    far[(COLUMNS + 6) * 4 + 3] = logit(0.9f);
+    test_init(&graph, SIDE, SIDE);
+    snprintf(graph.spec.kind, sizeof(graph.spec.kind), "yolov5-grid");
+    graph.spec.anchor_count = 4;
+    memcpy(graph.spec.anchors, anchors, sizeof(anchors));
+    test_output(&graph, "a", SG_DTYPE_F32, near, 4, 1, 2 * COLUMNS, 4, 4);
+    test_output(&graph, "b", SG_DTYPE_F32, far, 4, 1, 2 * COLUMNS, 2, 2);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 48 - 35, 48 - 40, 48 + 35, 48 + 40, 1, 0.81f);
+    test_fini(&graph);
+    free(near);
+    free(far);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(yolov5_by_hand),
+        cmocka_unit_test(yolox_by_hand),
+        cmocka_unit_test(yolox_decoded_by_hand),
+        cmocka_unit_test(grids),
+        cmocka_unit_test(grids_with_channels_first),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
