@@ -115,8 +115,8 @@ static struct sg_point anchor(const struct blazeface *state, int64_t row)
     int64_t side = row < FINE_ROWS ? 16 : 8;
     int64_t cell = row < FINE_ROWS ? row / 2 : (row - FINE_ROWS) / 6;
 
-    return (struct sg_point){((float)(cell % side) + 0.5f) * state->width / (float)side,
-                             ((float)(cell / side) + 0.5f) * state->height / (float)side};
+    return (struct sg_point){(sg_cell_x(cell, side) + 0.5f) * state->width / (float)side,
+                             (sg_cell_y(cell, side) + 0.5f) * state->height / (float)side};
 }
 
 static int detect(const void *opaque, const struct sg_tensor *outputs, int count, int item,

@@ -145,6 +145,21 @@ static void guess_picture(const struct sg_signature *signature, const struct sg_
         guess->transform.shorter_side = (int)lroundf((float)side / 0.875f);
 }
 
+/* A table of detections has rows of its own number; a classifier has one row per picture of the probe. */
+static bool row_per_picture(const struct sg_signature *signature, const struct sg_tensor *outputs, int count)
+{
+    const struct sg_slot *input = &signature->inputs[0];
+    int64_t pictures = input->rank > 0 && input->dims[0] > 0 ? input->dims[0] : 1;
+    int i;
+
+    if (signature->input_count == 0)
+        return true;
+    for (i = 0; i < count; i++)
+        if (outputs[i].rank > 1 && outputs[i].dims[0] != pictures)
+            return false;
+    return true;
+}
+
 static void match(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
                   const struct sg_head_spec *spec, struct sg_head_guess *guess)
 {
@@ -153,7 +168,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     char values[32] = "";
     int i, numbers = 0;
 
-    if (prepare(outputs, count, spec, &state, NULL) < 0)
+    if (!row_per_picture(signature, outputs, count) || prepare(outputs, count, spec, &state, NULL) < 0)
         return;
     for (i = 0; i < state.set_count; i++) {
         numbers += state.sets[i].length == 1;
@@ -259,7 +274,7 @@ static int reserve(struct sg_answers *out, size_t count, struct sg_error *err)
 
     if (out->scratch_count >= count)
         return SG_OK;
-    grown = malloc(count * sizeof(*grown));
+    grown = calloc(count, sizeof(*grown));
     if (!grown)
         return sg_error_set(err, SG_E_NOMEM, "out of memory");
     free(out->scratch);

@@ -154,6 +154,22 @@ static void reads_caffe_names(void **state)
     test_fini(&graph);
 }
 
+/* Five rows for one picture are a table of something else. */
+static void leaves_tables_alone(void **state)
+{
+    static float table[5][6];
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 320, 320);
+    test_output(&graph, "table", SG_DTYPE_F32, table, 2, 5, 6);
+    graph.signature.input_count = 1;
+    graph.signature.inputs[0] = (struct sg_slot){.rank = 4, .dims = {-1, 3, 320, 320}};
+    sg_head_classify.match(&graph.signature, graph.outputs, graph.count, &graph.spec, &graph.guess);
+    assert_int_equal(graph.guess.confidence, 0);
+    test_fini(&graph);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +179,7 @@ int main(void)
         cmocka_unit_test(normalises_embeddings),
         cmocka_unit_test(survives_odd_values_and_shapes),
         cmocka_unit_test(reads_caffe_names),
+        cmocka_unit_test(leaves_tables_alone),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

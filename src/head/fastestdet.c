@@ -5,6 +5,7 @@
 #include "head/find.h"
 #include "head/floats.h"
 #include "head/kinds.h"
+#include "head/levels.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,8 +117,9 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
         found.score = powf(map[cell], 0.6f) * powf(found.score, 0.4f);
         if (!(found.score >= sg_head_threshold(options, found.class_id)))
             continue;
-        x = ((float)(cell % state->columns) + tanhf(map[area + cell])) / (float)state->columns * state->width;
-        y = ((float)(cell / state->columns) + tanhf(map[2 * area + cell])) / (float)state->rows *
+        x = (sg_cell_x(cell, state->columns) + tanhf(map[area + cell])) / (float)state->columns *
+            state->width;
+        y = (sg_cell_y(cell, state->columns) + tanhf(map[2 * area + cell])) / (float)state->rows *
             state->height;
         half_w = 0.5f * sg_sigmoid(map[3 * area + cell]) * state->width;
         half_h = 0.5f * sg_sigmoid(map[4 * area + cell]) * state->height;

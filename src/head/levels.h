@@ -33,6 +33,19 @@ int sg_level_missing(struct sg_error *err, const struct sg_tensor *outputs, int 
 int sg_levels_check(struct sg_error *err, const struct sg_tensor *const *tensors, int n, int item,
                     const int64_t *rows, const int64_t *channels, int *out_item);
 
+/* Column and row of a cell of a grid that has `columns` in a row. */
+static inline float sg_cell_x(int64_t cell, int64_t columns)
+{
+    return (float)(cell % columns);
+}
+
+static inline float sg_cell_y(int64_t cell, int64_t columns)
+{
+    int64_t row = cell / columns;
+
+    return (float)row;
+}
+
 /* Writes the largest of count scores and its index into found; NaN is passed over, none gives minus infinity.
  */
 static inline void sg_best_class(const float *scores, int count, struct sg_detection *found)

@@ -280,8 +280,8 @@ static struct sg_box decode(const struct gfl *state, const struct sg_level *leve
                             const float *logits)
 {
     float stride = (float)level->stride;
-    float x = ((float)(row % level->columns) + state->cell_offset) * stride;
-    float y = ((float)(row / level->columns) + state->cell_offset) * stride;
+    float x = (sg_cell_x(row, level->columns) + state->cell_offset) * stride;
+    float y = (sg_cell_y(row, level->columns) + state->cell_offset) * stride;
     float side[4];
     int i;
 

@@ -155,8 +155,8 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
 
             if (!(found.score >= threshold))
                 continue;
-            x = (float)(cell % level->columns * level->stride) + CENTRE + delta[0] * side;
-            y = (float)(cell / level->columns * level->stride) + CENTRE + delta[area] * side;
+            x = sg_cell_x(cell, level->columns) * (float)level->stride + CENTRE + delta[0] * side;
+            y = sg_cell_y(cell, level->columns) * (float)level->stride + CENTRE + delta[area] * side;
             half_w = 0.5f * side * expf(delta[2 * area]);
             half_h = 0.5f * side * expf(delta[3 * area]);
             found.box = (struct sg_box){x - half_w, y - half_h, x + half_w, y + half_h};
@@ -189,11 +189,12 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
         if (first < 0)
             return sg_error_set(err, first, "out of memory while listing points");
         for (k = 0; k < POINTS; k++)
-            detections->points[first + k] = (struct sg_keypoint){
-                .x = (float)(cell % level->columns * level->stride) + CENTRE + points[2 * k * area] * side,
-                .y = (float)(cell / level->columns * level->stride) + CENTRE +
-                     points[(2 * k + 1) * area] * side,
-                .score = -1.0f};
+            detections->points[first + k] =
+                (struct sg_keypoint){.x = sg_cell_x(cell, level->columns) * (float)level->stride + CENTRE +
+                                          points[2 * k * area] * side,
+                                     .y = sg_cell_y(cell, level->columns) * (float)level->stride + CENTRE +
+                                          points[(2 * k + 1) * area] * side,
+                                     .score = -1.0f};
         found->first_point = first;
         found->point_count = POINTS;
     }

@@ -131,7 +131,7 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
         for (row = 0; row < level->count && code == SG_OK; row++) {
             int64_t cell = row / level->per_cell;
             float stride = (float)level->stride;
-            float x = (float)(cell % level->columns) * stride, y = (float)(cell / level->columns) * stride;
+            float x = sg_cell_x(cell, level->columns) * stride, y = sg_cell_y(cell, level->columns) * stride;
             const float *side = sides + row * 4;
             struct sg_detection found = {.score = scores[row], .row = base + row};
 
@@ -170,8 +170,8 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
             row -= level->count;
         points = view[2 * state->level_count + (int)(level - state->levels)] + row * 2 * POINTS;
         stride = (float)level->stride;
-        x = (float)(row / level->per_cell % level->columns) * stride;
-        y = (float)(row / level->per_cell / level->columns) * stride;
+        x = sg_cell_x(row / level->per_cell, level->columns) * stride;
+        y = sg_cell_y(row / level->per_cell, level->columns) * stride;
         for (k = 0; k < POINTS; k++)
             detections->points[first + k] = (struct sg_keypoint){
                 .x = x + points[2 * k] * stride, .y = y + points[2 * k + 1] * stride, .score = -1.0f};

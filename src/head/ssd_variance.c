@@ -177,8 +177,8 @@ static struct sg_box decode(const struct ssd *state, int at, int64_t row, const 
     const struct sg_level *level = &state->levels[at];
     const float *anchor = state->anchors + ((int64_t)at * level->per_cell + row % level->per_cell) * 2;
     int64_t cell = row / level->per_cell;
-    float x = ((float)(cell % level->columns) + 0.5f) * state->width / (float)level->columns;
-    float y = ((float)(cell / level->columns) + 0.5f) * state->height / (float)level->rows;
+    float x = (sg_cell_x(cell, level->columns) + 0.5f) * state->width / (float)level->columns;
+    float y = (sg_cell_y(cell, level->columns) + 0.5f) * state->height / (float)level->rows;
     float half_w = 0.5f * anchor[0] * expf(loc[2] * VARIANCE_SIZE);
     float half_h = 0.5f * anchor[1] * expf(loc[3] * VARIANCE_SIZE);
 

@@ -120,8 +120,8 @@ static int create(const struct sg_signature *signature, const struct sg_tensor *
 static struct sg_box decode(const struct sg_level *level, int64_t cell, const float *box, const float *anchor)
 {
     float stride = (float)level->stride;
-    float x = (2.0f * box[0] - 0.5f + (float)(cell % level->columns)) * stride;
-    float y = (2.0f * box[1] - 0.5f + (float)(cell / level->columns)) * stride;
+    float x = (2.0f * box[0] - 0.5f + sg_cell_x(cell, level->columns)) * stride;
+    float y = (2.0f * box[1] - 0.5f + sg_cell_y(cell, level->columns)) * stride;
     float half_w = 2.0f * box[2] * box[2] * anchor[0]; /* half of (2t)^2 */
     float half_h = 2.0f * box[3] * box[3] * anchor[1];
 

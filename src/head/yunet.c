@@ -151,8 +151,8 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
 
             if (!(found.score >= threshold))
                 continue;
-            x = ((float)(row % level->columns) + box[0]) * stride;
-            y = ((float)(row / level->columns) + box[1]) * stride;
+            x = (sg_cell_x(row, level->columns) + box[0]) * stride;
+            y = (sg_cell_y(row, level->columns) + box[1]) * stride;
             half_w = 0.5f * expf(box[2]) * stride;
             half_h = 0.5f * expf(box[3]) * stride;
             found.box = (struct sg_box){x - half_w, y - half_h, x + half_w, y + half_h};
@@ -187,8 +187,8 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
         points = view[POINT * LEVELS + (int)(level - state->levels)] + row * 2 * POINTS;
         for (k = 0; k < POINTS; k++)
             detections->points[first + k] = (struct sg_keypoint){
-                .x = ((float)(row % level->columns) + points[2 * k]) * (float)level->stride,
-                .y = ((float)(row / level->columns) + points[2 * k + 1]) * (float)level->stride,
+                .x = (sg_cell_x(row, level->columns) + points[2 * k]) * (float)level->stride,
+                .y = (sg_cell_y(row, level->columns) + points[2 * k + 1]) * (float)level->stride,
                 .score = -1.0f};
         found->first_point = first;
         found->point_count = POINTS;
