@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ * Shared by the files of the load generator alone.
+ */
+#ifndef SG_APP_BENCH_PRIVATE_H
+#define SG_APP_BENCH_PRIVATE_H
+
+#include "app/bench_load.h"
+
+void sg_bench_totals_code(struct sg_bench_totals *totals, const char *code, uint64_t count);
+
+/* A request on the way. */
+struct sg_bench_request {
+    int64_t began_us; /* sent, or due */
+    int picture;
+};
+
+/* One connection. Requests are answered in their order. */
+struct sg_bench_conn {
+    int fd; /* -1 = closed */
+    bool connecting;
+    int64_t retry_us;              /* closed: not before */
+    struct sg_bench_request *ring; /* depth of them */
+    int first, count;
+    int sent;      /* of count, whole requests handed to the socket */
+    size_t offset; /* bytes of the next one already handed over */
+    struct sg_buf in;
+    size_t in_used; /* bytes at the start of `in` that belong to replies already read */
+    struct sg_bench_scan scan;
+};
+
+enum sg_bench_event { SG_BENCH_ALIVE, SG_BENCH_LOST };
+
+/* Socket work of one connection; load is what they report to. */
+int sg_bench_conn_open(struct sg_bench_conn *conn, const struct sg_bench_target *target);
+void sg_bench_conn_close(struct sg_bench_conn *conn);
+/* Hands over as much as the socket takes. heads are the bytes before each picture. */
+enum sg_bench_event sg_bench_conn_send(struct sg_bench_conn *conn, const struct sg_bench_picture *heads,
+                                       const struct sg_bench_plan *plan);
+/* Takes in what has come. */
+enum sg_bench_event sg_bench_conn_receive(struct sg_bench_conn *conn);
+
+#endif
