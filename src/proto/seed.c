@@ -349,7 +349,7 @@ static void on_late(void *user)
         return;
     }
     sg_error_set(&error, SG_E_TIMEOUT,
-                 "the image did not arrive in time: %zu of %d bytes after %lld ms (receive_timeout_ms); the "
+                 "the image did not arrive in time: %zu of %d bytes after %lld ms (receive_timeout); the "
                  "connection closes",
                  seed->job ? seed->job->bytes.size : (size_t)0, (int)seed->frame.length,
                  (long long)(sg_clock_us() - seed->frame_started_us) / 1000);

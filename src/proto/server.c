@@ -43,7 +43,7 @@ void sg_server_options_init(struct sg_server_options *options)
     *options = (struct sg_server_options){
         .listen = "127.0.0.1:8080",
         .max_connections = 4096,
-        .max_pipelined = 32,
+        .max_pipelined = 64,
         .max_jobs = 256,
         .max_frame_bytes = (size_t)64 << 20,
         .max_queue_bytes = (size_t)512 << 20,
@@ -323,26 +323,32 @@ const char *sg_server_address(const struct sg_server *server)
 
 int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, struct sg_error *err)
 {
+    int code;
+
     server->intake.ops = ops;
-    return sg_pool_create(server->options.workers, ops, &server->intake.done, &server->intake.pool, err);
+    code = sg_pool_create(server->options.workers, ops, &server->intake.done, &server->intake.pool, err);
+    if (code < 0)
+        return code;
+    /* From here on, so that a signal that comes before run is kept for it. */
+    if (server->options.handle_signals) {
+        signal(SIGPIPE, SIG_IGN);
+        uv_signal_start(&server->signals[0], on_signal, SIGINT);
+        uv_signal_start(&server->signals[1], on_signal, SIGTERM);
+    }
+    return 0;
 }
 
 int sg_server_run(struct sg_server *server, struct sg_error *err)
 {
     if (!server->intake.pool)
         return sg_error_set(err, SG_E_INTERNAL, "sg_server_run before sg_server_start");
-    if (server->options.handle_signals) {
-        signal(SIGPIPE, SIG_IGN);
-        uv_signal_start(&server->signals[0], on_signal, SIGINT);
-        uv_signal_start(&server->signals[1], on_signal, SIGTERM);
-    }
     uv_prepare_start(&server->turn, on_turn);
     sg_listener_accept(server->listener, true);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_prepare_stop(&server->turn);
     if (server->abandoned > 0)
         return sg_error_set(err, SG_E_SHUTDOWN,
-                            "stopped with %d requests unanswered; drain_timeout_ms (%lld) allows them time",
+                            "stopped with %d requests unanswered; drain_timeout (%lld ms) allows them time",
                             server->abandoned, (long long)server->options.drain_timeout_ms);
     return 0;
 }

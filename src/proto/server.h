@@ -53,7 +53,8 @@ int sg_server_create(const struct sg_server_options *options, struct sg_server *
                      struct sg_error *err);
 /* "127.0.0.1:43817": what is really bound. */
 const char *sg_server_address(const struct sg_server *server);
-/* Starts the workers; ops must live until sg_server_destroy. What ops->open said, or SG_E_NOMEM. */
+/* Starts the workers and takes the signals: tell people the address after it. ops must live until
+ * sg_server_destroy. What ops->open said, or SG_E_NOMEM. */
 int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, struct sg_error *err);
 /* Serves on the calling thread, which becomes the loop thread. 0: stopped, everything admitted was answered.
  * SG_E_SHUTDOWN: stopped, err says how many requests were abandoned. */

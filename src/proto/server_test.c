@@ -289,13 +289,13 @@ static void keeps_order_when_pipelined_beyond_the_limit(void **state)
     int fd = dial(f), i;
 
     (void)state;
-    /* Every fourth takes long, so later ones are done before it; 100 frames are 3 times max_pipelined. */
-    for (i = 0; i < 100; i++) {
+    /* Every fourth takes long, so later ones are done before it; 200 frames are 3 times max_pipelined. */
+    for (i = 0; i < 200; i++) {
         int size = snprintf(data, sizeof(data), "%s frame %d", i % 25 == 0 ? "slow" : "fast", i);
 
         send_frame(fd, data, (size_t)size);
     }
-    for (i = 0; i < 100; i++) {
+    for (i = 0; i < 200; i++) {
         int size = snprintf(data, sizeof(data), "%s frame %d", i % 25 == 0 ? "slow" : "fast", i);
 
         expect_reply(fd, data, (size_t)size);

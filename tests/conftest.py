@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""What the end-to-end tests share: the real binary, started on a free port, and the public test images.
+
+SIGHT_BIN names the binary (default: sight in $SIGHT_BUILD, which scripts/test sets, else in build/); SIGHT_SHARED
+the folder with the test images. What is absent makes its tests skip and say why.
+"""
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(os.environ.get("SIGHT_BIN") or Path(os.environ.get("SIGHT_BUILD") or ROOT / "build") / "sight")
+SHARED = Path(os.environ.get("SIGHT_SHARED") or ROOT.parent / "shared")
+READY_SECONDS = 60  # generous: sanitizer builds load models slowly
+ADDRESS = re.compile(r"\b127\.0\.0\.1:(\d+)\b")
+
+
+class Server:
+    """A running `sight serve`; everything it prints is kept in `lines`."""
+
+    def __init__(self, *args: str) -> None:
+        self.lines: list[str] = []
+        self.port = 0
+        self.ready = threading.Event()
+        self.process = subprocess.Popen([str(BIN), "serve", "--listen", "127.0.0.1:0", *args], cwd=ROOT, text=True,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+        if not self.ready.wait(READY_SECONDS) or not self.port:
+            self.stop(signal.SIGKILL)
+            raise RuntimeError("the server did not come up:\n" + "".join(self.lines))
+
+    def read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line)
+            found = ADDRESS.search(line)
+            if found and not self.port:
+                self.port = int(found[1])
+                self.ready.set()
+        self.ready.set()  # the end of its output: never mind waiting
+
+    def rss_kib(self) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 20) -> int:
+        """Sends the signal, returns the exit status (negative: killed by that signal)."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.reader.join(5)
+        return status
+
+
+@pytest.fixture(scope="session")
+def sight() -> Path:
+    if not BIN.is_file():
+        pytest.skip(f"skipped: {BIN} is not built (set SIGHT_BIN)")
+    return BIN
+
+
+@pytest.fixture(scope="session")
+def images() -> Path:
+    folder = SHARED / "assets" / "images"
+    if not folder.is_dir():
+        pytest.skip(f"skipped: no test images in {folder} (set SIGHT_SHARED)")
+    return folder
+
+
+@pytest.fixture
+def start_server(sight: Path) -> Iterator[Callable[..., Server]]:
+    """start_server("--flag", "value", …) → Server; those still running are stopped at the end of the test."""
+    del sight
+    started: list[Server] = []
+
+    def start(*args: str) -> Server:
+        started.append(Server(*args))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def server(sight: Path) -> Iterator[Server]:
+    """One server with default settings for all tests of a module; it must end well."""
+    del sight
+    running = Server()
+    yield running
+    assert running.process.poll() is None, "the server died:\n" + "".join(running.lines)
+    assert running.stop() == 0, "".join(running.lines)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return condition()
