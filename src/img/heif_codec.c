@@ -67,6 +67,8 @@ static struct heif_error codec_push(void *state, const void *data, size_t size)
     struct codec *codec = state;
     uint8_t *grown;
 
+    if (size == 0)
+        return no_problem();
     if (size > INT_MAX - AV_INPUT_BUFFER_PADDING_SIZE - codec->size)
         return problem(heif_error_Decoder_plugin_error, "coded picture is too large");
     grown = realloc(codec->data, codec->size + size + AV_INPUT_BUFFER_PADDING_SIZE);
