@@ -5,6 +5,8 @@
 #include "head/head_testing.h"
 #include "head/nms.h"
 
+#include "base/cpu.h"
+
 #define MOST 400
 
 static uint32_t seed = 1;
@@ -74,15 +76,16 @@ static void agrees_with_the_textbook(void **state)
         bool agnostic = next(2);
         int most = next(3) ? SG_RESULT_MAX_OBJECTS : (int)next(20);
 
+        sg_cpu_mask(round % 3 ? ~0u : 0u);
         sg_detections_clear(&list);
         for (i = 0; i < count; i++) {
-            float x = (float)next((uint32_t)spread), y = (float)next((uint32_t)spread);
+            float x = (float)next((uint32_t)spread) - 100.0f, y = (float)next((uint32_t)spread) - 100.0f;
 
             items[i] = (struct sg_detection){
                 .box = {x, y, x + (float)next(60), y + (float)next(60)},
                 .score = (float)next(round % 2 ? 12 : 100000) / 100000.0f,
                 .class_id = (int)next((uint32_t)classes),
-                .row = i,
+                .row = round % 5 ? i : ((int64_t)1 << 40) - (int64_t)i * ((int64_t)1 << 30), /* last first */
             };
             if (next(40) == 0) /* empty and inside out */
                 items[i].box.x2 = x - (float)next(2);
