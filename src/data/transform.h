@@ -39,8 +39,13 @@ struct sg_transform {
 struct sg_placement {
     float scale_x, scale_y;   /* input pixels per original pixel */
     float offset_x, offset_y; /* input pixel edge of original pixel edge 0,0 */
-    int left, top;            /* first input pixel that holds picture */
-    int width, height;        /* input pixels that hold picture; the rest is padding */
+    /* The same for boxes that come back. Reference implementations map them with the fit's one ratio r,
+     * though the resized picture is a whole number of pixels and its sides differ from w*r by up to half of
+     * one; so do we, or small boxes would be off. */
+    float box_scale_x, box_scale_y;
+    float box_offset_x, box_offset_y;
+    int left, top;     /* first input pixel that holds picture */
+    int width, height; /* input pixels that hold picture; the rest is padding */
 };
 
 #endif

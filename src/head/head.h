@@ -57,11 +57,12 @@ struct sg_head_guess {
     char ambiguity[192];           /* what else it could be and the card key that settles it, or "" */
     struct sg_transform transform; /* the family's convention: channels, mean, std, fit, pad */
     char transform_evidence[192];
-    float threshold;               /* the family's usual score threshold */
-    float iou;                     /* NMS IoU; 0 when NMS is inside the graph or not needed */
-    bool agnostic;                 /* NMS across classes */
-    int class_count;               /* read off the shapes, 0 = cannot tell */
-    int class_offset;              /* as in the spec; copied to it when the spec says nothing */
+    float threshold;  /* the family's usual score threshold */
+    float iou;        /* NMS IoU; 0 when NMS is inside the graph or not needed */
+    bool agnostic;    /* NMS across classes */
+    int class_count;  /* read off the shapes, 0 = cannot tell */
+    int class_offset; /* as in the spec; copied to it when the spec says nothing */
+    int dynamic_side; /* graphs of dynamic height and width: the side the family is best run at; 0 = 640 */
     char labels[SG_HEAD_NAME_MAX]; /* well-known set ("coco80", "coco91", "face", "person", "text") or "" */
 };
 

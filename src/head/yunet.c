@@ -84,6 +84,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
                    "YuNet: BGR 0..255, top-left letterbox on black");
     guess->threshold = 0.6f;
     guess->iou = 0.3f;
+    guess->dynamic_side = 960; /* its small strides are for small faces: the picture should not shrink much */
     guess->class_count = 1;
     snprintf(guess->labels, sizeof(guess->labels), "face");
 }

@@ -5,6 +5,7 @@
 #include "img/letterbox.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #define LONGEST (1 << 28) /* of a side that is resized only to be cropped */
 
@@ -58,6 +59,8 @@ void sg_letterbox_place(const struct sg_transform *transform, const struct sg_bo
     double w = fmax((double)region->x2 - x1, 1.0 / 16), h = fmax((double)region->y2 - y1, 1.0 / 16);
     struct sg_placement p = {.width = transform->width, .height = transform->height};
     double left = 0, top = 0, wide = p.width, high = p.height; /* the whole resized picture in the input */
+    double ratio = fmin(transform->width / w, transform->height / h);
+    bool even = transform->fit == SG_FIT_LETTERBOX || transform->fit == SG_FIT_LETTERBOX_TOPLEFT;
 
     switch (transform->fit) {
     case SG_FIT_STRETCH:
@@ -91,11 +94,15 @@ void sg_letterbox_place(const struct sg_transform *transform, const struct sg_bo
     p.scale_y = (float)(high / h);
     p.offset_x = (float)(left - x1 * (wide / w));
     p.offset_y = (float)(top - y1 * (high / h));
+    p.box_scale_x = even ? (float)ratio : p.scale_x;
+    p.box_scale_y = even ? (float)ratio : p.scale_y;
+    p.box_offset_x = even ? (float)(left - x1 * ratio) : p.offset_x;
+    p.box_offset_y = even ? (float)(top - y1 * ratio) : p.offset_y;
     *placement = p;
 }
 
 struct sg_point sg_placement_unmap(const struct sg_placement *placement, struct sg_point input)
 {
-    return (struct sg_point){(input.x - placement->offset_x) / placement->scale_x,
-                             (input.y - placement->offset_y) / placement->scale_y};
+    return (struct sg_point){(input.x - placement->box_offset_x) / placement->box_scale_x,
+                             (input.y - placement->box_offset_y) / placement->box_scale_y};
 }
