@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ * Everything that is served at one moment: the models found in folders, those that pipelines use opened, the
+ * pipelines. Constant once open; counted, so that a reload swaps it while jobs finish on the old one. Any
+ * thread may hold, look up and release.
+ */
+#ifndef SG_PIPE_LIBRARY_H
+#define SG_PIPE_LIBRARY_H
+
+#include "conf/server.h"
+#include "pipe/pipeline.h"
+
+#define SG_LIBRARY_MAX_MODELS    256
+#define SG_LIBRARY_MAX_PIPELINES 64
+
+struct sg_library;
+
+struct sg_library_options {
+    const struct sg_texts *models;    /* folders of models */
+    const struct sg_texts *pipelines; /* folders of recipes, or recipe files */
+    const char *default_pipeline;     /* NULL = "objects", "faces", else the first */
+    const char *only;                 /* open this pipeline alone; NULL = all */
+    bool exact;                       /* decode mode of recipes that say nothing */
+    bool serve;                       /* narrow graphs too; false: one frame at a time on all cores */
+    int threads;                      /* cores: of wide graphs, and of loading */
+    bool check_only;                  /* parse and check, then throw away (sight config check) */
+};
+
+/* Finds, loads (several models at once) and checks everything. All problems go to problems; err holds the
+ * first in a sentence. SG_E_CONFIG, SG_E_NOT_FOUND, SG_E_MODEL, SG_E_NOMEM. */
+int sg_library_open(struct sg_engine *engine, const struct sg_library_options *options,
+                    struct sg_conf_problems *problems, struct sg_library **out_library, struct sg_error *err);
+struct sg_library *sg_library_hold(struct sg_library *library);
+/* The last release closes pipelines, then models. */
+void sg_library_release(struct sg_library **library);
+
+/* A pipeline with its library, for whoever keeps one across a reload. Lives as long as the library. */
+struct sg_served {
+    struct sg_library *library;
+    const struct sg_pipeline *pipeline;
+};
+/* As sg_library_find, and holds the library until sg_served_release. */
+int sg_library_serve(struct sg_library *library, const char *name, const struct sg_served **out_served,
+                     struct sg_error *err);
+void sg_served_release(const struct sg_served **served);
+
+/* Index of the pipeline that requests without a name get. */
+int sg_library_default(const struct sg_library *library);
+int sg_library_pipeline_count(const struct sg_library *library);
+const struct sg_pipeline *sg_library_pipeline(const struct sg_library *library, int index);
+/* NULL or "" = the default. SG_E_NOT_FOUND with the names there are. */
+int sg_library_find(const struct sg_library *library, const char *name,
+                    const struct sg_pipeline **out_pipeline, struct sg_error *err);
+
+/* A model folder or file found, opened or not. */
+struct sg_library_model {
+    char *name, *path;
+    char *card_path;        /* or NULL */
+    struct sg_model *model; /* NULL when no pipeline uses it */
+    struct sg_error why;    /* why opening failed */
+    struct sg_conf_problems problems;
+    bool wanted;
+};
+
+const struct sg_library_model *sg_library_models(const struct sg_library *library, int *out_count);
+
+/* Finds models without opening any (`sight model list`). Caller frees with sg_library_release. */
+int sg_library_scan(const struct sg_texts *models, struct sg_library **out_library, struct sg_error *err);
+
+#endif

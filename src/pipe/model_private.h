@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of a model share: opening (model.c), deciding (decide.c), labels (labels.c), probing
+ * (probe.c). Private to those files.
+ */
+#ifndef SG_PIPE_MODEL_PRIVATE_H
+#define SG_PIPE_MODEL_PRIVATE_H
+
+#include "pipe/model.h"
+
+/* Adds a line to explain. evidence is a printf format. guessed: a convention, not a fact. */
+void sg_model_decide(struct sg_model *model, const char *key, const char *value, bool guessed,
+                     const char *evidence, ...) __attribute__((format(printf, 5, 6)));
+
+/* Which input is the picture, its layout, type and size; what the others are fed. */
+int sg_decide_inputs(struct sg_model *model, struct sg_error *err);
+/* Runs the probe, chooses the head, completes transform, thresholds and labels, tests batching. */
+int sg_decide_head(struct sg_model *model, const char *labels_path, struct sg_conf_problems *problems,
+                   struct sg_error *err);
+
+/* One run on a synthetic picture at the transform's size; the outputs stay valid until the runner's next run.
+ */
+int sg_probe_run(struct sg_model *model, struct sg_runner *runner, int items, struct sg_error *err);
+/* Whether a picture's result changes when another rides along (dynamic quantisation does that). */
+int sg_probe_batch(struct sg_model *model, struct sg_runner *runner, bool *out_independent,
+                   struct sg_error *err);
+
+/* Reads one label per line ("# comment" lines are labels too; a UTF-8 BOM and CR are taken off). */
+int sg_labels_read(const char *path, struct sg_labels *labels, struct sg_error *err);
+/* {0: 'person', 1: "dog's"} as exporters write it, or a JSON list. SG_E_MODEL when it is neither. */
+int sg_labels_parse(const char *text, struct sg_labels *labels, struct sg_error *err);
+int sg_labels_copy(const char *const *items, int count, struct sg_labels *labels, struct sg_error *err);
+/* path as it is when absolute, else beside the file base. */
+void sg_model_relative(const char *base, const char *path, char *out, size_t out_bytes);
+
+void sg_labels_fini(struct sg_labels *labels);
+
+#endif

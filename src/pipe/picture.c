@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT
+ * Pixels for the steps of a pipeline: the first decode as small as the first model allows, a second, larger
+ * one of only the rows that crops need, views of crops, and where a model's input shows a region. Called by
+ * the worker's thread.
+ */
+#include "pipe/pipeline_private.h"
+
+#include <math.h>
+#include <string.h>
+
+#define PICTURE_NATIVE_SIDE                                                                                  \
+    640 /* longer side fed to graphs that resize by themselves, when the decode may be reduced */
+#define PICTURE_TEXT_SIDE                                                                                    \
+    960                      /* longer side that text detection works on at most (PP-OCR's limit_side_len)   \
+                              */
+#define PICTURE_TEXT_STEP 32 /* text detectors take multiples of their largest stride */
+#define PICTURE_ENOUGH    0.999f
+
+int picture_open(struct run *run)
+{
+    struct sg_picture picture;
+    const struct sg_image *pixels = run->frame->pixels;
+    int code;
+
+    if (!run->frame->bytes && pixels) {
+        run->picture = pixels;
+        run->result->width = pixels->full_width;
+        run->result->height = pixels->full_height;
+        return 0;
+    }
+    code = sg_decoder_probe(run->ws->decoder, run->frame->bytes, run->frame->size, &picture, run->err);
+    if (code < 0)
+        return code;
+    run->result->width = picture.width;
+    run->result->height = picture.height;
+    return 0;
+}
+
+static int round_up(int value, int step)
+{
+    return (value + step - 1) / step * step;
+}
+
+/* Text detectors of dynamic size see the picture at its own aspect: shrunk to the side limit, in steps of 32.
+ */
+static void text_size(const struct sg_model *model, float width, float height, struct sg_transform *transform)
+{
+    int side = model->card.input.has_size ? model->transform.width : PICTURE_TEXT_SIDE;
+    float scale = fminf(1.0f, (float)side / fmaxf(width, height));
+
+    transform->width = round_up((int)fmaxf(1.0f, roundf(width * scale)), PICTURE_TEXT_STEP);
+    transform->height = round_up((int)fmaxf(1.0f, roundf(height * scale)), PICTURE_TEXT_STEP);
+    transform->fit = SG_FIT_STRETCH;
+}
+
+void picture_place(const struct run *run, const struct sg_model *model, const struct sg_box *region,
+                   struct sg_transform *transform, struct sg_placement *placement)
+{
+    float width = region->x2 - region->x1, height = region->y2 - region->y1;
+
+    *transform = model->transform;
+    if (model->native_size) {
+        float scale_x, scale_y;
+
+        if (run->picture) {
+            scale_x = run->picture->scale_x;
+            scale_y = run->picture->scale_y;
+        } else {
+            scale_x = scale_y = run->exact ? 1.0f : fminf(1.0f, PICTURE_NATIVE_SIDE / fmaxf(width, height));
+        }
+        transform->width = (int)fmaxf(1.0f, roundf(width * scale_x));
+        transform->height = (int)fmaxf(1.0f, roundf(height * scale_y));
+        transform->fit = SG_FIT_STRETCH;
+    } else if (sg_model_task(model) == SG_TASK_TEXT_DETECT && model->dynamic_width && model->dynamic_height) {
+        text_size(model, width, height, transform);
+    }
+    sg_letterbox_place(transform, region, placement);
+}
+
+static bool is_whole(const struct run *run, const struct sg_box *box)
+{
+    return box->x1 <= 0.0f && box->y1 <= 0.0f && box->x2 >= (float)run->result->width &&
+           box->y2 >= (float)run->result->height;
+}
+
+/* Decodes region (whole picture when it covers it) at width x height or larger into image. */
+static int decode(struct run *run, const struct sg_box *region, int width, int height, struct sg_image *image)
+{
+    struct sg_decode_wish wish = {.min_width = width, .min_height = height, .exact = run->exact};
+    int64_t since = 0;
+    int code;
+
+    run_tick(run, SG_STAGE_COUNT, &since);
+    if (run->exact)
+        wish.min_width = wish.min_height = 0;
+    if (!is_whole(run, region)) {
+        wish.has_region = true;
+        wish.region = *region;
+    }
+    code = sg_decoder_decode(run->ws->decoder, run->frame->bytes, run->frame->size, &wish, image, run->err);
+    run_tick(run, SG_STAGE_DECODE, &since);
+    return code;
+}
+
+int picture_decode(struct run *run, const struct sg_box *region, int width, int height)
+{
+    int code;
+
+    if (run->picture)
+        return 0;
+    code = decode(run, region, width, height, &run->ws->image);
+    if (code == 0)
+        run->picture = &run->ws->image;
+    return code;
+}
+
+static bool covers(const struct run *run, const struct sg_image *image, const struct sg_box *box)
+{
+    float x2 = image->origin_x + (float)image->width / image->scale_x;
+    float y2 = image->origin_y + (float)image->height / image->scale_y;
+
+    return image->origin_x <= fmaxf(box->x1, 0.0f) && image->origin_y <= fmaxf(box->y1, 0.0f) &&
+           x2 >= fminf(box->x2, (float)run->result->width) &&
+           y2 >= fminf(box->y2, (float)run->result->height);
+}
+
+int picture_detail(struct run *run, const struct sg_box *cover, float scale,
+                   const struct sg_image **out_image)
+{
+    const struct sg_image *have = run->picture;
+    struct sg_box region = {fmaxf(0.0f, cover->x1), fmaxf(0.0f, cover->y1),
+                            fminf((float)run->result->width, cover->x2),
+                            fminf((float)run->result->height, cover->y2)};
+    int code;
+
+    *out_image = have;
+    scale = fminf(scale, 1.0f);
+    if (!run->frame->bytes ||
+        (fminf(have->scale_x, have->scale_y) >= scale * PICTURE_ENOUGH && covers(run, have, &region)))
+        return 0;
+    have = &run->ws->detail;
+    /* The second picture of this frame may serve several stages. */
+    if (run->has_detail && fminf(have->scale_x, have->scale_y) >= scale * PICTURE_ENOUGH &&
+        covers(run, have, &region)) {
+        *out_image = have;
+        return 0;
+    }
+    if (region.x2 - region.x1 < 1.0f || region.y2 - region.y1 < 1.0f)
+        return 0; /* a crop wholly outside: any picture repeats its edge */
+    code = decode(run, &region, (int)ceilf((region.x2 - region.x1) * scale),
+                  (int)ceilf((region.y2 - region.y1) * scale), &run->ws->detail);
+    if (code < 0)
+        return code;
+    run->has_detail = true;
+    *out_image = have;
+    return 0;
+}
+
+void picture_view(const struct sg_image *image, const struct sg_box *crop, struct sg_image *view)
+{
+    int bytes = sg_pixel_bytes(image->format);
+    int x1 = (int)floorf((crop->x1 - image->origin_x) * image->scale_x);
+    int y1 = (int)floorf((crop->y1 - image->origin_y) * image->scale_y);
+    int x2 = (int)ceilf((crop->x2 - image->origin_x) * image->scale_x);
+    int y2 = (int)ceilf((crop->y2 - image->origin_y) * image->scale_y);
+
+    /* NV12 has two pixels to a chroma sample, and a view may not begin between them. */
+    if (image->format == SG_PIXEL_NV12) {
+        x1 &= ~1;
+        y1 &= ~1;
+    }
+    x1 = x1 < 0 ? 0 : x1 >= image->width ? image->width - 1 : x1;
+    y1 = y1 < 0 ? 0 : y1 >= image->height ? image->height - 1 : y1;
+    x2 = x2 <= x1 ? x1 + 1 : x2 > image->width ? image->width : x2;
+    y2 = y2 <= y1 ? y1 + 1 : y2 > image->height ? image->height : y2;
+    *view = *image;
+    view->capacity_bytes = 0;
+    view->width = x2 - x1;
+    view->height = y2 - y1;
+    view->data = image->data + (size_t)y1 * image->stride_bytes + (size_t)(x1 * bytes);
+    if (image->chroma)
+        view->chroma = image->chroma + (size_t)(y1 / 2) * image->stride_bytes + (size_t)x1;
+    view->origin_x = image->origin_x + (float)x1 / image->scale_x;
+    view->origin_y = image->origin_y + (float)y1 / image->scale_y;
+}
+
+struct sg_box picture_crop(const struct run *run, const struct sg_box *box, float expand, bool square,
+                           bool pad)
+{
+    float width = (box->x2 - box->x1) * (1.0f + expand), height = (box->y2 - box->y1) * (1.0f + expand);
+    float x = (box->x1 + box->x2) / 2.0f, y = (box->y1 + box->y2) / 2.0f;
+    struct sg_box crop;
+
+    if (square)
+        width = height = fmaxf(width, height);
+    crop = (struct sg_box){floorf(x - width / 2.0f), floorf(y - height / 2.0f), ceilf(x + width / 2.0f),
+                           ceilf(y + height / 2.0f)};
+    if (!pad) {
+        crop.x1 = fmaxf(crop.x1, 0.0f);
+        crop.y1 = fmaxf(crop.y1, 0.0f);
+        crop.x2 = fminf(crop.x2, (float)run->result->width);
+        crop.y2 = fminf(crop.y2, (float)run->result->height);
+    }
+    crop.x2 = fmaxf(crop.x2, crop.x1 + 1.0f);
+    crop.y2 = fmaxf(crop.y2, crop.y1 + 1.0f);
+    return crop;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ * The reading step: every quad straightened, turned when it is upside down, and read. Called by the worker's
+ * thread.
+ */
+#include "base/clock.h"
+#include "img/warp.h"
+#include "pipe/pipeline_private.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READ_TALL       1.5f /* lines higher than 1.5 x their width are read turned by a quarter (PP-OCR) */
+#define READ_MAX_WIDTH  4096 /* input pixels of one line */
+#define READ_WIDTH_STEP 32   /* widths of inputs come in steps, so that few shapes are seen */
+
+static float distance(struct sg_point a, struct sg_point b)
+{
+    return hypotf(a.x - b.x, a.y - b.y);
+}
+
+static void quad_size(const struct sg_point quad[4], float *width, float *height)
+{
+    *width = fmaxf(distance(quad[0], quad[1]), distance(quad[3], quad[2]));
+    *height = fmaxf(distance(quad[0], quad[3]), distance(quad[1], quad[2]));
+}
+
+/* Input width for a line of this aspect, and how much of it the line takes. */
+static int line_width(const struct sg_model *model, float aspect, int *filled)
+{
+    int height = model->transform.height;
+    float width = ceilf((float)height * aspect);
+    int input = model->transform.width;
+
+    if (model->dynamic_width) {
+        width = fminf(width, READ_MAX_WIDTH);
+        input = ((int)width + READ_WIDTH_STEP - 1) / READ_WIDTH_STEP * READ_WIDTH_STEP;
+    }
+    *filled = (int)fmaxf(1.0f, fminf(width, (float)input));
+    return input < 1 ? READ_WIDTH_STEP : input;
+}
+
+/* Cuts a line at the height of the model's input. */
+static int straighten(struct run *run, const struct sg_model *model, const struct sg_point quad[4],
+                      const struct sg_image *image, struct sg_image *line)
+{
+    float width, height;
+    int filled, code;
+    bool tall;
+
+    quad_size(quad, &width, &height);
+    tall = height >= READ_TALL * width;
+    line_width(model, tall ? height / fmaxf(width, 1.0f) : width / fmaxf(height, 1.0f), &filled);
+    if (!tall)
+        return sg_warp_quad(image, quad, filled, model->transform.height, line, run->err);
+    code = sg_warp_quad(image, quad, model->transform.height, filled, line, run->err);
+    /* Three quarter turns clockwise are one counter-clockwise: the line's top comes to the left. */
+    return code < 0 ? code : sg_image_turn(line, 3, run->err);
+}
+
+/* Fills item `index` of the tensor with a line at its left; the rest is padding. */
+static int place_line(struct run *run, const struct sg_transform *transform, const struct sg_image *line,
+                      void *item)
+{
+    struct sg_box whole = {0.0f, 0.0f, (float)line->width, (float)line->height};
+    struct sg_transform fitted = *transform;
+    struct sg_placement placement;
+
+    fitted.fit = SG_FIT_LETTERBOX_TOPLEFT;
+    sg_letterbox_place(&fitted, &whole, &placement);
+    return sg_letterbox_run(&run->ws->letterbox, line, &fitted, &placement, item, run->err);
+}
+
+static int run_line(struct run *run, struct sg_model *model, const struct sg_image *line,
+                    struct sg_answers *answers)
+{
+    struct sg_transform transform = model->transform;
+    struct sg_runner *runner = NULL;
+    const struct sg_tensor *outputs;
+    struct sg_tensor tensor;
+    size_t item_bytes;
+    int code, count, filled;
+
+    transform.width = line_width(model, (float)line->width / (float)line->height, &filled);
+    code = sg_model_borrow(model, run_alone(run), &runner, run->err);
+    if (code == 0)
+        code = sg_model_shape(model, runner, &transform, 1, &tensor, &item_bytes, run->err);
+    if (code == 0)
+        code = place_line(run, &transform, line, tensor.data);
+    if (code == 0)
+        code = sg_runner_run(runner, run->err);
+    if (code < 0)
+        goto out;
+    outputs = sg_runner_outputs(runner, &count);
+    code = sg_head_answer(model->head, outputs, count, 0, 1, (const char *const *)model->labels.items,
+                          model->labels.count, answers, run->err);
+out:
+    sg_model_return(model, &runner);
+    return code;
+}
+
+static int read_line(struct run *run, const struct read_stage *stage, const struct sg_image *image,
+                     struct sg_object *object)
+{
+    struct sg_answers *answers = &run->ws->answers;
+    struct sg_image *line = &run->ws->line;
+    int code;
+
+    if (stage->orient) {
+        code = straighten(run, stage->orient, object->quad, image, line);
+        if (code == 0)
+            code = run_line(run, stage->orient, line, answers);
+        if (code < 0)
+            return code;
+        if (answers->count > 0 && answers->items[0].class_id == 1 &&
+            answers->items[0].score >= stage->orient_threshold) {
+            struct sg_point turned[4] = {object->quad[2], object->quad[3], object->quad[0], object->quad[1]};
+
+            memcpy(object->quad, turned, sizeof(turned));
+        }
+    }
+    code = straighten(run, stage->recognise, object->quad, image, line);
+    if (code == 0)
+        code = run_line(run, stage->recognise, line, answers);
+    if (code < 0)
+        return code;
+    object->text = sg_result_strdup(run->result, answers->text, strlen(answers->text));
+    object->text_score = answers->text_score;
+    return object->text ? 0 : sg_error_set(run->err, SG_E_NOMEM, "no memory for text");
+}
+
+/* The picture lines are cut from: large enough that the smallest line is as high as the reader wants it. */
+static int image_for(struct run *run, const struct read_stage *stage, const struct sg_image **out_image)
+{
+    const struct sg_result *result = run->result;
+    struct sg_box cover = {1e9f, 1e9f, -1e9f, -1e9f};
+    float scale = 0.0f, width, height;
+    int i;
+
+    for (i = 0; i < result->object_count; i++) {
+        const struct sg_object *object = &result->objects[i];
+
+        if (!object->has_quad)
+            continue;
+        quad_size(object->quad, &width, &height);
+        scale = fmaxf(scale, (float)stage->recognise->transform.height / fmaxf(1.0f, fminf(width, height)));
+        cover = (struct sg_box){fminf(cover.x1, object->box.x1), fminf(cover.y1, object->box.y1),
+                                fmaxf(cover.x2, object->box.x2), fmaxf(cover.y2, object->box.y2)};
+    }
+    return picture_detail(run, &cover, scale, out_image);
+}
+
+/* Reading order: by rows of lines whose middles are within half a line of each other, then from the left. */
+static int reading_order(const void *a, const void *b)
+{
+    const struct sg_object *x = a, *y = b;
+    float middle_x = (x->box.y1 + x->box.y2) / 2.0f, middle_y = (y->box.y1 + y->box.y2) / 2.0f;
+
+    if (middle_x != middle_y)
+        return middle_x < middle_y ? -1 : 1;
+    return x->box.x1 < y->box.x1 ? -1 : x->box.x1 > y->box.x1;
+}
+
+static int from_left(const void *a, const void *b)
+{
+    const struct sg_object *x = a, *y = b;
+
+    return x->box.x1 < y->box.x1 ? -1 : x->box.x1 > y->box.x1;
+}
+
+static void sort_lines(struct sg_result *result)
+{
+    int first = 0, i;
+
+    qsort(result->objects, (size_t)result->object_count, sizeof(*result->objects), reading_order);
+    for (i = 1; i <= result->object_count; i++) {
+        const struct sg_object *row = &result->objects[first], *next = &result->objects[i];
+
+        if (i < result->object_count &&
+            (next->box.y1 + next->box.y2) / 2.0f - (row->box.y1 + row->box.y2) / 2.0f <
+                (row->box.y2 - row->box.y1) / 2.0f)
+            continue;
+        qsort(&result->objects[first], (size_t)(i - first), sizeof(*result->objects), from_left);
+        first = i;
+    }
+}
+
+int read_run(struct run *run, const struct read_stage *stage)
+{
+    struct sg_result *result = run->result;
+    const struct sg_image *image;
+    int64_t since;
+    int code, i, kept = 0;
+
+    if (result->object_count == 0)
+        return 0;
+    code = image_for(run, stage, &image);
+    since = sg_clock_us();
+    sort_lines(result);
+    for (i = 0; i < result->object_count && code == 0; i++) {
+        code = run_check(run);
+        if (code == 0 && result->objects[i].has_quad)
+            code = read_line(run, stage, image, &result->objects[i]);
+        if (code == 0 && (!result->objects[i].has_quad || result->objects[i].text_score >= stage->threshold))
+            result->objects[kept++] = result->objects[i];
+    }
+    result->object_count = kept;
+    run_tick(run, SG_STAGE_CLASSIFY, &since);
+    return code;
+}
