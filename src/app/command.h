@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * The subcommands of `sight`. Each is one file that ends with its row; main.c lists them. Main thread.
+ */
+#ifndef SG_APP_COMMAND_H
+#define SG_APP_COMMAND_H
+
+#include "conf/args.h"
+#include "conf/problems.h"
+
+/* Exit codes of every command. */
+enum { SG_EXIT_OK = 0, SG_EXIT_FAILED = 1, SG_EXIT_USAGE = 2 };
+
+struct sg_command {
+    struct sg_args_command args; /* name "sight detect", summary, positionals, examples */
+    /* argv[0] is the word behind the command's name. Returns an exit code. */
+    int (*run)(const struct sg_command *self, int argc, char **argv);
+};
+
+extern const struct sg_command sg_command_serve, sg_command_detect, sg_command_model, sg_command_config,
+    sg_command_version;
+
+/* Parses; on --help prints it. Returns -1 to go on, else the exit code to end with. */
+int sg_command_parse(const struct sg_command *self, const struct sg_args_binding *bindings, int argc,
+                     char **argv, struct sg_args *args);
+/* "sight detect: text" on standard error. Returns SG_EXIT_FAILED. */
+int sg_command_fail(const struct sg_command *self, const struct sg_error *err);
+/* Prints problems, with source lines and a caret on a terminal; falls back to err when there are none.
+ * Returns SG_EXIT_FAILED. */
+int sg_command_problems(const struct sg_command *self, const struct sg_conf_problems *problems,
+                        const struct sg_error *err);
+
+#endif

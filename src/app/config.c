@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ * `sight config check|docs`: every problem of a settings file, pipelines or cards at once; the documentation
+ * of all keys. Main thread.
+ */
+#include "app/command.h"
+#include "app/places.h"
+#include "base/buf.h"
+#include "base/cpu.h"
+#include "conf/card.h"
+#include "conf/docs.h"
+#include "conf/server.h"
+#include "pipe/library.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct check_args {
+    struct sg_texts models;
+};
+
+static const struct sg_option check_rows[] = {
+    {.key = "models",
+     .type = SG_OPTION_TEXTS,
+     .flags = SG_OPTION_FLAG_ONLY,
+     .offset = offsetof(struct check_args, models),
+     .value_name = "DIR",
+     .value_default = "models",
+     .help = "folders of models that pipelines name"},
+};
+static const struct sg_option_table check_table = {.name = "check",
+                                                   .rows = check_rows,
+                                                   .row_count = sizeof(check_rows) / sizeof(check_rows[0]),
+                                                   .struct_bytes = sizeof(struct check_args)};
+
+/* What a YAML file is, told by its first keys: a card names a file or input, a settings file the port, a
+ * pipeline the rest. */
+enum kind { KIND_PIPELINE, KIND_CARD, KIND_SERVER };
+
+static bool has_key(const char *text, const char *const *keys)
+{
+    int i;
+
+    for (i = 0; keys[i]; i++) {
+        const char *at = text;
+        size_t length = strlen(keys[i]);
+
+        while ((at = strstr(at, keys[i]))) {
+            if ((at == text || at[-1] == '\n') && at[length] == ':')
+                return true;
+            at += length;
+        }
+    }
+    return false;
+}
+
+static enum kind kind_of(const char *path)
+{
+    static const char *const recipe_keys[] = {"detect", "classify", "read", "detect_inside", NULL};
+    static const char *const card_keys[] = {"file",    "head",   "input",   "labels",
+                                            "licence", "golden", "outputs", NULL};
+    enum kind kind = KIND_SERVER;
+    struct sg_buf text;
+
+    sg_buf_init(&text, (size_t)1 << 20);
+    if (sg_buf_append_file(&text, path) == 0 && sg_buf_text(&text)) {
+        if (has_key(sg_buf_text(&text), recipe_keys))
+            kind = KIND_PIPELINE;
+        else if (has_key(sg_buf_text(&text), card_keys))
+            kind = KIND_CARD;
+    }
+    sg_buf_fini(&text);
+    return kind;
+}
+
+/* Loads models and builds pipelines as the server would, then lets go of them. */
+static int check_pipelines(const struct sg_texts *pipelines, const struct sg_texts *models,
+                           const char *default_pipeline, struct sg_conf_problems *problems,
+                           struct sg_error *err)
+{
+    struct sg_library_options options = {.models = models,
+                                         .pipelines = pipelines,
+                                         .default_pipeline = default_pipeline,
+                                         .threads = sg_cpu_count(),
+                                         .check_only = true};
+    struct sg_engine *engine = NULL;
+    struct sg_library *library = NULL;
+    int code = sg_engine_create(&engine, err);
+
+    if (code == 0)
+        code = sg_library_open(engine, &options, problems, &library, err);
+    if (library)
+        sg_library_release(&library);
+    sg_engine_destroy(&engine);
+    return code;
+}
+
+static int check_server(const char *path, struct sg_conf_problems *problems, struct sg_error *err)
+{
+    struct sg_server_conf conf;
+    int code = sg_server_conf_load(path, &conf, problems);
+
+    if (code < 0)
+        return code;
+    if (sg_place_resolve(&conf.pipelines) < 0 || sg_place_resolve(&conf.models) < 0)
+        code = sg_error_set(err, SG_E_NOMEM, "no memory");
+    if (code == 0)
+        code = check_pipelines(&conf.pipelines, &conf.models, conf.default_pipeline.value, problems, err);
+    sg_server_conf_fini(&conf);
+    return code;
+}
+
+static int check_card(const char *path, struct sg_conf_problems *problems, struct sg_error *err)
+{
+    struct sg_model_options options = {.path = path, .wide_threads = sg_cpu_count()};
+    struct sg_engine *engine = NULL;
+    struct sg_model *model = NULL;
+    int code = sg_engine_create(&engine, err);
+
+    if (code == 0)
+        code = sg_model_open(engine, &options, problems, &model, err);
+    sg_model_destroy(&model);
+    sg_engine_destroy(&engine);
+    return code;
+}
+
+static int check_one(const struct sg_command *self, const char *path, const struct check_args *values)
+{
+    struct sg_text item = {.value = (char *)(uintptr_t)path}; /* borrowed: never freed through it */
+    const struct sg_texts one = {.items = &item, .count = 1};
+    struct sg_conf_problems problems = {0};
+    struct sg_error err = {0};
+    struct stat st;
+    int code, status = SG_EXIT_OK;
+
+    if (stat(path, &st) != 0)
+        code = sg_error_set(&err, SG_E_NOT_FOUND, "no file or folder \"%s\"", path);
+    else if (S_ISDIR(st.st_mode) || kind_of(path) == KIND_PIPELINE)
+        code = check_pipelines(&one, &values->models, NULL, &problems, &err);
+    else if (kind_of(path) == KIND_CARD)
+        code = check_card(path, &problems, &err);
+    else
+        code = check_server(path, &problems, &err);
+    if (code < 0)
+        status = sg_command_problems(self, &problems, &err);
+    else
+        printf("%s: all is well\n", path);
+    sg_conf_problems_fini(&problems);
+    return status;
+}
+
+static const char *const check_examples[] = {
+    "sight config check pipelines/faces.yaml", "one pipeline, with the models it names",
+    "sight config check sightd.yaml pipelines", "settings, then a folder of pipelines", NULL};
+
+static const struct sg_command check_command = {
+    .args = {
+        .name = "sight config check",
+        .summary = "report every problem of settings, pipelines or cards",
+        .positional = "FILE…",
+        .min_positionals = 1,
+        .max_positionals = 4096,
+        .description =
+            "Prints file:line:column of each problem with a suggestion; the exit status is 1 when there is "
+            "one. The server refuses to start on the same files with the same text.",
+        .examples = check_examples}};
+
+static int run_check_command(int argc, char **argv)
+{
+    struct check_args values;
+    const struct sg_args_binding bindings[] = {{&check_table, &values}, {NULL, NULL}};
+    struct sg_args args = {0};
+    int code, i;
+
+    if (sg_option_defaults(&check_table, &values) < 0)
+        return SG_EXIT_FAILED;
+    code = sg_command_parse(&check_command, bindings, argc, argv, &args);
+    if (code < 0) {
+        code = sg_place_resolve(&values.models) < 0 ? SG_EXIT_FAILED : SG_EXIT_OK;
+        for (i = 0; i < args.positional_count; i++)
+            code |= check_one(&check_command, args.positionals[i], &values);
+    }
+    sg_args_fini(&args);
+    sg_option_fini(&check_table, &values);
+    return code;
+}
+
+static int run_config(const struct sg_command *self, int argc, char **argv)
+{
+    static const char help[] = "Commands\n"
+                               "  check FILE…  report every problem of settings, pipelines or cards\n"
+                               "  docs         print docs/CONFIG.md: every key there is\n";
+
+    if (argc > 0 && strcmp(argv[0], "check") == 0)
+        return run_check_command(argc - 1, argv + 1);
+    if (argc > 0 && strcmp(argv[0], "docs") == 0)
+        return sg_conf_write_docs(stdout) < 0 ? SG_EXIT_FAILED : SG_EXIT_OK;
+    if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
+        printf("%s: %s\n\n%s", self->args.name, self->args.summary, help);
+        return SG_EXIT_OK;
+    }
+    fprintf(stderr, "%s: say what to do\n\n%s", self->args.name, help);
+    return SG_EXIT_USAGE;
+}
+
+const struct sg_command sg_command_config = {
+    .args = {.name = "sight config", .summary = "check configuration files, document every key"},
+    .run = run_config,
+};

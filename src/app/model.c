@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT
+ * `sight model list|explain|run|bench`: what models there are, what was decided about one and why, what its
+ * tensors hold, how fast it is. Main thread.
+ */
+#include "app/command.h"
+#include "app/pictures.h"
+#include "app/places.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "pipe/library.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BENCH_WARM_RUNS 3
+
+struct model_args {
+    struct sg_texts models;
+    struct sg_text labels;
+    int runs;
+};
+
+#define AT(member_name) .offset = offsetof(struct model_args, member_name), .flags = SG_OPTION_FLAG_ONLY
+#define TABLE(list)                                                                                          \
+    {                                                                                                        \
+        .name = "model", .rows = list, .row_count = sizeof(list) / sizeof((list)[0]),                        \
+        .struct_bytes = sizeof(struct model_args)                                                            \
+    }
+
+static const struct sg_option list_rows[] = {
+    {.key = "models",
+     .type = SG_OPTION_TEXTS,
+     AT(models),
+     .value_name = "DIR",
+     .value_default = "models",
+     .help = "folders of models"},
+};
+static const struct sg_option explain_rows[] = {
+    {.key = "labels",
+     .type = SG_OPTION_TEXT,
+     AT(labels),
+     .short_flag = 'l',
+     .value_name = "FILE",
+     .help = "class names, one a line"},
+};
+static const struct sg_option bench_rows[] = {
+    {.key = "runs",
+     .type = SG_OPTION_INT,
+     AT(runs),
+     .short_flag = 'n',
+     .minimum = 1,
+     .maximum = 100000,
+     .value_default = "31",
+     .help = "runs that are timed, after a warm-up"},
+};
+static const struct sg_option_table list_table = TABLE(list_rows), explain_table = TABLE(explain_rows),
+                                    bench_table = TABLE(bench_rows);
+
+/* Opens engine and model for a command; on failure says why and returns false. */
+static bool open_model(const struct sg_command *self, const char *path, const char *labels, int wide_threads,
+                       struct sg_engine **engine, struct sg_model **model)
+{
+    struct sg_model_options options = {
+        .path = path, .labels = labels, .wide_threads = wide_threads, .narrow = true};
+    struct sg_conf_problems problems = {0};
+    struct sg_error err = {0};
+    int code = sg_engine_create(engine, &err);
+
+    if (code == 0)
+        code = sg_model_open(*engine, &options, &problems, model, &err);
+    if (code < 0)
+        sg_command_problems(self, &problems, &err);
+    sg_conf_problems_fini(&problems);
+    return code == 0;
+}
+
+static int list_models(const struct sg_command *self, const struct model_args *values)
+{
+    struct sg_library *library = NULL;
+    const struct sg_library_model *models;
+    struct sg_error err = {0};
+    int count, i;
+
+    if (sg_library_scan(&values->models, &library, &err) < 0)
+        return sg_command_fail(self, &err);
+    models = sg_library_models(library, &count);
+    printf("%-20s %-14s %-44s %s\n", "NAME", "LICENCE", "SOURCE", "WHAT IT IS");
+    for (i = 0; i < count; i++) {
+        struct sg_conf_problems problems = {0};
+        struct sg_card card = {0};
+        int code =
+            models[i].card_path ? sg_card_load(models[i].card_path, &card, &problems) : sg_card_init(&card);
+
+        if (code < 0) {
+            sg_conf_problems_error(&problems, &err);
+            printf("%-20s broken card: %s\n", models[i].name, err.text);
+        } else {
+            printf("%-20s %-14s %-44s %s\n", models[i].name,
+                   card.licence.value ? card.licence.value : "not said",
+                   card.source.value ? card.source.value : models[i].path,
+                   card.description.value ? card.description.value : "");
+            sg_card_fini(&card);
+        }
+        sg_conf_problems_fini(&problems);
+    }
+    printf("\nInference runtime: ONNX Runtime (MIT). docs/MODELS.md tells where each model comes from.\n");
+    sg_library_release(&library);
+    return SG_EXIT_OK;
+}
+
+static void print_slots(const char *side, const struct sg_slot *slots, int count)
+{
+    char shape[96];
+    int i;
+
+    for (i = 0; i < count; i++)
+        printf("%-11s %s  %s %s\n", i ? "" : side, slots[i].name, sg_dtype_name(slots[i].dtype),
+               sg_dims_text(slots[i].dims, slots[i].rank, shape, sizeof(shape)));
+}
+
+static int explain(const struct sg_command *self, const char *path, const struct model_args *values)
+{
+    static const char *const tasks[] = {"detect", "classify", "detect text", "read text"};
+    struct sg_engine *engine = NULL;
+    struct sg_model *model = NULL;
+    bool guessed = false;
+    int i;
+
+    if (!open_model(self, path, values->labels.value, 1, &engine, &model)) {
+        sg_engine_destroy(&engine);
+        return SG_EXIT_FAILED;
+    }
+    printf("model       %s\n", model->name);
+    printf("file        %s\n", model->path);
+    printf("card        %s\n",
+           model->card_path ? model->card_path : "none; none is needed where all below is right");
+    if (model->signature->producer[0])
+        printf("producer    %s\n", model->signature->producer);
+    print_slots("inputs", model->signature->inputs, model->signature->input_count);
+    print_slots("outputs", model->signature->outputs, model->signature->output_count);
+    printf("task        %s\n\n", tasks[sg_model_task(model)]);
+    for (i = 0; i < model->decision_count; i++) {
+        const struct sg_decision *d = &model->decisions[i];
+
+        printf("%-11s %s%s\n            %s\n", d->key, d->value, d->guessed ? "  *" : "", d->evidence);
+        if (d->ambiguity[0])
+            printf("            %s\n", d->ambiguity);
+        guessed = guessed || d->guessed;
+    }
+    if (guessed)
+        printf("\n* a convention, not read off the file: a card beside it (%s.yaml) settles it. "
+               "docs/CONFIG.md lists the keys.\n",
+               "MODEL");
+    printf("\nloaded in %.0f ms; decided in %.0f ms\n", (double)model->load_us / 1000.0,
+           (double)model->probe_us / 1000.0);
+    sg_model_destroy(&model);
+    sg_engine_destroy(&engine);
+    return SG_EXIT_OK;
+}
+
+static void print_tensor(const struct sg_tensor *tensor)
+{
+    int64_t count = sg_tensor_count(tensor), i;
+    double sum = 0.0, low = INFINITY, high = -INFINITY;
+    char shape[96];
+
+    for (i = 0; i < count; i++) {
+        double value = (double)sg_tensor_at(tensor, i);
+
+        sum += value;
+        low = fmin(low, value);
+        high = fmax(high, value);
+    }
+    printf("%s  %s %s  mean %.6g  min %.6g  max %.6g\n   ", tensor->name, sg_dtype_name(tensor->dtype),
+           sg_dims_text(tensor->dims, tensor->rank, shape, sizeof(shape)), count ? sum / (double)count : 0.0,
+           low, high);
+    for (i = 0; i < count && i < 8; i++)
+        printf(" %.6g", (double)sg_tensor_at(tensor, i));
+    printf("%s\n", count > 8 ? " …" : "");
+}
+
+/* Feeds one whole picture as the model wants it and prints the raw outputs. */
+static int run_picture(struct sg_model *model, const char *path, struct sg_error *err)
+{
+    struct sg_decode_limits limits = {SG_DECODE_MAX_BYTES, SG_DECODE_MAX_PIXELS};
+    const struct sg_decode_wish whole = {.exact = true};
+    struct sg_letterbox letterbox = {0};
+    struct sg_decoder *decoder = NULL;
+    struct sg_runner *runner = NULL;
+    struct sg_image image = {0};
+    struct sg_placement placement;
+    struct sg_transform transform = model->transform;
+    const struct sg_tensor *outputs;
+    struct sg_tensor tensor;
+    struct sg_box region;
+    struct sg_buf file;
+    size_t item_bytes;
+    int code, count, i;
+
+    sg_buf_init(&file, SG_DECODE_MAX_BYTES);
+    code = sg_buf_append_file(&file, path);
+    if (code < 0) {
+        sg_error_set(err, code, "cannot read \"%s\"", path);
+        goto out;
+    }
+    code = sg_decoder_create(&limits, &decoder);
+    if (code == 0)
+        code = sg_decoder_decode(decoder, file.data, file.size, &whole, &image, err);
+    if (code < 0)
+        goto out;
+    if (model->native_size) {
+        transform.width = image.width;
+        transform.height = image.height;
+    }
+    region = (struct sg_box){0.0f, 0.0f, (float)image.width, (float)image.height};
+    sg_letterbox_place(&transform, &region, &placement);
+    code = sg_model_borrow(model, true, &runner, err);
+    if (code == 0)
+        code = sg_model_shape(model, runner, &transform, 1, &tensor, &item_bytes, err);
+    if (code == 0)
+        code = sg_letterbox_run(&letterbox, &image, &transform, &placement, tensor.data, err);
+    if (code == 0)
+        print_tensor(&tensor);
+    if (code == 0)
+        code = sg_runner_run(runner, err);
+    if (code < 0)
+        goto out;
+    outputs = sg_runner_outputs(runner, &count);
+    for (i = 0; i < count; i++)
+        print_tensor(&outputs[i]);
+out:
+    sg_model_return(model, &runner);
+    sg_decoder_destroy(&decoder);
+    sg_letterbox_fini(&letterbox);
+    sg_image_fini(&image);
+    sg_buf_fini(&file);
+    return code;
+}
+
+static int run_model(const struct sg_command *self, const char *path, const char *picture)
+{
+    struct sg_engine *engine = NULL;
+    struct sg_model *model = NULL;
+    struct sg_error err = {0};
+    int status = SG_EXIT_FAILED;
+
+    if (open_model(self, path, NULL, 1, &engine, &model))
+        status = run_picture(model, picture, &err) < 0 ? sg_command_fail(self, &err) : SG_EXIT_OK;
+    sg_model_destroy(&model);
+    sg_engine_destroy(&engine);
+    return status;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static int time_runs(struct sg_model *model, bool wide, int runs, double *out_median, double *out_low,
+                     struct sg_error *err)
+{
+    double *ms = calloc((size_t)runs, sizeof(*ms));
+    struct sg_runner *runner = NULL;
+    struct sg_tensor tensor;
+    size_t item_bytes;
+    int code, i;
+
+    if (!ms)
+        return sg_error_set(err, SG_E_NOMEM, "no memory for %d timings", runs);
+    code = sg_model_borrow(model, wide, &runner, err);
+    if (code == 0)
+        code = sg_model_shape(model, runner, &model->transform, 1, &tensor, &item_bytes, err);
+    if (code == 0)
+        memset(tensor.data, 0, item_bytes);
+    for (i = -BENCH_WARM_RUNS; i < runs && code == 0; i++) {
+        int64_t began = sg_clock_us();
+
+        code = sg_runner_run(runner, err);
+        if (i >= 0)
+            ms[i] = (double)(sg_clock_us() - began) / 1000.0;
+    }
+    if (code == 0) {
+        qsort(ms, (size_t)runs, sizeof(*ms), by_value);
+        *out_median = ms[runs / 2];
+        *out_low = ms[0];
+    }
+    sg_model_return(model, &runner);
+    free(ms);
+    return code;
+}
+
+static int bench_model(const struct sg_command *self, const char *path, const struct model_args *values)
+{
+    int cores = sg_cpu_count();
+    struct sg_engine *engine = NULL;
+    struct sg_model *model = NULL;
+    struct sg_error err = {0};
+    double median = 0.0, low = 0.0;
+    int status = SG_EXIT_FAILED, wide;
+
+    if (!open_model(self, path, NULL, cores, &engine, &model))
+        goto out;
+    printf("%s, %dx%d, %d runs\n", model->name, model->transform.width, model->transform.height,
+           values->runs);
+    for (wide = 0; wide <= (model->wide != NULL); wide++) {
+        if (time_runs(model, wide, values->runs, &median, &low, &err) < 0) {
+            sg_command_fail(self, &err);
+            goto out;
+        }
+        printf("%3d core%s  median %8.2f ms  best %8.2f ms\n", wide ? cores : 1,
+               wide && cores > 1 ? "s" : " ", median, low);
+    }
+    status = SG_EXIT_OK;
+out:
+    sg_model_destroy(&model);
+    sg_engine_destroy(&engine);
+    return status;
+}
+
+static const char *const list_examples[] = {"sight model list", "models of ./models with licence and source",
+                                            NULL};
+static const char *const explain_examples[] = {
+    "sight model explain yolov8n.onnx", "input, colour, resize, head, labels, each with its evidence", NULL};
+static const char *const run_examples[] = {"sight model run yolov8n.onnx photo.jpg",
+                                           "the input and output tensors of one picture", NULL};
+static const char *const bench_examples[] = {"sight model bench yolov8n.onnx",
+                                             "milliseconds on one core and on all", NULL};
+
+static const struct sg_command model_commands[] = {
+    {.args = {.name = "sight model list",
+              .summary = "list models with licence and source",
+              .examples = list_examples}},
+    {.args = {.name = "sight model explain",
+              .summary = "say how a model is fed and read, and why",
+              .positional = "FILE",
+              .min_positionals = 1,
+              .max_positionals = 1,
+              .examples = explain_examples}},
+    {.args = {.name = "sight model run",
+              .summary = "print a model's raw tensors for one picture",
+              .positional = "FILE IMAGE",
+              .min_positionals = 2,
+              .max_positionals = 2,
+              .examples = run_examples}},
+    {.args = {.name = "sight model bench",
+              .summary = "time a model on one core and on all",
+              .positional = "FILE",
+              .min_positionals = 1,
+              .max_positionals = 1,
+              .examples = bench_examples}},
+};
+static const struct sg_option_table *const model_tables[] = {&list_table, &explain_table, NULL, &bench_table};
+#define MODEL_COMMANDS ((int)(sizeof(model_commands) / sizeof(model_commands[0])))
+
+static int dispatch(int which, int argc, char **argv)
+{
+    const struct sg_command *self = &model_commands[which];
+    struct model_args values = {0};
+    const struct sg_args_binding bindings[] = {{model_tables[which], &values}, {NULL, NULL}};
+    struct sg_args args = {0};
+    int code;
+
+    if (model_tables[which] && sg_option_defaults(model_tables[which], &values) < 0)
+        return SG_EXIT_FAILED;
+    code = sg_command_parse(self, bindings, argc, argv, &args);
+    if (code < 0) {
+        if (which == 0)
+            code = sg_place_resolve(&values.models) < 0 ? SG_EXIT_FAILED : list_models(self, &values);
+        else if (which == 1)
+            code = explain(self, args.positionals[0], &values);
+        else if (which == 2)
+            code = run_model(self, args.positionals[0], args.positionals[1]);
+        else
+            code = bench_model(self, args.positionals[0], &values);
+    }
+    sg_args_fini(&args);
+    if (model_tables[which])
+        sg_option_fini(model_tables[which], &values);
+    return code;
+}
+
+static int run_model_command(const struct sg_command *self, int argc, char **argv)
+{
+    const struct sg_args_command *rows[MODEL_COMMANDS + 1];
+    const char *names[MODEL_COMMANDS], *close;
+    int i;
+
+    for (i = 0; i < MODEL_COMMANDS; i++) {
+        rows[i] = &model_commands[i].args;
+        names[i] = strrchr(model_commands[i].args.name, ' ') + 1;
+        if (argc > 0 && strcmp(argv[0], names[i]) == 0)
+            return dispatch(i, argc - 1, argv + 1);
+    }
+    rows[MODEL_COMMANDS] = NULL;
+    if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
+        fprintf(argc == 0 ? stderr : stdout, "%s: %s\n\n", self->args.name, self->args.summary);
+        sg_args_overview("Commands", rows, argc == 0 ? stderr : stdout, 0);
+        return argc == 0 ? SG_EXIT_USAGE : SG_EXIT_OK;
+    }
+    close = sg_suggest(argv[0], names, MODEL_COMMANDS);
+    fprintf(stderr, "sight model: no command called \"%s\"%s%s%s\nTry 'sight model --help'.\n", argv[0],
+            close ? "; did you mean \"" : "", close ? close : "", close ? "\"?" : "");
+    return SG_EXIT_USAGE;
+}
+
+const struct sg_command sg_command_model = {
+    .args = {.name = "sight model", .summary = "list, explain, run and time models"},
+    .run = run_model_command,
+};
