@@ -153,9 +153,8 @@ static int explain(const struct sg_command *self, const char *path, const struct
         guessed = guessed || d->guessed;
     }
     if (guessed)
-        printf("\n* a convention, not read off the file: a card beside it (%s.yaml) settles it. "
-               "docs/CONFIG.md lists the keys.\n",
-               "MODEL");
+        printf("\n* a convention, not read off the file: a card beside it settles it (docs/CONFIG.md lists "
+               "the keys).\n");
     printf("\nloaded in %.0f ms; decided in %.0f ms\n", (double)model->load_us / 1000.0,
            (double)model->probe_us / 1000.0);
     sg_model_destroy(&model);

@@ -24,24 +24,35 @@ struct dbnet {
     float scale_x, scale_y, map_threshold, unclip;
 };
 
-static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                   struct dbnet *state, struct sg_error *err)
+/* The size of the map, which follows the picture where the graph takes any. */
+static int measure(const struct sg_tensor *outputs, int count, int item, struct dbnet *state,
+                   struct sg_error *err)
 {
     const int64_t want[] = {-1, 1, -1, -1};
     int code = sg_count_check(err, "dbnet", count, 1);
 
     if (code == SG_OK)
-        code = sg_shape_check(err, &outputs[0], 0, 4, want, "Nx1xHxW, a map of text probability");
+        code = sg_shape_check(err, &outputs[0], item, 4, want, "Nx1xHxW, a map of text probability");
     if (code < 0)
         return code;
     if (outputs[0].dims[2] < 1 || outputs[0].dims[3] < 1 || outputs[0].dims[2] > SG_IMAGE_MAX_SIDE ||
         outputs[0].dims[3] > SG_IMAGE_MAX_SIDE ||
         !sg_regions_bytes((int)outputs[0].dims[3], (int)outputs[0].dims[2]))
         return sg_shape_error(err, &outputs[0], "Nx1xHxW with sides of 1 to %d", SG_IMAGE_MAX_SIDE);
-    if (spec->input_width < 1 || spec->input_height < 1)
-        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
     state->rows = (int)outputs[0].dims[2];
     state->columns = (int)outputs[0].dims[3];
+    return SG_OK;
+}
+
+static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
+                   struct dbnet *state, struct sg_error *err)
+{
+    int code = measure(outputs, count, 0, state, err);
+
+    if (code < 0)
+        return code;
+    if (spec->input_width < 1 || spec->input_height < 1)
+        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
     state->scale_x = (float)spec->input_width / (float)state->columns;
     state->scale_y = (float)spec->input_height / (float)state->rows;
     state->map_threshold = spec->mask_threshold > 0.0f ? spec->mask_threshold : MAP_THRESHOLD;
@@ -228,22 +239,21 @@ static int walk(const struct dbnet *state, const float *map, void *memory, float
 static int detect(const void *opaque, const struct sg_tensor *outputs, int count, int item,
                   const struct sg_head_options *options, struct sg_detections *out, struct sg_error *err)
 {
-    const struct dbnet *state = opaque;
-    const int64_t want[] = {-1, 1, state->rows, state->columns};
+    struct dbnet state = *(const struct dbnet *)opaque;
     const struct sg_tensor *tensor = outputs;
-    /* The hull of a region of all rows is the longest. */
-    size_t bytes = sg_regions_bytes(state->columns, state->rows) + 16 +
-                   (2 * (size_t)state->rows + 2) * sizeof(struct sg_point);
     const float *map = NULL;
     void *memory = NULL;
-    int code = sg_count_check(err, "dbnet", count, 1);
+    size_t bytes = 0;
+    int code = measure(outputs, count, item, &state, err);
 
     if (code == SG_OK)
-        code = sg_shape_check(err, tensor, item, 4, want, "Nx1xHxW as at start");
+        /* The hull of a region of all rows is the longest. */
+        bytes = sg_regions_bytes(state.columns, state.rows) + 16 +
+                (2 * (size_t)state.rows + 2) * sizeof(struct sg_point);
     if (code == SG_OK)
         code = sg_head_views(&tensor, 1, item, out, bytes, &map, &memory, err);
     if (code == SG_OK)
-        code = walk(state, map, memory, sg_head_threshold(options, 0), out, err);
+        code = walk(&state, map, memory, sg_head_threshold(options, 0), out, err);
     return code;
 }
 

@@ -99,8 +99,12 @@ static void survives_odd_values_and_shapes(void **state)
     fill(0, 0, W, H, 1.0f); /* all of it is one region */
     assert_int_equal(test_detect(&graph, 0), SG_OK);
     assert_int_equal(graph.found.count, 1);
+    /* A map of another size is that of another picture; one without pixels is a fault. */
     graph.outputs[0].dims[3] = W - 1;
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    graph.outputs[0].dims[3] = 0;
     assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+    graph.outputs[0].dims[3] = W - 1;
     sg_head_destroy(&graph.head);
     snprintf(graph.spec.kind, sizeof(graph.spec.kind), "dbnet");
     graph.outputs[0].dims[1] = 2;
