@@ -43,6 +43,17 @@ CHOICES = {
     "deimv2_femto_416": ("detr", 416, 416),
     "ssd_mobilenet_v1_coco_qdq_int8": ("tfod", 320, 320),
     "efficientdet_lite0_qdq_int8": ("tfod", 320, 320),
+    "nanodet_m_416": ("nanodet", 416, 416),
+    "nanodet_plus_m_416": ("nanodet-plus", 416, 416),
+    "fastestdet_352": ("fastestdet", 352, 352),
+    "yolo_fastestv2_352": ("yolo-fastestv2", 352, 352),
+    "ultraface_rfb_320": ("ultraface", 320, 240),
+    "ultraface_rfb_640": ("ultraface", 640, 480),
+    "face_detection_yunet_2023mar": ("yunet", 640, 640),
+    "yunet_n_dynamic": ("yunet", 960, 960),
+    "scrfd_500m_kps_640": ("scrfd", 640, 640),
+    "retinaface_mnet025_v2": ("retinaface", 640, 640),
+    "aizoo_face_mask_260_nhwc": ("ssd-variance", 260, 260),
 }
 CHANNELS = {"RGB": 0, "BGR": 1}
 FITS = {"stretch": 0, "none (graph resizes)": 0, "letterbox-center": 1, "letterbox-topleft": 2}
@@ -55,7 +66,7 @@ DTYPES = {"float32": np.float32, "float16": np.float16, "uint8": np.uint8}
 
 
 def dump(model, width, height, *args):
-    path = os.path.join(ASSETS, "models", model + ".onnx")
+    path = model if os.path.isabs(model) else os.path.join(ASSETS, "models", model + ".onnx")
     if not os.path.exists(path):
         pytest.skip("skipped: no " + path)
     done = subprocess.run([TOOL, path, f"{width}x{height}", *args], capture_output=True, text=True, timeout=300)
@@ -212,6 +223,31 @@ def test_keypoints_agree_with_goldens(tmp_path):
     if not seen:
         pytest.skip("skipped: no goldens of yolo11n-pose")
     assert seen > 5
+
+
+@pytest.mark.parametrize("model", ["scrfd_500m_kps_640", "face_detection_yunet_2023mar", "yunet_n_dynamic"])
+def test_face_points_agree_with_goldens(model, tmp_path):
+    """Every one of the five points within 1 % of the box's longer side."""
+    head, width, height = CHOICES[model]
+    seen = 0
+    for i, golden in enumerate(read_goldens(model)):
+        tensor, _, _, back = preprocess(golden)
+        path = tmp_path / f"{i}.raw"
+        tensor.tofile(path)
+        found = dump(model, width, height, f"{path}:{width}x{height}")[1]["detections"]
+        for want in golden["detections"]:
+            if want.get("borderline") or want.get("fragile"):
+                continue
+            have = max(found, key=lambda one: iou(want["box"], to_original(one, back, golden)))
+            reach = 0.01 * max(want["box"][2] - want["box"][0], want["box"][3] - want["box"][1])
+            assert len(have["points"]) == len(want["keypoints"]) == 5
+            for (x, y), mine in zip(want["keypoints"], have["points"]):
+                assert abs((mine[0] - back[2]) / back[0] - x) <= reach
+                assert abs((mine[1] - back[3]) / back[1] - y) <= reach
+            seen += 1
+    if not seen:
+        pytest.skip("skipped: no goldens of " + model)
+    assert seen >= 2  # most of YuNet's goldens are near ties of NMS
 
 
 def rasterise(polygon, width, height):
