@@ -247,7 +247,7 @@ def test_face_points_agree_with_goldens(model, tmp_path):
             seen += 1
     if not seen:
         pytest.skip("skipped: no goldens of " + model)
-    assert seen >= 2  # most of YuNet's goldens are near ties of NMS
+    assert seen > 5
 
 
 def rasterise(polygon, width, height):
