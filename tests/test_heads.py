@@ -236,9 +236,10 @@ def test_face_points_agree_with_goldens(model, tmp_path):
         tensor.tofile(path)
         found = dump(model, width, height, f"{path}:{width}x{height}")[1]["detections"]
         for want in golden["detections"]:
-            if want.get("borderline") or want.get("fragile"):
-                continue
             have = max(found, key=lambda one: iou(want["box"], to_original(one, back, golden)))
+            if iou(want["box"], to_original(have, back, golden)) < 0.98:
+                assert want.get("borderline") or want.get("fragile")  # a near tie fell to another cell
+                continue
             reach = 0.01 * max(want["box"][2] - want["box"][0], want["box"][3] - want["box"][1])
             assert len(have["points"]) == len(want["keypoints"]) == 5
             for (x, y), mine in zip(want["keypoints"], have["points"]):
