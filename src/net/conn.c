@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Connections over uv_poll: one handle from accept to close, reads straight into the protocol's memory.
  */
-#include "net/conn.h"
+#include "net/conn_private.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/thread.h"
 #include "net/address.h"
 
@@ -13,48 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Low bits of an id: place in the table; the rest counts up and is never reused. */
-#define CONN_SLOT_BITS 16
-
-enum conn_state { CONN_SNIFFING, CONN_OPEN, CONN_FINISHING, CONN_LINGERING, CONN_CLOSED };
-
-struct sg_conn {
-    uv_poll_t poll;
-    struct sg_conn_table *table;
-    uint64_t id;
-    int fd;
-    int events; /* asked of poll now; 0 = stopped */
-    enum conn_state state;
-    bool paused, eof, peer_shut, refused;
-    const struct sg_conn_ops *ops;
-    void *user;
-    struct sg_buf out; /* unsent from out_from on */
-    size_t out_from;
-    int64_t deadline_us;
-    int64_t progress_us; /* last time the kernel took bytes while some were waiting */
-    int64_t linger_ms;
-    size_t lingered;
-    struct sockaddr_storage peer;
-    socklen_t peer_size;
-};
-
-struct sg_conn_table {
-    uv_loop_t *loop;
-    uv_timer_t tick;
-    unsigned thread;
-    struct sg_conn_table_options options;
-    const struct sg_conn_table_ops *ops;
-    void *user;
-    struct sg_conn **slots;
-    int slot_count, slot_used; /* capacity; first never used */
-    int *free_slots;
-    int free_count;
-    int count;
-    uint64_t serial;
-    size_t out_bytes;
-    struct sg_conn_counters counters;
-};
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
@@ -66,7 +22,7 @@ static void count_up(_Atomic uint64_t *counter, uint64_t n)
     atomic_store_explicit(counter, now + n, memory_order_relaxed);
 }
 
-static void watch(struct sg_conn *conn)
+void sg_conn_watch(struct sg_conn *conn)
 {
     int events = 0;
 
@@ -132,7 +88,7 @@ static void close_now(struct sg_conn *conn)
     close(detach(conn));
 }
 
-static void lose(struct sg_conn *conn, int code)
+void sg_conn_lose(struct sg_conn *conn, int code)
 {
     if (conn->state == CONN_OPEN)
         conn->ops->lost(conn->user, code);
@@ -149,7 +105,7 @@ static void begin_linger(struct sg_conn *conn)
         return;
     }
     conn->deadline_us = sg_clock_us() + conn->linger_ms * 1000;
-    watch(conn);
+    sg_conn_watch(conn);
 }
 
 static void linger(struct sg_conn *conn)
@@ -208,7 +164,7 @@ static void read_some(struct sg_conn *conn)
             return;
         }
     }
-    watch(conn);
+    sg_conn_watch(conn);
 }
 
 /* Sends from data; returns how much the kernel took, or -1 when the connection is dead. */
@@ -236,7 +192,7 @@ static void flush(struct sg_conn *conn)
     ssize_t n = push(conn, conn->out.data + conn->out_from, waiting);
 
     if (n < 0) {
-        lose(conn, SG_E_IO);
+        sg_conn_lose(conn, SG_E_IO);
         return;
     }
     conn->out_from += (size_t)n;
@@ -251,7 +207,7 @@ static void flush(struct sg_conn *conn)
         begin_linger(conn);
     else if (conn->state == CONN_OPEN)
         conn->ops->drained(conn->user);
-    watch(conn);
+    sg_conn_watch(conn);
 }
 
 static void sniff(struct sg_conn *conn, int events)
@@ -279,11 +235,11 @@ static void on_disconnect(struct sg_conn *conn)
 
     getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) {
-        lose(conn, SG_E_IO);
+        sg_conn_lose(conn, SG_E_IO);
         return;
     }
     conn->peer_shut = true;
-    watch(conn);
+    sg_conn_watch(conn);
 }
 
 static void on_event(uv_poll_t *poll, int status, int events)
@@ -292,7 +248,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 
     if (status < 0) {
         conn->events = 0; /* libuv has stopped the handle */
-        lose(conn, SG_E_IO);
+        sg_conn_lose(conn, SG_E_IO);
         return;
     }
     if ((events & UV_WRITABLE) && conn->out.size > 0)
@@ -307,182 +263,13 @@ static void on_event(uv_poll_t *poll, int status, int events)
         on_disconnect(conn);
 }
 
-static void check_deadlines(struct sg_conn *conn, int64_t now)
-{
-    if (conn->out.size > 0 && now - conn->progress_us > conn->table->options.send_timeout_ms * 1000) {
-        lose(conn, SG_E_TIMEOUT);
-        return;
-    }
-    if (conn->deadline_us == 0 || now < conn->deadline_us)
-        return;
-    conn->deadline_us = 0;
-    if (conn->state == CONN_OPEN)
-        conn->ops->late(conn->user);
-    else if (conn->state == CONN_SNIFFING)
-        conn->table->ops->silent(conn->table->user, conn);
-    else if (conn->state == CONN_LINGERING)
-        close_now(conn);
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-    struct sg_conn_table *table = timer->data;
-    int64_t now = sg_clock_us();
-    int i;
-
-    for (i = 0; i < table->slot_used; i++)
-        if (table->slots[i])
-            check_deadlines(table->slots[i], now);
-}
-
-int sg_conn_table_create(uv_loop_t *loop, const struct sg_conn_table_options *options,
-                         const struct sg_conn_table_ops *ops, void *user, struct sg_conn_table **out_table,
-                         struct sg_error *err)
-{
-    struct sg_conn_table *table = calloc(1, sizeof(*table));
-
-    *out_table = NULL;
-    if (!table)
-        return sg_error_set(err, SG_E_NOMEM, "no memory for the table of connections");
-    table->loop = loop;
-    table->options = *options;
-    table->ops = ops;
-    table->user = user;
-    uv_timer_init(loop, &table->tick);
-    table->tick.data = table;
-    *out_table = table;
-    return 0;
-}
-
-static void on_tick_closed(uv_handle_t *handle)
-{
-    struct sg_conn_table *table = handle->data;
-
-    free(table->slots);
-    free(table->free_slots);
-    free(table);
-}
-
-void sg_conn_table_destroy(struct sg_conn_table **table)
-{
-    if (*table)
-        uv_close((uv_handle_t *)&(*table)->tick, on_tick_closed);
-    *table = NULL;
-}
-
-int sg_conn_table_count(const struct sg_conn_table *table)
-{
-    return table->count;
-}
-
-size_t sg_conn_table_out_bytes(const struct sg_conn_table *table)
-{
-    return table->out_bytes;
-}
-
-const struct sg_conn_counters *sg_conn_table_counters(const struct sg_conn_table *table)
-{
-    return &table->counters;
-}
-
-struct sg_conn *sg_conn_find(struct sg_conn_table *table, uint64_t id)
-{
-    uint64_t slot = id & (SG_CONN_TABLE_MAX - 1);
-    struct sg_conn *conn = slot < (uint64_t)table->slot_used ? table->slots[slot] : NULL;
-
-    return conn && conn->id == id ? conn : NULL;
-}
-
-void sg_conn_each(struct sg_conn_table *table, void (*visit)(void *arg, struct sg_conn *conn), void *arg)
-{
-    int i;
-
-    for (i = 0; i < table->slot_used; i++)
-        if (table->slots[i])
-            visit(arg, table->slots[i]);
-}
-
-/* A free place in the table, or -1 when memory or SG_CONN_TABLE_MAX ran out. */
-static int take_slot(struct sg_conn_table *table)
-{
-    if (table->free_count > 0)
-        return table->free_slots[--table->free_count];
-    if (table->slot_used == table->slot_count) {
-        int count = table->slot_count ? table->slot_count * 2 : 64;
-        struct sg_conn **slots;
-        int *free_slots;
-
-        if (count > SG_CONN_TABLE_MAX)
-            return -1;
-        slots = realloc(table->slots, (size_t)count * sizeof(struct sg_conn *));
-        if (!slots)
-            return -1;
-        table->slots = slots;
-        free_slots = realloc(table->free_slots, (size_t)count * sizeof(*free_slots));
-        if (!free_slots)
-            return -1;
-        table->free_slots = free_slots;
-        table->slot_count = count;
-    }
-    return table->slot_used++;
-}
-
-int sg_conn_add(struct sg_conn_table *table, int fd, const struct sockaddr *peer, socklen_t peer_size,
-                struct sg_conn **out_conn)
-{
-    struct sg_conn *conn = NULL;
-    int slot = -1, code = SG_E_NOMEM;
-
-    *out_conn = NULL;
-    if (table->thread == 0) {
-        table->thread = sg_thread_self();
-        uv_timer_start(&table->tick, on_tick, (uint64_t)table->options.tick_ms,
-                       (uint64_t)table->options.tick_ms);
-    }
-    SG_ASSERT_THREAD(table->thread);
-    conn = calloc(1, sizeof(*conn));
-    if (!conn)
-        goto out;
-    slot = take_slot(table);
-    if (slot < 0) {
-        code = SG_E_BUSY;
-        goto out;
-    }
-    if (uv_poll_init(table->loop, &conn->poll, fd) < 0) {
-        code = SG_E_IO;
-        goto out;
-    }
-    conn->poll.data = conn;
-    conn->table = table;
-    conn->fd = fd;
-    conn->id = ++table->serial << CONN_SLOT_BITS | (uint64_t)slot;
-    sg_buf_init(&conn->out, SG_CONN_OUT_MAX_BYTES);
-    conn->peer_size = peer_size < sizeof(conn->peer) ? peer_size : sizeof(conn->peer);
-    memcpy(&conn->peer, peer, conn->peer_size);
-    table->slots[slot] = conn;
-    table->count++;
-    sg_sniff_begin(fd);
-    watch(conn);
-    *out_conn = conn;
-    conn = NULL;
-    return 0;
-out:
-    if (slot >= 0) {
-        table->slots[slot] = NULL;
-        table->free_slots[table->free_count++] = slot;
-    }
-    free(conn);
-    close(fd);
-    return code;
-}
-
 void sg_conn_start(struct sg_conn *conn, const struct sg_conn_ops *ops, void *user)
 {
     conn->state = CONN_OPEN;
     conn->ops = ops;
     conn->user = user;
     conn->deadline_us = 0;
-    watch(conn);
+    sg_conn_watch(conn);
 }
 
 int sg_conn_release(struct sg_conn **conn)
@@ -541,7 +328,7 @@ int sg_conn_send(struct sg_conn *conn, const void *data, size_t size)
     if (code < 0)
         return code;
     conn->table->out_bytes += size - (size_t)n;
-    watch(conn);
+    sg_conn_watch(conn);
     return 0;
 }
 
@@ -553,7 +340,7 @@ size_t sg_conn_unsent(const struct sg_conn *conn)
 void sg_conn_resume(struct sg_conn *conn)
 {
     conn->paused = false;
-    watch(conn);
+    sg_conn_watch(conn);
 }
 
 void sg_conn_set_deadline(struct sg_conn *conn, int64_t deadline_us)
@@ -583,5 +370,5 @@ void sg_conn_finish(struct sg_conn **conn, int64_t linger_ms)
     if (c->out.size == 0)
         begin_linger(c);
     else
-        watch(c);
+        sg_conn_watch(c);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * libFuzzer (seeds: fuzz/corpus/seed): the first 8 bytes are the sizes of the pieces a stream arrives in, the
- * rest is the stream. Checks what must hold for any input: memory stays below twice what came, no frame is
- * longer than its limit, and the pieces do not matter (the same stream at once gives the same frames).
+ * rest is the stream. Checks what must hold for any input: no frame is longer than its limit, and the pieces
+ * do not matter (the same stream at once gives the same frames).
  */
 #include "proto/proto.h"
 #include "proto/seed_frame.h"

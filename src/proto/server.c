@@ -178,6 +178,9 @@ static void stop_at_once(struct sg_server *server)
         return;
     server->stop_seen = 2;
     server->abandoned = server->intake.gate.jobs;
+    if (server->abandoned > 0 || sg_conn_table_out_bytes(server->conns) > 0)
+        sg_log(SG_LOG_WARN, "stopping with work left", "abandoned=%d unread_reply_bytes=%zu connections=%d",
+               server->abandoned, sg_conn_table_out_bytes(server->conns), sg_conn_table_count(server->conns));
     sg_conn_each(server->conns, abandon_one, NULL);
 }
 
@@ -395,4 +398,14 @@ void sg_server_destroy(struct sg_server **server)
 const struct sg_counters *sg_server_counters(const struct sg_server *server)
 {
     return &server->intake.counters;
+}
+
+const struct sg_conn_counters *sg_server_traffic(const struct sg_server *server)
+{
+    return sg_conn_table_counters(server->conns);
+}
+
+int sg_server_in_flight(const struct sg_server *server)
+{
+    return server->intake.pool ? sg_pool_in_flight(server->intake.pool) : 0;
 }

@@ -24,7 +24,8 @@
 #define SG_SERVER_MIN_RATE_BYTES_PER_S 16384
 
 struct sg_server;
-struct sg_counters; /* proto/intake.h */
+struct sg_counters;      /* proto/intake.h */
+struct sg_conn_counters; /* net/conn.h */
 
 struct sg_server_options {
     const char *listen;         /* HOST:PORT; the text must live until sg_server_create returns */
@@ -65,7 +66,10 @@ void sg_server_stop(struct sg_server *server);
 /* After run, or instead of it. Waits for workers to end the job they are at; accepts NULL. */
 void sg_server_destroy(struct sg_server **server);
 
-/* Any thread. */
+/* For metrics; the counters live as long as the server and are readable by any thread. */
 const struct sg_counters *sg_server_counters(const struct sg_server *server);
+const struct sg_conn_counters *sg_server_traffic(const struct sg_server *server);
+/* Jobs queued and running. Any thread, between start and destroy. */
+int sg_server_in_flight(const struct sg_server *server);
 
 #endif

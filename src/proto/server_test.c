@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -162,17 +163,30 @@ static int stop(struct fixture *f)
     return code;
 }
 
-static int dial(const struct fixture *f)
+static int make_socket(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)f->port)};
     struct timeval limit = {.tv_sec = REPLY_WAIT_MS / 1000};
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return fd;
+}
+
+static void connect_to(const struct fixture *f, int fd)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)f->port)};
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+static int dial(const struct fixture *f)
+{
+    int fd = make_socket();
+
+    connect_to(f, fd);
     return fd;
 }
 
@@ -544,6 +558,33 @@ static void too_many_connections_are_told_so(void **state)
     assert_int_equal(stop(f), 0);
 }
 
+static void running_out_of_descriptors_is_survived(void **state)
+{
+    struct fixture *f = start();
+    struct rlimit usual, tight;
+    int fds[12], i, next;
+
+    (void)state;
+    for (i = 0; i < 12; i++)
+        fds[i] = make_socket();
+    next = dup(fds[11]);
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &usual);
+    tight = usual;
+    tight.rlim_cur = (rlim_t)next + 4; /* four clients can be accepted, eight wait in the backlog */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    for (i = 0; i < 12; i++) {
+        connect_to(f, fds[i]);
+        send_frame(fds[i], "hello", 5);
+    }
+    for (i = 0; i < 12; i++) {
+        expect_reply(fds[i], "hello", 5);
+        close(fds[i]);
+    }
+    setrlimit(RLIMIT_NOFILE, &usual);
+    assert_int_equal(stop(f), 0);
+}
+
 static void http_is_answered_in_its_language(void **state)
 {
     static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -636,6 +677,7 @@ int main(void)
         cmocka_unit_test(greedy_clients_leave_others_their_turn),
         cmocka_unit_test(a_full_gate_makes_clients_wait_but_loses_nothing),
         cmocka_unit_test(too_many_connections_are_told_so),
+        cmocka_unit_test(running_out_of_descriptors_is_survived),
         cmocka_unit_test(http_is_answered_in_its_language),
         cmocka_unit_test(stopping_answers_what_was_admitted),
         cmocka_unit_test(stopping_ends_at_the_drain_limit),
