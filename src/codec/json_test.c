@@ -112,7 +112,7 @@ static struct sg_result result = {.pipeline = "faces",
                                   .height = 1080,
                                   .objects = objects,
                                   .object_count = 2,
-                                  .timing_us = {1, 2, 3, 4, 5, 6, 7, 28}};
+                                  .timing_us = {1, 2, 3, 4, 5, 6, 7, 8, 36}};
 
 static void seed_reply_is_as_designed(void **state)
 {
@@ -164,7 +164,7 @@ static void native_reply_is_as_designed(void **state)
         "{\"model\":\"age-gender\",\"name\":\"age\",\"value\":31.25},"
         "{\"model\":\"expression\",\"class_id\":3,\"label\":\"happy\",\"score\":0.9}],\"parent\":0}],"
         "\"timing_us\":{\"queue\":1,\"decode\":2,\"preprocess\":3,\"detect\":4,\"postprocess\":5,"
-        "\"classify\":6,\"encode\":7,\"total\":28}}");
+        "\"classify\":6,\"read\":7,\"encode\":8,\"total\":36}}");
 }
 
 static void pictures_can_be_classified_as_a_whole(void **state)

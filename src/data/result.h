@@ -22,6 +22,7 @@
     X(DETECT, "detect")                                                                                      \
     X(POSTPROCESS, "postprocess")                                                                            \
     X(CLASSIFY, "classify")                                                                                  \
+    X(READ, "read")                                                                                          \
     X(ENCODE, "encode")                                                                                      \
     X(TOTAL, "total")
 

@@ -3,10 +3,10 @@
  * worker's thread.
  */
 #include "base/clock.h"
+#include "pipe/order.h"
 #include "pipe/pipeline_private.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static float clampf(float value, float low, float high)
@@ -112,8 +112,8 @@ static void head_options(const struct run *run, const struct detect_stage *stage
         .threshold = request->threshold >= 0.0f ? request->threshold : stage->threshold,
         .iou = request->iou >= 0.0f ? request->iou : stage->iou,
         .agnostic = stage->agnostic,
-        /* Class filters work on what is left, so the cut to max_objects comes after them. */
-        .max_objects = stage->keep.all ? stage->max_objects : SG_RESULT_MAX_OBJECTS,
+        /* Filters work on what is left, so the cut to max_objects comes after them. */
+        .max_objects = stage->keep.all && stage->min_size == 0 ? stage->max_objects : SG_RESULT_MAX_OBJECTS,
         .class_thresholds = request->threshold >= 0.0f ? NULL : stage->class_thresholds,
         .class_threshold_count = stage->class_threshold_count,
     };
@@ -170,44 +170,6 @@ out:
     return code;
 }
 
-/* An object and the place it had before sorting. */
-struct ranked {
-    struct sg_object object;
-    int before;
-};
-
-static int by_score(const void *a, const void *b)
-{
-    const struct ranked *x = a, *y = b;
-
-    if (x->object.score != y->object.score)
-        return x->object.score > y->object.score ? -1 : 1;
-    return x->before - y->before;
-}
-
-/* Best first again; parents follow their objects. */
-static int sort_objects(struct run *run)
-{
-    struct sg_result *result = run->result;
-    int count = result->object_count, i;
-    struct ranked *ranked = sg_result_alloc(result, (size_t)count * sizeof(*ranked));
-    int *now = sg_result_alloc(result, (size_t)count * sizeof(*now));
-
-    if (!ranked || !now)
-        return sg_error_set(run->err, SG_E_NOMEM, "no memory to sort objects");
-    for (i = 0; i < count; i++)
-        ranked[i] = (struct ranked){result->objects[i], i};
-    qsort(ranked, (size_t)count, sizeof(*ranked), by_score);
-    for (i = 0; i < count; i++)
-        now[ranked[i].before] = i;
-    for (i = 0; i < count; i++) {
-        result->objects[i] = ranked[i].object;
-        if (result->objects[i].parent >= 0)
-            result->objects[i].parent = now[result->objects[i].parent];
-    }
-    return 0;
-}
-
 int detect_inside_run(struct run *run, const struct detect_stage *stage)
 {
     int outer = run->result->object_count, code = 0, i, k;
@@ -225,7 +187,7 @@ int detect_inside_run(struct run *run, const struct detect_stage *stage)
     }
     for (k = 0; k < stage->classify_count && code == 0; k++)
         code = classify_run(run, &stage->classify[k], outer, true);
-    if (code == 0 && run->result->object_count > outer)
-        code = sort_objects(run);
+    if (code == 0 && run->result->object_count > outer && sg_order_by_score(run->result) < 0)
+        code = sg_error_set(run->err, SG_E_NOMEM, "no memory to sort objects");
     return code;
 }

@@ -253,6 +253,17 @@ static int build_inside(struct build *build)
     return code;
 }
 
+static bool finds_lines(const struct sg_pipeline *pipeline)
+{
+    bool found = sg_model_task(pipeline->detect.model) == SG_TASK_TEXT_DETECT;
+    int i;
+
+    for (i = 0; i < pipeline->inside_count; i++)
+        found = found || (pipeline->inside[i].model &&
+                          sg_model_task(pipeline->inside[i].model) == SG_TASK_TEXT_DETECT);
+    return found;
+}
+
 static int build_read(struct build *build)
 {
     const struct sg_recipe_read *from = &build->recipe->read;
@@ -266,6 +277,7 @@ static int build_read(struct build *build)
         if (!read->orient)
             return SG_E_CONFIG;
     }
+    read->boxes = build->pipeline->has_detect && !finds_lines(build->pipeline);
     read->recognise = find_model(build, &from->recognise, false, SG_TASK_TEXT_READ);
     return read->recognise ? 0 : SG_E_CONFIG;
 }

@@ -45,6 +45,7 @@ struct detect_stage {
 struct read_stage {
     struct sg_model *orient, *recognise; /* orient may be NULL */
     float orient_threshold, threshold;
+    bool boxes; /* no text detector in the pipeline: the boxes found (the inner ones, if any) are the lines */
 };
 
 struct sg_pipeline {
@@ -124,7 +125,7 @@ int detect_inside_run(struct run *run, const struct detect_stage *stage);
  * objects is false. */
 int classify_run(struct run *run, const struct classify_stage *stage, int parent_from, bool objects);
 
-/* read.c: text of every object with a quad. */
+/* read.c: text of every object with a quad; of every box when the stage says so. */
 int read_run(struct run *run, const struct read_stage *stage);
 
 /* Room for more objects behind the present ones; NULL (err set) when the limit is reached. */

@@ -4,10 +4,10 @@
  */
 #include "base/clock.h"
 #include "img/warp.h"
+#include "pipe/order.h"
 #include "pipe/pipeline_private.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define READ_TALL       1.5f /* lines higher than 1.5 x their width are read turned by a quarter (PP-OCR) */
@@ -150,38 +150,22 @@ static int image_for(struct run *run, const struct read_stage *stage, const stru
     return picture_detail(run, &cover, scale, out_image);
 }
 
-/* Reading order: by rows of lines whose middles are within half a line of each other, then from the left. */
-static int reading_order(const void *a, const void *b)
+/* Boxes of detectors that give no quads become lines themselves. */
+static void boxes_to_quads(struct sg_result *result, bool inner_only)
 {
-    const struct sg_object *x = a, *y = b;
-    float middle_x = (x->box.y1 + x->box.y2) / 2.0f, middle_y = (y->box.y1 + y->box.y2) / 2.0f;
+    int i;
 
-    if (middle_x != middle_y)
-        return middle_x < middle_y ? -1 : 1;
-    return x->box.x1 < y->box.x1 ? -1 : x->box.x1 > y->box.x1;
-}
+    for (i = 0; i < result->object_count; i++) {
+        struct sg_object *object = &result->objects[i];
+        const struct sg_box *box = &object->box;
 
-static int from_left(const void *a, const void *b)
-{
-    const struct sg_object *x = a, *y = b;
-
-    return x->box.x1 < y->box.x1 ? -1 : x->box.x1 > y->box.x1;
-}
-
-static void sort_lines(struct sg_result *result)
-{
-    int first = 0, i;
-
-    qsort(result->objects, (size_t)result->object_count, sizeof(*result->objects), reading_order);
-    for (i = 1; i <= result->object_count; i++) {
-        const struct sg_object *row = &result->objects[first], *next = &result->objects[i];
-
-        if (i < result->object_count &&
-            (next->box.y1 + next->box.y2) / 2.0f - (row->box.y1 + row->box.y2) / 2.0f <
-                (row->box.y2 - row->box.y1) / 2.0f)
+        if (object->has_quad || (inner_only && object->parent < 0))
             continue;
-        qsort(&result->objects[first], (size_t)(i - first), sizeof(*result->objects), from_left);
-        first = i;
+        object->has_quad = true;
+        object->quad[0] = (struct sg_point){box->x1, box->y1};
+        object->quad[1] = (struct sg_point){box->x2, box->y1};
+        object->quad[2] = (struct sg_point){box->x2, box->y2};
+        object->quad[3] = (struct sg_point){box->x1, box->y2};
     }
 }
 
@@ -189,22 +173,29 @@ int read_run(struct run *run, const struct read_stage *stage)
 {
     struct sg_result *result = run->result;
     const struct sg_image *image;
+    bool *keep;
     int64_t since;
-    int code, i, kept = 0;
+    int code, i;
 
+    if (stage->boxes)
+        boxes_to_quads(result, run->pipeline->inside_count > 0);
+    keep = sg_result_alloc(result, (size_t)result->object_count + 1);
+    if (!keep || sg_order_reading(result) < 0)
+        return sg_error_set(run->err, SG_E_NOMEM, "no memory to sort lines");
     if (result->object_count == 0)
         return 0;
     code = image_for(run, stage, &image);
     since = sg_clock_us();
-    sort_lines(result);
     for (i = 0; i < result->object_count && code == 0; i++) {
+        struct sg_object *object = &result->objects[i];
+
         code = run_check(run);
-        if (code == 0 && result->objects[i].has_quad)
-            code = read_line(run, stage, image, &result->objects[i]);
-        if (code == 0 && (!result->objects[i].has_quad || result->objects[i].text_score >= stage->threshold))
-            result->objects[kept++] = result->objects[i];
+        if (code == 0 && object->has_quad)
+            code = read_line(run, stage, image, object);
+        keep[i] = !object->has_quad || object->text_score >= stage->threshold;
     }
-    result->object_count = kept;
-    run_tick(run, SG_STAGE_CLASSIFY, &since);
+    if (code == 0 && sg_order_keep(result, keep) < 0)
+        code = sg_error_set(run->err, SG_E_NOMEM, "no memory to sort lines");
+    run_tick(run, SG_STAGE_READ, &since);
     return code;
 }
