@@ -41,12 +41,27 @@ static int open_worker(void *ctx, int worker, void **out_state, struct sg_error 
 static void run_job(void *state, struct sg_job *job)
 {
     const struct sg_served *served = job->pipeline;
-    struct sg_frame frame = {.bytes = job->bytes.data ? (const void *)job->bytes.data : "",
-                             .size = job->bytes.size};
+    const struct sg_job_pixels *pixels = &job->pixels;
+    struct sg_frame frame = {0};
+    struct sg_image image;
     struct sg_request request = SG_REQUEST_DEFAULTS;
 
+    if (pixels->raw) {
+        sg_image_borrow(&image, pixels->format, pixels->width, pixels->height, pixels->stride_bytes,
+                        job->bytes.data,
+                        pixels->format == SG_PIXEL_NV12
+                            ? job->bytes.data + pixels->stride_bytes * (size_t)pixels->height
+                            : NULL);
+        frame.pixels = &image;
+    } else {
+        frame.bytes = job->bytes.data ? (const void *)job->bytes.data : "";
+        frame.size = job->bytes.size;
+    }
     request.threshold = job->options.threshold;
+    request.iou = job->options.iou;
     request.max_objects = job->options.max_objects;
+    request.top_k = job->options.top_k;
+    request.decode = job->options.decode;
     request.deadline_us = job->deadline_us;
     request.cancelled = &job->cancelled;
     request.in_flight = job->in_flight;
@@ -75,6 +90,16 @@ static void put_pipeline(void *ctx, void *pipeline)
 
     (void)ctx;
     sg_served_release(&served);
+}
+
+static const char *pipeline_name(void *ctx, int index, bool *out_default)
+{
+    const struct serve *serve = ctx;
+
+    if (index < 0 || index >= sg_library_pipeline_count(serve->library))
+        return NULL;
+    *out_default = index == sg_library_default(serve->library);
+    return sg_pipeline_name(sg_library_pipeline(serve->library, index));
 }
 
 static int open_library(struct serve *serve, struct sg_conf_problems *problems, struct sg_error *err)
@@ -135,7 +160,8 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
                                    .run = run_job,
                                    .close = close_worker,
                                    .pipeline_get = get_pipeline,
-                                   .pipeline_put = put_pipeline};
+                                   .pipeline_put = put_pipeline,
+                                   .pipeline_name = pipeline_name};
     struct sg_conf_problems problems = {0};
     struct sg_server_options options;
     struct sg_error err = {0};

@@ -25,6 +25,7 @@
     X(BUSY, "busy", "the server has as much work as it admits; try again later")                             \
     X(DEADLINE, "deadline_exceeded", "the deadline of the request has passed or cannot be met")              \
     X(CANCELLED, "cancelled", "the request was cancelled or its client has gone")                            \
+    X(DROPPED, "dropped", "another frame of the same stream was given its place")                            \
     X(TIMEOUT, "timeout", "the client did not send in time")                                                 \
     X(IO, "io", "a file or socket operation failed")                                                         \
     X(SHUTDOWN, "shutting_down", "the server is stopping")

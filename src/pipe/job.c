@@ -52,7 +52,7 @@ struct sg_job *sg_job_store_take(struct sg_job_store *store)
         sg_buf_init(&job->bytes, 0);
         sg_buf_init(&job->reply, SG_JOB_REPLY_BYTES);
     }
-    job->options.threshold = -1.0f;
+    sg_job_options_init(&job->options);
     job->worker = -1;
     return job;
 }

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/mailbox.h"
 #include "data/result.h"
+#include "pipe/request.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -20,12 +21,6 @@
 #define SG_JOB_STORE_BYTES ((size_t)64 << 20) /* their payloads and replies together */
 #define SG_JOB_REPLY_BYTES ((size_t)64 << 20) /* a native reply with a drawn picture is the largest */
 
-/* What one request asks for beyond its pipeline's settings. */
-struct sg_job_options {
-    float threshold; /* 0..1; negative = the pipeline's own */
-    int max_objects; /* 0 = the pipeline's own */
-};
-
 struct sg_job {
     struct sg_mail_node mail; /* link of the queue, mailbox or free list it is in */
     struct sg_job *next;      /* link of the owner on the loop thread: replies of one connection, in order */
@@ -33,8 +28,9 @@ struct sg_job {
     uint64_t id;      /* counts up from 1 over the server's life */
     uint64_t conn_id; /* a connection that is looked up, never a pointer */
 
-    struct sg_buf bytes; /* the encoded picture */
-    void *pipeline;      /* retained by sg_job_ops.pipeline_get; NULL before admission */
+    struct sg_buf bytes; /* the picture, encoded or pixels */
+    struct sg_job_pixels pixels;
+    void *pipeline; /* retained by sg_job_ops.pipeline_get; NULL before admission */
     struct sg_job_options options;
     int64_t deadline_us;    /* sg_clock_us; 0 = none */
     _Atomic bool cancelled; /* set by the loop thread at any time: the client has gone */
@@ -75,6 +71,9 @@ struct sg_job_ops {
      * alive until pipeline_put. NULL with err set when there is none. */
     void *(*pipeline_get)(void *ctx, const char *name, struct sg_error *err);
     void (*pipeline_put)(void *ctx, void *pipeline);
+    /* On the loop thread: the name of pipeline `index`, NULL past the last one; borrowed until the loop goes
+     * on. May be NULL when nothing is to be listed. */
+    const char *(*pipeline_name)(void *ctx, int index, bool *out_default);
 };
 
 /* Jobs in the pool at this moment, this one included. Any thread, while the job is in the pool: the choice

@@ -10,6 +10,7 @@
 #include "img/decode.h"
 #include "img/letterbox.h"
 #include "pipe/model.h"
+#include "pipe/request.h"
 
 #include <stdatomic.h>
 
@@ -46,8 +47,6 @@ const char *sg_pipeline_name(const struct sg_pipeline *pipeline);
 const char *sg_pipeline_description(const struct sg_pipeline *pipeline);
 /* Models in the order they run; count of them. */
 struct sg_model *const *sg_pipeline_models(const struct sg_pipeline *pipeline, int *out_count);
-
-enum sg_decode_mode { SG_DECODE_AS_PIPELINE, SG_DECODE_FAST, SG_DECODE_EXACT };
 
 /* What one request changes. SG_REQUEST_DEFAULTS changes nothing. */
 struct sg_request {
