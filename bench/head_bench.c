@@ -163,8 +163,9 @@ int main(int argc, char **argv)
     int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 101;
     size_t i;
 
-    if (!grid || rounds < 1)
+    if (!grid)
         return 1;
+    rounds = rounds < 1 ? 1 : rounds;
     fill(grid, 300, 10, 100);
     bench_scan(grid, rounds);
     for (i = 0; i < sizeof(above) / sizeof(above[0]); i++)

@@ -161,7 +161,7 @@ int sg_head_views(const struct sg_tensor *const *tensors, int n, int item, struc
         scratch += (extra_bytes + ALIGN - 1) / ALIGN * ALIGN;
     for (i = 0; i < n; i++) {
         slice(tensors[i], item, &first, &count, NULL);
-        if (tensors[i]->dtype == SG_DTYPE_F32) {
+        if (tensors[i]->dtype == SG_DTYPE_F32 || !scratch) {
             out_views[i] = (const float *)tensors[i]->data + first;
             continue;
         }

@@ -131,17 +131,15 @@ static const char *const mask[] = {"Mask", "NoMask", NULL}; /* AIZOO FaceMaskDet
 static const char *const person[] = {"person", NULL};
 static const char *const text[] = {"text", NULL};
 
+#define COUNT(set) ((int)(sizeof(set) / sizeof((set)[0])) - 1) /* without the NULL */
+
 static const struct {
     const char *name;
     const char *const *labels;
     int count;
 } sets[] = {
-#define SET(name)                                                                                            \
-    {                                                                                                        \
-#name, name, (int)(sizeof(name) / sizeof(name[0])) - 1                                               \
-    }
-    SET(coco80), SET(coco91), SET(face), SET(mask), SET(person), SET(text),
-#undef SET
+    {"coco80", coco80, COUNT(coco80)}, {"coco91", coco91, COUNT(coco91)}, {"face", face, COUNT(face)},
+    {"person", person, COUNT(person)}, {"text", text, COUNT(text)},       {"mask", mask, COUNT(mask)},
 };
 
 const char *const *sg_head_labels(const char *set, int *out_count)

@@ -45,7 +45,7 @@ static int shape(struct dump *dump, int width, int height, struct sg_tensor *out
         const struct sg_slot *slot = &dump->signature->inputs[i];
         int64_t dims[SG_TENSOR_MAX_RANK];
         bool last = slot->rank == 4 && slot->dims[3] == 3 && slot->dims[1] != 3;
-        struct sg_tensor tensor;
+        struct sg_tensor tensor = {0};
 
         for (d = 0; d < slot->rank; d++)
             dims[d] = slot->dims[d] > 0 ? slot->dims[d] : 1;
@@ -59,6 +59,8 @@ static int shape(struct dump *dump, int width, int height, struct sg_tensor *out
         code = sg_runner_input(dump->runner, i, dims, slot->rank, &tensor, &dump->err);
         if (code < 0)
             break;
+        if (!tensor.data)
+            return -1;
         if (i == 0) {
             *out_picture = tensor;
         } else if (tensor.dtype == SG_DTYPE_F32) {
@@ -177,12 +179,12 @@ static int create(struct dump *dump, int width, int height)
 {
     struct sg_head_guess guess = {.transform.width = width, .transform.height = height};
     const struct sg_tensor *outputs;
-    struct sg_tensor picture;
+    struct sg_tensor picture = {0};
     int count;
 
     dump->spec.input_width = width;
     dump->spec.input_height = height;
-    if (shape(dump, width, height, &picture) < 0)
+    if (shape(dump, width, height, &picture) < 0 || !picture.data)
         return -1;
     paint(&picture);
     if (sg_runner_run(dump->runner, &dump->err) < 0)
@@ -203,7 +205,7 @@ static int run_file(struct dump *dump, char *argument)
     struct sg_detections found = {0};
     struct sg_answers answers = {0};
     const struct sg_tensor *outputs;
-    struct sg_tensor picture;
+    struct sg_tensor picture = {0};
     char *size = strrchr(argument, ':');
     int width, height, count, code = -1;
     FILE *file = NULL;
