@@ -22,13 +22,12 @@ double sg_bench_throughput(const struct sg_bench_totals *totals)
 
 static double cpu_of(const struct sg_bench_outcome *outcome)
 {
-    int64_t measured = outcome->totals.measured_us;
+    int64_t used_us = outcome->after.cpu_us - outcome->before.cpu_us;
 
-    return measured > 0 ? (double)(outcome->after.cpu_us - outcome->before.cpu_us) / (double)measured : 0.0;
+    return outcome->loaded_us > 0 ? (double)used_us / (double)outcome->loaded_us : 0.0;
 }
 
-static void print_outcome(const struct sg_bench_report *report, const struct sg_bench_outcome *outcome,
-                          FILE *to)
+static void print_outcome(const struct sg_bench_outcome *outcome, FILE *to)
 {
     const struct sg_bench_totals *totals = &outcome->totals;
     size_t i;
@@ -38,7 +37,6 @@ static void print_outcome(const struct sg_bench_report *report, const struct sg_
     for (i = 0; i < COLUMN_COUNT; i++)
         fprintf(to, " %8.2f", (double)sg_bench_histogram_at(&totals->latency, columns[i].percent) / 1000.0);
     fprintf(to, "\n");
-    (void)report;
 }
 
 static void print_details(const struct sg_bench_outcome *outcome, FILE *to)
@@ -99,7 +97,7 @@ void sg_bench_report_text(const struct sg_bench_report *report, FILE *to)
         fprintf(to, " %8s", columns[i].head);
     fprintf(to, "  ms\n");
     for (k = 0; k < report->outcome_count; k++)
-        print_outcome(report, &report->outcomes[k], to);
+        print_outcome(&report->outcomes[k], to);
     for (k = 0; k < report->outcome_count; k++)
         print_details(&report->outcomes[k], to);
     if (report->compare) {

@@ -16,7 +16,8 @@ struct sg_bench_outcome {
     struct sg_bench_totals totals;
     bool has_usage; /* --pid was given */
     struct sg_bench_usage before, after;
-    int slice_count; /* --compare */
+    int64_t loaded_us; /* warm-up, measuring and waiting for what was on the way */
+    int slice_count;   /* --compare */
     double throughput[SG_BENCH_SLICES_MAX], p50_us[SG_BENCH_SLICES_MAX];
 };
 

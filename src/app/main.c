@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct sg_command *const commands[] = {&sg_command_serve, &sg_command_detect, &sg_command_model,
-                                                    &sg_command_config, &sg_command_version};
+static const struct sg_command *const commands[] = {&sg_command_serve, &sg_command_detect,
+                                                    &sg_command_model, &sg_command_config,
+                                                    &sg_command_bench, &sg_command_version};
 #define COMMAND_COUNT ((int)(sizeof(commands) / sizeof(commands[0])))
 
 static int run_version(const struct sg_command *self, int argc, char **argv)
