@@ -462,7 +462,7 @@ static int decide_batch(struct sg_model *model, struct sg_runner *runner, struct
         return 0;
     }
     code = sg_probe_batch(model, runner, &model->batches, err);
-    if (code == SG_E_INFERENCE) {
+    if (code == SG_E_INFERENCE || code == SG_E_MODEL) {
         sg_model_decide(model, "batch", "never", false,
                         "the graph declares a dynamic batch but does not run with two pictures");
         sg_error_clear(err);

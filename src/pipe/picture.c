@@ -75,6 +75,14 @@ void picture_place(const struct run *run, const struct sg_model *model, const st
         text_size(model, width, height, transform);
     }
     sg_letterbox_place(transform, region, placement);
+    if (model->native_size) {
+        /* Boxes come as shares of the picture, which the head has told in pixels of the size it was probed
+         * at. */
+        placement->box_scale_x = (float)model->transform.width / width;
+        placement->box_scale_y = (float)model->transform.height / height;
+        placement->box_offset_x = -region->x1 * placement->box_scale_x;
+        placement->box_offset_y = -region->y1 * placement->box_scale_y;
+    }
 }
 
 static bool is_whole(const struct run *run, const struct sg_box *box)
