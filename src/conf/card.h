@@ -112,6 +112,8 @@ struct sg_card {
     bool has_mask_threshold;
     float unclip;
     bool has_unclip;
+    float space;
+    bool has_space;
     struct sg_card_outputs outputs;
     int batch; /* SG_CARD_BATCH_AUTO, 1 = never, n = at most n */
     struct sg_card_golden golden;

@@ -83,6 +83,121 @@ static void does_the_softmax_of_logits(void **state)
     test_fini(&graph);
 }
 
+/* a, three steps of blank with `share` of the space in each, b. */
+static void build_gap(struct test_graph *graph, float share)
+{
+    static const int path[STEPS] = {0, 1, 0, 0, 0, 2, 0, 0, 0};
+    int t;
+
+    build(graph, path, 1.0f);
+    for (t = 2; t < 5; t++) {
+        steps[t][0] -= share;
+        steps[t][11] = share;
+    }
+}
+
+static const char *read_gap(float share, float space)
+{
+    struct test_graph graph;
+
+    build_gap(&graph, share);
+    graph.spec.space = space;
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(read_line(&graph, 10), SG_OK);
+    assert_true(fabsf(answers.text_score - 1.0f) < 1e-5f); /* spaces do not count */
+    test_fini(&graph);
+    return answers.text;
+}
+
+/* That one stands in any of three steps: 1 - 0.995^3 = 0.0149, 1 - 0.993^3 = 0.0209, 1 - 0.8^3 = 0.488. */
+static void a_likely_space_is_written(void **state)
+{
+    (void)state;
+    assert_string_equal(read_gap(0.005f, 0.0f), "ab");
+    assert_string_equal(read_gap(0.007f, 0.0f), "a b");
+    assert_string_equal(read_gap(0.2f, 0.48f), "a b");
+    assert_string_equal(read_gap(0.2f, 0.49f), "ab");
+    assert_string_equal(read_gap(0.4f, 1.0f), "ab"); /* only where it is the best class */
+    assert_string_equal(read_gap(0.6f, 1.0f), "a b");
+}
+
+static void spaces_stand_single_and_inside(void **state)
+{
+    static const int path[STEPS] = {11, 1, 11, 0, 11, 11, 1, 0, 11};
+    struct test_graph graph;
+
+    (void)state;
+    build(&graph, path, 0.9f);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(read_line(&graph, 10), SG_OK);
+    assert_string_equal(answers.text, "a a");
+    test_fini(&graph);
+}
+
+/* With as many labels as classes the space is the one that reads so; without one there are no spaces. */
+static void the_space_is_found_among_the_labels(void **state)
+{
+    static const char *full[CLASSES] = {"", "a", "b", "é", " ", "1", "2", "3", "4", "5", "6", "7"};
+    static const int path[STEPS] = {0, 1, 0, 0, 2, 0, 0, 11, 0};
+    struct test_graph graph;
+
+    (void)state;
+    build(&graph, path, 1.0f);
+    steps[2][4] = steps[3][4] = 0.1f;
+    steps[2][0] = steps[3][0] = 0.9f;
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(
+        sg_head_answer(graph.head, graph.outputs, graph.count, 0, 1, full, CLASSES, &answers, &graph.err),
+        SG_OK);
+    assert_string_equal(answers.text, "a b7");
+    full[4] = "0";
+    assert_int_equal(
+        sg_head_answer(graph.head, graph.outputs, graph.count, 0, 1, full, CLASSES, &answers, &graph.err),
+        SG_OK);
+    assert_string_equal(answers.text, "ab7");
+    test_fini(&graph);
+}
+
+static void a_long_line_is_cut_at_a_character(void **state)
+{
+    enum { LETTERS = SG_HEAD_MAX_TEXT };
+    float(*long_steps)[CLASSES] = calloc(2 * LETTERS, sizeof(*long_steps));
+    struct test_graph graph;
+    int t;
+
+    (void)state;
+    assert_non_null(long_steps);
+    for (t = 0; t < 2 * LETTERS; t++)
+        long_steps[t][t % 2 ? 0 : 3] = 1.0f; /* é is two bytes */
+    test_init(&graph, 8 * LETTERS, 32);
+    test_output(&graph, "softmax", SG_DTYPE_F32, long_steps, 3, 1, 2 * LETTERS, CLASSES);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(read_line(&graph, 10), SG_OK);
+    assert_int_equal(strlen(answers.text), (SG_HEAD_MAX_TEXT - 1) / 2 * 2);
+    test_fini(&graph);
+    free(long_steps);
+}
+
+/* Eleven logits of 0 beside ln 24 of the blank: the space has 1 / (24 + 11) = 0.029. */
+static void spaces_of_logits(void **state)
+{
+    static const int path[STEPS] = {1, 0, 2, 0, 0, 0, 0, 0, 0};
+    struct test_graph graph;
+    int t;
+
+    (void)state;
+    build(&graph, path, 1.0f);
+    for (t = 0; t < STEPS; t++)
+        steps[t][path[t]] = t == 1 ? 3.1780538f : 20.0f;
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(read_line(&graph, 10), SG_OK);
+    assert_string_equal(answers.text, "a b");
+    steps[1][0] = 4.5f; /* 1 / (e^4.5 + 11) = 0.0099 */
+    assert_int_equal(read_line(&graph, 10), SG_OK);
+    assert_string_equal(answers.text, "ab");
+    test_fini(&graph);
+}
+
 static void survives_odd_values_and_shapes(void **state)
 {
     static const int path[STEPS] = {1, 2, 0, 0, 0, 0, 0, 0, 0};
@@ -118,6 +233,11 @@ int main(void)
         cmocka_unit_test(collapses_repeats),
         cmocka_unit_test(writes_utf8_and_the_appended_space),
         cmocka_unit_test(does_the_softmax_of_logits),
+        cmocka_unit_test(a_likely_space_is_written),
+        cmocka_unit_test(spaces_stand_single_and_inside),
+        cmocka_unit_test(the_space_is_found_among_the_labels),
+        cmocka_unit_test(a_long_line_is_cut_at_a_character),
+        cmocka_unit_test(spaces_of_logits),
         cmocka_unit_test(survives_odd_values_and_shapes),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

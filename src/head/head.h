@@ -47,6 +47,8 @@ struct sg_head_spec {
     bool embedding;       /* classifier: answer with the L2-normalised vector */
     float mask_threshold; /* segmentation and text maps; 0 = the family's */
     float unclip;         /* text detection; 0 = the family's (DB: 1.5) */
+    float space;          /* text reading: least probability of a space between two characters; 0 = the
+                             family's, 1 = only where it is the best class */
 };
 
 /* What a head says of a graph. The caller zeroes it and fills transform's width, height, layout and dtype,

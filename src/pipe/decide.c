@@ -389,6 +389,7 @@ static void fill_spec(const struct sg_model *model, struct sg_head_spec *spec)
                                   .embedding = card->embedding,
                                   .mask_threshold = card->has_mask_threshold ? card->mask_threshold : 0.0f,
                                   .unclip = card->has_unclip ? card->unclip : 0.0f,
+                                  .space = card->has_space ? card->space : 0.0f,
                                   .anchor_count = card->anchor_numbers / 2,
                                   .stride_count = card->stride_count};
     if (card->head.value)
