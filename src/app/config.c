@@ -4,11 +4,13 @@
  */
 #include "app/command.h"
 #include "app/places.h"
-#include "base/buf.h"
 #include "base/cpu.h"
 #include "conf/card.h"
 #include "conf/docs.h"
+#include "conf/files.h"
+#include "conf/recipe.h"
 #include "conf/server.h"
+#include "pipe/golden.h"
 #include "pipe/library.h"
 
 #include <stddef.h>
@@ -34,60 +36,17 @@ static const struct sg_option_table check_table = {.name = "check",
                                                    .row_count = sizeof(check_rows) / sizeof(check_rows[0]),
                                                    .struct_bytes = sizeof(struct check_args)};
 
-/* What a YAML file is, told by its first keys: a card names a file or input, a settings file the port, a
- * pipeline the rest. */
-enum kind { KIND_PIPELINE, KIND_CARD, KIND_SERVER };
-
-static bool has_key(const char *text, const char *const *keys)
+/* Loads models, proves them and builds pipelines as the server would, then lets go of them. */
+static int check_library(const struct sg_library_options *wanted, struct sg_conf_problems *problems,
+                         struct sg_error *err)
 {
-    int i;
-
-    for (i = 0; keys[i]; i++) {
-        const char *at = text;
-        size_t length = strlen(keys[i]);
-
-        while ((at = strstr(at, keys[i]))) {
-            if ((at == text || at[-1] == '\n') && at[length] == ':')
-                return true;
-            at += length;
-        }
-    }
-    return false;
-}
-
-static enum kind kind_of(const char *path)
-{
-    static const char *const recipe_keys[] = {"detect", "classify", "read", "detect_inside", NULL};
-    static const char *const card_keys[] = {"file",    "head",   "input",   "labels",
-                                            "licence", "golden", "outputs", NULL};
-    enum kind kind = KIND_SERVER;
-    struct sg_buf text;
-
-    sg_buf_init(&text, (size_t)1 << 20);
-    if (sg_buf_append_file(&text, path) == 0 && sg_buf_text(&text)) {
-        if (has_key(sg_buf_text(&text), recipe_keys))
-            kind = KIND_PIPELINE;
-        else if (has_key(sg_buf_text(&text), card_keys))
-            kind = KIND_CARD;
-    }
-    sg_buf_fini(&text);
-    return kind;
-}
-
-/* Loads models and builds pipelines as the server would, then lets go of them. */
-static int check_pipelines(const struct sg_texts *pipelines, const struct sg_texts *models,
-                           const char *default_pipeline, struct sg_conf_problems *problems,
-                           struct sg_error *err)
-{
-    struct sg_library_options options = {.models = models,
-                                         .pipelines = pipelines,
-                                         .default_pipeline = default_pipeline,
-                                         .threads = sg_cpu_count(),
-                                         .check_only = true};
+    struct sg_library_options options = *wanted;
     struct sg_engine *engine = NULL;
     struct sg_library *library = NULL;
     int code = sg_engine_create(&engine, err);
 
+    options.threads = sg_cpu_count();
+    options.prove = true;
     if (code == 0)
         code = sg_library_open(engine, &options, problems, &library, err);
     if (library)
@@ -103,10 +62,17 @@ static int check_server(const char *path, struct sg_conf_problems *problems, str
 
     if (code < 0)
         return code;
-    if (sg_place_resolve(&conf.pipelines) < 0 || sg_place_resolve(&conf.models) < 0)
+    if (sg_place_resolve(&conf.pipelines) < 0 || sg_place_resolve(&conf.models) < 0) {
         code = sg_error_set(err, SG_E_NOMEM, "no memory");
-    if (code == 0)
-        code = check_pipelines(&conf.pipelines, &conf.models, conf.default_pipeline.value, problems, err);
+    } else {
+        struct sg_library_options options = {.settings = path,
+                                             .models = &conf.models,
+                                             .pipelines = &conf.pipelines,
+                                             .default_pipeline = &conf.default_pipeline,
+                                             .exact = conf.decode == SG_SERVER_DECODE_EXACT};
+
+        code = check_library(&options, problems, err);
+    }
     sg_server_conf_fini(&conf);
     return code;
 }
@@ -120,29 +86,45 @@ static int check_card(const char *path, struct sg_conf_problems *problems, struc
 
     if (code == 0)
         code = sg_model_open(engine, &options, problems, &model, err);
+    if (code == 0)
+        code = sg_golden_check(model, false, problems, err);
     sg_model_destroy(&model);
     sg_engine_destroy(&engine);
     return code;
 }
 
-static int check_one(const struct sg_command *self, const char *path, const struct check_args *values)
+/* A folder holds pipelines; a file is what its keys say. */
+static int check_path(const char *path, const struct check_args *values, struct sg_conf_problems *problems,
+                      struct sg_error *err)
 {
     struct sg_text item = {.value = (char *)(uintptr_t)path}; /* borrowed: never freed through it */
     const struct sg_texts one = {.items = &item, .count = 1};
-    struct sg_conf_problems problems = {0};
-    struct sg_error err = {0};
+    const struct sg_library_options options = {.models = &values->models, .pipelines = &one};
+    const char *kind = NULL;
     struct stat st;
-    int code, status = SG_EXIT_OK;
+    int code;
 
     if (stat(path, &st) != 0)
-        code = sg_error_set(&err, SG_E_NOT_FOUND, "no file or folder \"%s\"", path);
-    else if (S_ISDIR(st.st_mode) || kind_of(path) == KIND_PIPELINE)
-        code = check_pipelines(&one, &values->models, NULL, &problems, &err);
-    else if (kind_of(path) == KIND_CARD)
-        code = check_card(path, &problems, &err);
-    else
-        code = check_server(path, &problems, &err);
+        return sg_error_set(err, SG_E_NOT_FOUND, "no file or folder \"%s\"", path);
+    if (S_ISDIR(st.st_mode))
+        return check_library(&options, problems, err);
+    code = sg_conf_check(path, &kind, problems);
+    /* What is wrong in the file itself is told once; only a sound file's references are followed. */
     if (code < 0)
+        return code;
+    if (strcmp(kind, sg_recipe_table.name) == 0)
+        return check_library(&options, problems, err);
+    return strcmp(kind, sg_card_table.name) == 0 ? check_card(path, problems, err)
+                                                 : check_server(path, problems, err);
+}
+
+static int check_one(const struct sg_command *self, const char *path, const struct check_args *values)
+{
+    struct sg_conf_problems problems = {0};
+    struct sg_error err = {0};
+    int status = SG_EXIT_OK;
+
+    if (check_path(path, values, &problems, &err) < 0)
         status = sg_command_problems(self, &problems, &err);
     else
         printf("%s: all is well\n", path);

@@ -175,7 +175,8 @@ struct detect_run {
 static void print_attribute(const struct sg_attribute *a)
 {
     if (a->has_value)
-        printf("  %s %.4g", a->name ? a->name : a->model, (double)a->value);
+        printf("  %s %.4g%s%s", a->name ? a->name : a->model, (double)a->value, a->unit ? " " : "",
+               a->unit ? a->unit : "");
     else if (a->vector)
         printf("  %s [%d numbers]", a->model, a->vector_length);
     else if (a->label)

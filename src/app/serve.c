@@ -105,11 +105,13 @@ static const char *pipeline_name(void *ctx, int index, bool *out_default)
 static int open_library(struct serve *serve, struct sg_conf_problems *problems, struct sg_error *err)
 {
     struct sg_server_conf *conf = &serve->conf;
-    struct sg_library_options options = {.models = &conf->models,
+    struct sg_library_options options = {.settings = conf->path,
+                                         .models = &conf->models,
                                          .pipelines = &conf->pipelines,
-                                         .default_pipeline = conf->default_pipeline.value,
+                                         .default_pipeline = &conf->default_pipeline,
                                          .exact = conf->decode == SG_SERVER_DECODE_EXACT,
                                          .serve = true,
+                                         .prove = true,
                                          .threads = sg_cpu_count()};
 
     if (sg_place_resolve(&conf->pipelines) < 0 || sg_place_resolve(&conf->models) < 0)

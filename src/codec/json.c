@@ -154,6 +154,10 @@ static void put_attributes(struct writer *writer, const struct words *words,
         if (attribute->has_value) {
             put(writer, ",\"value\":");
             put_number(writer, attribute->value, VALUE_DECIMALS);
+            if (attribute->unit) {
+                put(writer, ",\"unit\":");
+                put_text(writer, attribute->unit);
+            }
         }
         if (attribute->vector)
             put_vector(writer, attribute);

@@ -88,7 +88,12 @@ static void texts_are_repaired(void **state)
 
 static const struct sg_keypoint landmarks[] = {{1, 2, -1}, {3.456f, 4, -1}};
 static struct sg_attribute attributes[] = {
-    {.model = "age-gender", .name = "age", .class_id = -1, .has_value = true, .value = 31.25f},
+    {.model = "age-gender",
+     .name = "age",
+     .class_id = -1,
+     .has_value = true,
+     .value = 31.25f,
+     .unit = "years"},
     {.model = "expression", .class_id = 3, .label = "happy", .score = 0.9f},
 };
 static struct sg_object objects[] = {
@@ -125,7 +130,7 @@ static void seed_reply_is_as_designed(void **state)
         "9731},"
         "\"object1\":{\"bbox\":{\"x\":0,\"y\":0,\"w\":10,\"h\":10.5},\"classes\":7,\"objectness\":0.5,"
         "\"name\":\"face\",\"label\":\"happy\",\"prob\":0.9,\"classified\":["
-        "{\"model\":\"age-gender\",\"name\":\"age\",\"value\":31.25},"
+        "{\"model\":\"age-gender\",\"name\":\"age\",\"value\":31.25,\"unit\":\"years\"},"
         "{\"model\":\"expression\",\"class\":3,\"label\":\"happy\",\"prob\":0.9}],"
         "\"text\":\"\xe4\xbd\xa0\\\"\",\"landmarks\":[[1,2],[3.46,4]]}}}");
 }
@@ -161,7 +166,7 @@ static void native_reply_is_as_designed(void **state)
         "{\"bbox\":{\"x\":0,\"y\":0,\"w\":10,\"h\":10.5},\"class_id\":7,\"label\":\"face\",\"score\":0.5,"
         "\"landmarks\":[[1,2],[3.46,4]],\"quad\":[[0,0],[10,0],[10,10.5],[0,10.5]],"
         "\"text\":\"\xe4\xbd\xa0\\\"\",\"text_score\":0.75,\"attributes\":["
-        "{\"model\":\"age-gender\",\"name\":\"age\",\"value\":31.25},"
+        "{\"model\":\"age-gender\",\"name\":\"age\",\"value\":31.25,\"unit\":\"years\"},"
         "{\"model\":\"expression\",\"class_id\":3,\"label\":\"happy\",\"score\":0.9}],\"parent\":0}],"
         "\"timing_us\":{\"queue\":1,\"decode\":2,\"preprocess\":3,\"detect\":4,\"postprocess\":5,"
         "\"classify\":6,\"read\":7,\"encode\":8,\"total\":36}}");

@@ -186,7 +186,7 @@ static void recipes_must_make_sense(void **state)
     assert_recipe_refused("description: x\n", "f.yaml:1:1: a pipeline needs `detect:` or `classify:`");
     assert_recipe_refused("", "f.yaml:1:1: a pipeline needs `detect:` or `classify:`");
     assert_recipe_refused("classify: a\nread: b\n",
-                          "f.yaml:2:7: `read:` needs `detect:` with a text detector");
+                          "f.yaml:2:7: `read:` needs `detect:`, whose boxes it reads");
     assert_recipe_refused("detect: { model: a, region: [0.5, 0, 0.5, 1] }\n",
                           "f.yaml:1:9: detect.region: expected x1, y1, x2, y2 with x1 < x2 and y1 < y2");
     assert_recipe_refused("- a\n", "f.yaml:1:1: expected a map, got a list");

@@ -121,7 +121,7 @@ static const struct sg_option_table threshold_table = {"thresholds",
     {.key = "classes", .type = SG_OPTION_TEXTS, DETECT(classes), .absent = "all",                            \
      .help = "labels that are kept"},                                                                        \
     {.key = "max_objects", .type = SG_OPTION_INT, DETECT(max_objects), DETECT_SET(has_max_objects),          \
-     .minimum = 1, .maximum = 4096, .absent = "4096", .help = "only the best so many are kept"},             \
+     .minimum = 1, .maximum = 4096, .absent = "300", .help = "only the best so many are kept"},             \
     {.key = "min_size", .type = SG_OPTION_INT, DETECT(min_size), .minimum = 0, .maximum = 65535,             \
      .value_default = "0", .unit = "pixels", .help = "objects whose shorter side is smaller are dropped"}
 /* clang-format on */
@@ -197,12 +197,13 @@ static const struct sg_option read_rows[] = {
      .value_default = "0.5",
      .help = "lines whose mean character probability is lower are dropped"},
 };
-static const struct sg_option_table read_table = {"read",
-                                                  "Reading the lines that a text detector found.",
-                                                  ROWS(read_rows),
-                                                  .struct_bytes = sizeof(struct sg_recipe_read),
-                                                  .shorthand = "recognise",
-                                                  .line_offset = offsetof(struct sg_recipe_read, line)};
+static const struct sg_option_table read_table = {
+    "read",
+    "Reading the lines that a text detector found; without one, the boxes found (the inner ones, if any).",
+    ROWS(read_rows),
+    .struct_bytes = sizeof(struct sg_recipe_read),
+    .shorthand = "recognise",
+    .line_offset = offsetof(struct sg_recipe_read, line)};
 
 static const struct sg_option recipe_rows[] = {
     {.key = "name",
@@ -249,7 +250,7 @@ static const struct sg_option recipe_rows[] = {
      RECIPE_SET(has_read),
      .table = &read_table,
      .absent = "text is not read",
-     .help = "text recognition on what a text detector found"},
+     .help = "text recognition on what was found"},
 };
 
 const struct sg_option_table sg_recipe_table = {
@@ -299,7 +300,7 @@ static int check_recipe(const struct sg_recipe *recipe, struct sg_conf_problems 
                                     "`detect_inside:` needs `detect:`, whose boxes it looks into");
     if (!recipe->has_detect && recipe->has_read)
         code = sg_conf_problems_add(problems, recipe->path, recipe->read.line, recipe->read.column, NULL,
-                                    "`read:` needs `detect:` with a text detector");
+                                    "`read:` needs `detect:`, whose boxes it reads");
     if (recipe->detect.has_region && (region[2] <= region[0] || region[3] <= region[1]))
         code = sg_conf_problems_add(problems, recipe->path, recipe->detect.line, recipe->detect.column, NULL,
                                     "detect.region: expected x1, y1, x2, y2 with x1 < x2 and y1 < y2");

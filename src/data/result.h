@@ -44,7 +44,8 @@ struct sg_attribute {
     const char *label; /* label of class_id, or NULL */
     float score;       /* probability of class_id, 0..1 */
     bool has_value;
-    float value;         /* regression result, e.g. age in years */
+    float value;         /* regression result, e.g. an age */
+    const char *unit;    /* of value ("years"), or NULL */
     const float *vector; /* embedding, L2-normalised, or NULL */
     int vector_length;
 };

@@ -15,37 +15,41 @@ struct crop_list {
     int count;
 };
 
-/* Labels of one output: the card's `outputs:` may name them; the model's own serve the rest. */
-static const char *answer_label(const struct sg_model *model, const struct sg_card_output *output,
-                                int class_id)
-{
-    if (output && class_id >= 0 && class_id < output->labels.count)
-        return output->labels.items[class_id].value;
-    return sg_model_label(model, class_id);
-}
-
-static const struct sg_card_output *find_output(const struct sg_model *model, const char *name)
+/* Index of the card's entry for an output, or -1. */
+static int find_output(const struct sg_model *model, const char *name)
 {
     int i;
 
     for (i = 0; name && i < model->card.outputs.count; i++)
         if (strcmp(model->card.outputs.items[i].name.value, name) == 0)
-            return &model->card.outputs.items[i];
-    return NULL;
+            return i;
+    return -1;
+}
+
+/* Labels of one output: the card's `outputs:` may name them; the model's own serve the rest. */
+static const char *answer_label(const struct sg_model *model, int output, int class_id)
+{
+    const struct sg_labels *own = output >= 0 ? &model->output_labels[output] : NULL;
+
+    if (own && own->count > 0)
+        return class_id >= 0 && class_id < own->count ? own->items[class_id] : NULL;
+    return sg_model_label(model, class_id);
 }
 
 static int add_answer(struct run *run, const struct classify_stage *stage, const struct sg_answer *answer,
                       struct sg_object *object)
 {
-    const struct sg_card_output *output = find_output(stage->model, answer->name);
+    int index = find_output(stage->model, answer->name);
+    const struct sg_card_output *output = index >= 0 ? &stage->model->card.outputs.items[index] : NULL;
     struct sg_attribute attribute = {
         .model = stage->model->name,
         .name = output && output->rename.value ? output->rename.value : answer->name,
         .class_id = answer->class_id,
-        .label = answer_label(stage->model, output, answer->class_id),
+        .label = answer_label(stage->model, index, answer->class_id),
         .score = answer->score,
         .has_value = answer->has_value,
         .value = answer->value,
+        .unit = output ? output->unit.value : NULL,
     };
     float *vector;
 
@@ -62,6 +66,19 @@ static int add_answer(struct run *run, const struct classify_stage *stage, const
     return result_add_attribute(run, object, &attribute);
 }
 
+/* The angle by which the first two landmarks, the eyes, are off level. */
+static float eyes_angle(const struct sg_object *object)
+{
+    const struct sg_keypoint *a = &object->landmarks[0], *b = &object->landmarks[1];
+
+    return a->x < b->x ? atan2f(b->y - a->y, b->x - a->x) : atan2f(a->y - b->y, a->x - b->x);
+}
+
+static bool is_aligned(const struct classify_stage *stage, const struct sg_object *object)
+{
+    return stage->align && object && object->landmark_count >= 2;
+}
+
 /* The image all crops can be cut from: large enough for the smallest of them. */
 static int image_for(struct run *run, const struct classify_stage *stage, const struct crop_list *crops,
                      const struct sg_image **out_image)
@@ -74,28 +91,31 @@ static int image_for(struct run *run, const struct classify_stage *stage, const 
         const struct sg_box *box = &crops->boxes[i];
         struct sg_transform transform;
         struct sg_placement placement;
+        float around = 0.0f; /* a turned crop reaches beyond its box, at most to the circle around it */
 
-        cover = (struct sg_box){fminf(cover.x1, box->x1), fminf(cover.y1, box->y1), fmaxf(cover.x2, box->x2),
-                                fmaxf(cover.y2, box->y2)};
+        if (is_aligned(stage, crops->objects[i]))
+            around =
+                (hypotf(box->x2 - box->x1, box->y2 - box->y1) - fminf(box->x2 - box->x1, box->y2 - box->y1)) /
+                2.0f;
+        cover = (struct sg_box){fminf(cover.x1, box->x1 - around), fminf(cover.y1, box->y1 - around),
+                                fmaxf(cover.x2, box->x2 + around), fmaxf(cover.y2, box->y2 + around)};
         picture_place(run, stage->model, box, &transform, &placement);
         scale = fmaxf(scale, fmaxf(placement.scale_x, placement.scale_y));
     }
     return picture_detail(run, &cover, scale, out_image);
 }
 
-/* The crop turned around its centre so that the first two landmarks, the eyes, are level. */
+/* The crop turned around its centre until the eyes are level, then fitted like any crop. */
 static int place_aligned(struct run *run, const struct sg_object *object, const struct sg_box *box,
                          const struct sg_image *image, const struct sg_transform *transform, void *item)
 {
-    struct sg_image *line = &run->ws->line;
-    const struct sg_keypoint *a = &object->landmarks[0], *b = &object->landmarks[1];
-    float angle = a->x < b->x ? atan2f(b->y - a->y, b->x - a->x) : atan2f(a->y - b->y, a->x - b->x);
+    struct sg_image *turned = &run->ws->line;
+    float angle = eyes_angle(object);
     float x = (box->x1 + box->x2) / 2.0f, y = (box->y1 + box->y2) / 2.0f;
     float right = (box->x2 - box->x1) / 2.0f, down = (box->y2 - box->y1) / 2.0f;
-    struct sg_transform stretch = *transform;
-    struct sg_box whole = {0.0f, 0.0f, (float)transform->width, (float)transform->height};
     struct sg_placement placement;
     struct sg_point quad[4];
+    struct sg_box whole;
     int code, i;
 
     for (i = 0; i < 4; i++) {
@@ -104,12 +124,14 @@ static int place_aligned(struct run *run, const struct sg_object *object, const 
         quad[i].x = x + dx * cosf(angle) - dy * sinf(angle);
         quad[i].y = y + dx * sinf(angle) + dy * cosf(angle);
     }
-    code = sg_warp_quad(image, quad, transform->width, transform->height, line, run->err);
+    sg_letterbox_place(transform, box, &placement);
+    code = sg_warp_quad(image, quad, (int)fmaxf(1.0f, roundf(2.0f * right * placement.scale_x)),
+                        (int)fmaxf(1.0f, roundf(2.0f * down * placement.scale_y)), turned, run->err);
     if (code < 0)
         return code;
-    stretch.fit = SG_FIT_STRETCH;
-    sg_letterbox_place(&stretch, &whole, &placement);
-    return sg_letterbox_run(&run->ws->letterbox, line, &stretch, &placement, item, run->err);
+    whole = (struct sg_box){0.0f, 0.0f, (float)turned->width, (float)turned->height};
+    sg_letterbox_place(transform, &whole, &placement);
+    return sg_letterbox_run(&run->ws->letterbox, turned, transform, &placement, item, run->err);
 }
 
 static int fill_batch(struct run *run, const struct classify_stage *stage, const struct crop_list *crops,
@@ -132,7 +154,7 @@ static int fill_batch(struct run *run, const struct classify_stage *stage, const
         struct sg_placement placement;
         struct sg_image view;
 
-        if (stage->align && object && object->landmark_count >= 2) {
+        if (is_aligned(stage, object)) {
             code = place_aligned(run, object, &crops->boxes[i], image, &transform, item);
             continue;
         }

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Class names: from a file, from exporters' metadata, from a list.
  */
-#include "base/buf.h"
+#include "conf/files.h"
 #include "pipe/model_private.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LABELS_MAX_FILE_BYTES ((size_t)8 << 20)
 
 /* Puts a copy of text at index, growing as needed. */
 static int labels_put(struct sg_labels *labels, int index, const char *text, size_t size,
@@ -56,37 +54,16 @@ int sg_labels_copy(const char *const *items, int count, struct sg_labels *labels
 
 int sg_labels_read(const char *path, struct sg_labels *labels, struct sg_error *err)
 {
-    struct sg_buf buf;
-    const char *text, *line;
-    int code, index = 0;
+    struct sg_texts lines = {0};
+    int code, i;
 
     sg_labels_fini(labels);
-    sg_buf_init(&buf, LABELS_MAX_FILE_BYTES);
-    code = sg_buf_append_file(&buf, path);
-    if (code < 0) {
-        sg_error_set(err, code, "cannot read labels file \"%s\": %s", path,
-                     code == SG_E_TOO_LARGE ? "larger than 8 MiB" : strerror(errno));
-        goto out;
-    }
-    text = sg_buf_text(&buf);
-    if (!text) {
-        code = sg_error_set(err, SG_E_NOMEM, "no memory for labels");
-        goto out;
-    }
-    if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
-        text += 3;
-    for (line = text; *line && code == 0; index++) {
-        size_t length = strcspn(line, "\n"), kept = length;
-
-        while (kept > 0 && line[kept - 1] == '\r')
-            kept--;
-        code = labels_put(labels, index, line, kept, err);
-        line += length + (line[length] == '\n');
-    }
-    if (code == 0 && labels->count == 0)
+    code = sg_conf_labels(path, &lines, err);
+    if (code == 0 && lines.count == 0)
         code = sg_error_set(err, SG_E_CONFIG, "labels file \"%s\" is empty", path);
-out:
-    sg_buf_fini(&buf);
+    for (i = 0; i < lines.count && code == 0; i++)
+        code = labels_put(labels, i, lines.items[i].value, strlen(lines.items[i].value), err);
+    sg_texts_fini(&lines);
     return code;
 }
 

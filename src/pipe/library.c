@@ -1,203 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * Finding models and recipes in folders, opening what is used. Runs at start and at reload.
+ * Opening what pipelines use. Runs at start and at reload.
  */
-#include "pipe/library.h"
+#include "pipe/golden.h"
+#include "pipe/library_private.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define LIBRARY_PATH_MAX    4096
 #define LIBRARY_MAX_LOADERS 8
-
-struct sg_library {
-    atomic_int held;
-    struct sg_engine *engine;
-    struct sg_library_options options;
-    struct sg_library_model models[SG_LIBRARY_MAX_MODELS];
-    int model_count;
-    struct sg_recipe recipes[SG_LIBRARY_MAX_PIPELINES];
-    int recipe_count;
-    struct sg_pipeline *pipelines[SG_LIBRARY_MAX_PIPELINES];
-    struct sg_served served[SG_LIBRARY_MAX_PIPELINES];
-    int pipeline_count;
-    int default_index;
-    atomic_int next_model; /* of the loader threads */
-};
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), tail = strlen(end);
-
-    return length > tail && strcmp(text + length - tail, end) == 0;
-}
-
-static bool is_folder(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-static bool is_file(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
-}
-
-/* Entries that a person would list: sorted by name, hidden ones left out. Caller frees each and the array. */
-static int visible(const struct dirent *entry)
-{
-    return entry->d_name[0] != '.';
-}
-
-static int add_model(struct sg_library *library, const char *path, const char *name, const char *card)
-{
-    struct sg_library_model *entry = &library->models[library->model_count];
-    int i;
-
-    for (i = 0; i < library->model_count; i++)
-        if (strcmp(library->models[i].name, name) == 0)
-            return 0; /* folders named first win */
-    if (library->model_count == SG_LIBRARY_MAX_MODELS)
-        return SG_E_TOO_LARGE;
-    *entry = (struct sg_library_model){
-        .name = strdup(name), .path = strdup(path), .card_path = card ? strdup(card) : NULL};
-    library->model_count++;
-    return entry->name && entry->path && (!card || entry->card_path) ? 0 : SG_E_NOMEM;
-}
-
-/* FOLDER/NAME/{model.yaml,*.onnx}, FOLDER/NAME.yaml or FOLDER/NAME.onnx. */
-static int consider_model(struct sg_library *library, const char *folder, const char *entry)
-{
-    char path[LIBRARY_PATH_MAX], card[LIBRARY_PATH_MAX + 16], name[256];
-
-    snprintf(path, sizeof(path), "%s/%s", folder, entry);
-    snprintf(name, sizeof(name), "%s", entry);
-    if (is_folder(path)) {
-        struct dirent **inside = NULL;
-        int count, i;
-        bool has_onnx = false;
-
-        snprintf(card, sizeof(card), "%s/model.yaml", path);
-        if (is_file(card))
-            return add_model(library, path, name, card);
-        count = scandir(path, &inside, visible, alphasort);
-        for (i = 0; i < count; i++) {
-            has_onnx = has_onnx || ends_with(inside[i]->d_name, ".onnx");
-            free(inside[i]);
-        }
-        free(inside);
-        return has_onnx ? add_model(library, path, name, NULL) : 0;
-    }
-    if (ends_with(entry, ".onnx")) {
-        snprintf(card, sizeof(card), "%.*s.yaml", (int)(strlen(path) - 5), path);
-        name[strlen(name) - 5] = '\0';
-        return add_model(library, path, name, is_file(card) ? card : NULL);
-    }
-    if (ends_with(entry, ".yaml")) {
-        name[strlen(name) - 5] = '\0';
-        return add_model(library, path, name, path);
-    }
-    return 0;
-}
-
-static int scan_models(struct sg_library *library, const struct sg_texts *folders, struct sg_error *err)
-{
-    int i, k, code = 0;
-
-    for (i = 0; i < folders->count && code == 0; i++) {
-        struct dirent **entries = NULL;
-        int count = scandir(folders->items[i].value, &entries, visible, alphasort);
-
-        if (count < 0)
-            return sg_error_set(err, SG_E_NOT_FOUND, "cannot read models folder \"%s\": %s",
-                                folders->items[i].value, strerror(errno));
-        for (k = 0; k < count; k++) {
-            if (code == 0)
-                code = consider_model(library, folders->items[i].value, entries[k]->d_name);
-            free(entries[k]);
-        }
-        free(entries);
-    }
-    if (code == SG_E_TOO_LARGE)
-        return sg_error_set(err, code, "more than %d models", SG_LIBRARY_MAX_MODELS);
-    return code < 0 ? sg_error_set(err, code, "no memory for the list of models") : 0;
-}
-
-static int load_recipe(struct sg_library *library, const char *path, struct sg_conf_problems *problems,
-                       struct sg_error *err)
-{
-    struct sg_recipe *recipe = &library->recipes[library->recipe_count];
-    int code, i;
-
-    if (library->recipe_count == SG_LIBRARY_MAX_PIPELINES)
-        return sg_error_set(err, SG_E_TOO_LARGE, "more than %d pipelines", SG_LIBRARY_MAX_PIPELINES);
-    code = sg_recipe_load(path, recipe, problems);
-    if (code < 0) {
-        sg_conf_problems_error(problems, err);
-        return code;
-    }
-    if (library->options.only && strcmp(library->options.only, recipe->name.value) != 0) {
-        sg_recipe_fini(recipe);
-        return 0;
-    }
-    for (i = 0; i < library->recipe_count; i++)
-        if (strcmp(library->recipes[i].name.value, recipe->name.value) == 0) {
-            sg_error_set(err, SG_E_CONFIG, "two pipelines are called \"%s\": %s and %s", recipe->name.value,
-                         library->recipes[i].path, path);
-            code = sg_conf_problems_add(problems, path, recipe->name.line, recipe->name.column, NULL,
-                                        "another pipeline is called \"%s\" too: %s", recipe->name.value,
-                                        library->recipes[i].path);
-        }
-    library->recipe_count++; /* fini frees it, good or not */
-    return code;
-}
-
-static int scan_recipes(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err)
-{
-    const struct sg_texts *places = library->options.pipelines;
-    int code = 0, i, k;
-
-    for (i = 0; i < places->count; i++) {
-        const char *place = places->items[i].value;
-        char path[LIBRARY_PATH_MAX];
-        struct dirent **entries = NULL;
-        int count, one;
-
-        if (!is_folder(place)) {
-            one = load_recipe(library, place, problems, err);
-            code = code < 0 ? code : one;
-            continue;
-        }
-        count = scandir(place, &entries, visible, alphasort);
-        for (k = 0; k < count; k++) {
-            snprintf(path, sizeof(path), "%s/%s", place, entries[k]->d_name);
-            if (ends_with(path, ".yaml") || ends_with(path, ".yml")) {
-                one = load_recipe(library, path, problems, err);
-                code = code < 0 ? code : one;
-            }
-            free(entries[k]);
-        }
-        free(entries);
-    }
-    if (code == 0 && library->recipe_count == 0)
-        return library->options.only
-                   ? sg_error_set(err, SG_E_NOT_FOUND,
-                                  "no pipeline called \"%s\"; `sight pipelines` lists them",
-                                  library->options.only)
-                   : sg_error_set(
-                         err, SG_E_NOT_FOUND,
-                         "no pipeline in \"%s\"; a pipeline is a .yaml file such as pipelines/faces.yaml",
-                         places->count ? places->items[0].value : "(no folder)");
-    return code;
-}
 
 static struct sg_library_model *find_entry(struct sg_library *library, const char *name)
 {
@@ -261,7 +73,9 @@ static void *load_models(void *arg)
                                                .wide_threads = library->options.threads,
                                                .narrow = library->options.serve};
 
-            sg_model_open(library->engine, &options, &entry->problems, &entry->model, &entry->why);
+            if (sg_model_open(library->engine, &options, &entry->problems, &entry->model, &entry->why) == 0 &&
+                library->options.prove)
+                sg_golden_check(entry->model, library->options.exact, &entry->problems, &entry->why);
         }
     }
 }
@@ -287,11 +101,14 @@ static struct sg_model *lookup(void *context, const char *name, struct sg_error 
     const char *names[SG_LIBRARY_MAX_MODELS], *close;
     int i;
 
-    if (entry) {
-        if (!entry->model)
-            *err = entry->why;
+    if (entry && entry->model)
         return entry->model;
-    }
+    if (entry && entry->problems.count > 0)
+        sg_error_set(err, SG_E_CONFIG, "model \"%s\" is not loaded: its card is wrong", name);
+    else if (entry)
+        *err = entry->why;
+    if (entry)
+        return NULL;
     for (i = 0; i < library->model_count; i++)
         names[i] = library->models[i].name;
     close = sg_suggest(name, names, library->model_count);
@@ -304,7 +121,8 @@ static struct sg_model *lookup(void *context, const char *name, struct sg_error 
     return NULL;
 }
 
-static int merge_problems(struct sg_library *library, struct sg_conf_problems *problems)
+/* What the loaders found, in the order of the models. */
+static int merge_problems(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err)
 {
     int code = 0, i, k;
 
@@ -312,10 +130,17 @@ static int merge_problems(struct sg_library *library, struct sg_conf_problems *p
         for (k = 0; k < library->models[i].problems.count; k++) {
             const struct sg_conf_problem *p = &library->models[i].problems.items[k];
 
+            if (code == 0)
+                *err = library->models[i].why;
             code = sg_conf_problems_add(problems, p->file, p->line, p->column,
                                         p->suggestion[0] ? p->suggestion : NULL, "%s", p->text);
         }
     return code;
+}
+
+static int worse(int code, int other)
+{
+    return code < 0 ? code : other;
 }
 
 static int build_pipelines(struct sg_library *library, struct sg_conf_problems *problems,
@@ -332,7 +157,7 @@ static int build_pipelines(struct sg_library *library, struct sg_conf_problems *
                 (struct sg_served){library, library->pipelines[library->pipeline_count]};
             library->pipeline_count++;
         }
-        code = code < 0 ? code : one;
+        code = worse(code, one);
     }
     return code;
 }
@@ -347,17 +172,23 @@ static int index_of(const struct sg_library *library, const char *name)
     return -1;
 }
 
-static int choose_default(struct sg_library *library, struct sg_error *err)
+static int choose_default(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err)
 {
     static const char *const usual[] = {"objects", "faces"};
-    const char *name = library->options.default_pipeline;
+    const struct sg_text *name = library->options.default_pipeline;
+    const struct sg_pipeline *found;
+    int code;
     size_t i;
 
-    if (name && !library->options.only) {
-        const struct sg_pipeline *found;
-
-        library->default_index = index_of(library, name);
-        return library->default_index >= 0 ? 0 : sg_library_find(library, name, &found, err);
+    if (name && name->value && !library->options.only) {
+        library->default_index = index_of(library, name->value);
+        if (library->default_index >= 0)
+            return 0;
+        code = sg_library_find(library, name->value, &found, err);
+        if (library->options.settings && name->line > 0)
+            sg_conf_problems_add(problems, library->options.settings, name->line, name->column, NULL, "%s",
+                                 err->text);
+        return code;
     }
     for (i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
         library->default_index = index_of(library, usual[i]);
@@ -368,30 +199,34 @@ static int choose_default(struct sg_library *library, struct sg_error *err)
     return 0;
 }
 
+static int create(struct sg_library **out_library, struct sg_error *err)
+{
+    *out_library = calloc(1, sizeof(**out_library));
+    if (!*out_library)
+        return sg_error_set(err, SG_E_NOMEM, "no memory for the library of models");
+    atomic_init(&(*out_library)->held, 1);
+    return 0;
+}
+
 int sg_library_open(struct sg_engine *engine, const struct sg_library_options *options,
                     struct sg_conf_problems *problems, struct sg_library **out_library, struct sg_error *err)
 {
     struct sg_library *library = NULL;
-    int code = sg_library_scan(options->models, &library, err);
+    int code = create(&library, err);
 
     *out_library = NULL;
     if (code < 0)
         return code;
     library->engine = engine;
     library->options = *options;
-    code = scan_recipes(library, problems, err);
-    /* Even with one broken recipe the others are checked, so that all problems are seen at once. */
+    code = sg_library_scan_models(library, options->models, options->settings, problems, err);
+    code = worse(code, sg_library_scan_recipes(library, problems, err));
     want_all(library);
     load_wanted(library);
-    if (merge_problems(library, problems) < 0 && code == 0)
-        code = sg_conf_problems_error(problems, err);
-    if (code == 0 || options->check_only) {
-        int built = build_pipelines(library, problems, err);
-
-        code = code < 0 ? code : built;
-    }
+    code = worse(code, merge_problems(library, problems, err));
+    code = worse(code, build_pipelines(library, problems, err));
     if (code == 0)
-        code = choose_default(library, err);
+        code = choose_default(library, problems, err);
     if (code == 0) {
         *out_library = library;
         library = NULL;
@@ -402,17 +237,12 @@ int sg_library_open(struct sg_engine *engine, const struct sg_library_options *o
 
 int sg_library_scan(const struct sg_texts *models, struct sg_library **out_library, struct sg_error *err)
 {
-    struct sg_library *library = calloc(1, sizeof(*library));
-    int code;
+    int code = create(out_library, err);
 
-    *out_library = NULL;
-    if (!library)
-        return sg_error_set(err, SG_E_NOMEM, "no memory for the library of models");
-    atomic_init(&library->held, 1);
-    code = scan_models(library, models, err);
+    if (code == 0)
+        code = sg_library_scan_models(*out_library, models, NULL, NULL, err);
     if (code < 0)
-        sg_library_release(&library);
-    *out_library = library;
+        sg_library_release(out_library);
     return code;
 }
 

@@ -14,19 +14,23 @@
 
 struct sg_library;
 
+/* Texts that a settings file gave (line > 0) are relative to that file and reported with their place in it.
+ */
 struct sg_library_options {
-    const struct sg_texts *models;    /* folders of models */
-    const struct sg_texts *pipelines; /* folders of recipes, or recipe files */
-    const char *default_pipeline;     /* NULL = "objects", "faces", else the first */
-    const char *only;                 /* open this pipeline alone; NULL = all */
-    bool exact;                       /* decode mode of recipes that say nothing */
-    bool serve;                       /* narrow graphs too; false: one frame at a time on all cores */
-    int threads;                      /* cores: of wide graphs, and of loading */
-    bool check_only;                  /* parse and check, then throw away (sight config check) */
+    const char *settings;                   /* path of that file, or NULL */
+    const struct sg_texts *models;          /* folders of models */
+    const struct sg_texts *pipelines;       /* folders of recipes, or recipe files */
+    const struct sg_text *default_pipeline; /* NULL or without value = "objects", "faces", else the first */
+    const char *only;                       /* open this pipeline alone; NULL = all */
+    bool exact;                             /* decode mode of recipes that say nothing */
+    bool serve;                             /* narrow graphs too; false: one frame at a time on all cores */
+    bool prove;                             /* run the goldens of cards; a failing one is a problem */
+    int threads;                            /* cores: of wide graphs, and of loading */
 };
 
-/* Finds, loads (several models at once) and checks everything. All problems go to problems; err holds the
- * first in a sentence. SG_E_CONFIG, SG_E_NOT_FOUND, SG_E_MODEL, SG_E_NOMEM. */
+/* Finds, loads (several models at once) and checks everything, whatever is wrong on the way, so that all
+ * problems are known; err holds the first in a sentence. SG_E_CONFIG, SG_E_NOT_FOUND, SG_E_MODEL, SG_E_NOMEM.
+ */
 int sg_library_open(struct sg_engine *engine, const struct sg_library_options *options,
                     struct sg_conf_problems *problems, struct sg_library **out_library, struct sg_error *err);
 struct sg_library *sg_library_hold(struct sg_library *library);

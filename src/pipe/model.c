@@ -4,6 +4,7 @@
 #include "pipe/model.h"
 
 #include "base/clock.h"
+#include "conf/files.h"
 #include "pipe/model_private.h"
 
 #include <dirent.h>
@@ -23,16 +24,6 @@ struct sg_model_pool {
     struct sg_runner *wide; /* made by its first borrower, who alone touches it then */
     bool wide_out;
 };
-
-void sg_model_relative(const char *base, const char *path, char *out, size_t out_bytes)
-{
-    const char *slash = base ? strrchr(base, '/') : NULL;
-
-    if (path[0] == '/' || !slash)
-        snprintf(out, out_bytes, "%s", path);
-    else
-        snprintf(out, out_bytes, "%.*s/%s", (int)(slash - base), base, path);
-}
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -120,6 +111,33 @@ static char *default_name(const char *path)
     return strdup(base);
 }
 
+/* The graph that a card speaks of: `file:`, else X.onnx beside X.yaml, else the only one in the folder. */
+static int find_graph(const struct sg_card *card, struct sg_conf_problems *problems, char *onnx_path,
+                      size_t bytes, struct sg_error *err)
+{
+    const struct sg_text *file = &card->file;
+    const char *slash = strrchr(card->path, '/'), *dot = strrchr(card->path, '.');
+    char folder[MODEL_PATH_MAX];
+    int code;
+
+    if (file->value) {
+        if (sg_conf_beside(card->path, file->value, onnx_path, bytes) == 0 && is_file(onnx_path))
+            return 0;
+        sg_error_set(err, SG_E_NOT_FOUND, "no model file \"%s\"; `make deps` fetches those of sightd",
+                     onnx_path);
+        sg_conf_problems_add(problems, card->path, file->line, file->column, NULL, "%s", err->text);
+        return SG_E_NOT_FOUND;
+    }
+    snprintf(onnx_path, bytes, "%.*s.onnx", (int)(dot - card->path), card->path);
+    if (is_file(onnx_path))
+        return 0;
+    snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - card->path) : 1, slash ? card->path : ".");
+    code = only_onnx(folder, onnx_path, bytes, err);
+    if (code < 0)
+        sg_conf_problems_add(problems, card->path, 1, 1, NULL, "%s", err->text);
+    return code;
+}
+
 static int load_card(struct sg_model *model, const struct sg_model_options *options,
                      struct sg_conf_problems *problems, struct sg_error *err)
 {
@@ -137,28 +155,18 @@ static int load_card(struct sg_model *model, const struct sg_model_options *opti
             goto out;
         }
         model->card_path = strdup(card_path);
-        if (!onnx_path[0] && model->card.file.value)
-            sg_model_relative(card_path, model->card.file.value, onnx_path, sizeof(onnx_path));
-        else if (!onnx_path[0]) {
-            char *slash = strrchr(card_path, '/');
-
-            snprintf(onnx_path, sizeof(onnx_path), "%.*s", slash ? (int)(slash - card_path) : 1,
-                     slash ? card_path : ".");
-            memmove(card_path, onnx_path, sizeof(card_path));
-            code = only_onnx(card_path, onnx_path, sizeof(onnx_path), err);
-            if (code < 0)
-                goto out;
-        }
+        if (!onnx_path[0])
+            code = find_graph(&model->card, list, onnx_path, sizeof(onnx_path), err);
     } else {
         code = sg_card_init(&model->card);
-        if (code < 0)
-            goto out;
     }
+    if (code < 0)
+        goto out;
     model->path = strdup(onnx_path);
     model->name = options->name            ? strdup(options->name)
                   : model->card.name.value ? strdup(model->card.name.value)
                                            : default_name(options->path);
-    if (!model->path || !model->name)
+    if (!model->path || !model->name || (card_path[0] && !model->card_path))
         code = sg_error_set(err, SG_E_NOMEM, "no memory for model \"%s\"", options->path);
 out:
     sg_conf_problems_fini(&own);
@@ -179,6 +187,22 @@ static int open_graphs(struct sg_model *model, const struct sg_model_options *op
     }
     if (code == 0)
         model->signature = sg_graph_signature(model->narrow ? model->narrow : model->wide);
+    return code;
+}
+
+/* The probe has run the narrow graph; the wide one runs once too, so that no request pays for its first run.
+ */
+static int warm_wide(struct sg_model *model, struct sg_error *err)
+{
+    struct sg_runner *runner = NULL;
+    int code;
+
+    if (!model->narrow || !model->wide)
+        return 0;
+    code = sg_model_borrow(model, true, &runner, err);
+    if (code == 0)
+        code = sg_probe_run(model, runner, 1, err);
+    sg_model_return(model, &runner);
     return code;
 }
 
@@ -209,6 +233,8 @@ int sg_model_open(struct sg_engine *engine, const struct sg_model_options *optio
     code = sg_decide_inputs(model, err);
     if (code == 0)
         code = sg_decide_head(model, options->labels, problems, err);
+    if (code == 0)
+        code = warm_wide(model, err);
     if (code < 0) {
         sg_error_prefix(err, "model \"%s\"", model->name);
         goto out;
@@ -239,6 +265,9 @@ void sg_model_destroy(struct sg_model **model)
     sg_graph_destroy(&m->wide);
     sg_graph_destroy(&m->narrow);
     sg_labels_fini(&m->labels);
+    for (i = 0; m->output_labels && i < m->card.outputs.count; i++)
+        sg_labels_fini(&m->output_labels[i]);
+    free(m->output_labels);
     sg_card_fini(&m->card);
     free(m->name);
     free(m->path);

@@ -74,6 +74,7 @@ struct sg_model {
     struct sg_head *head;
     struct sg_head_guess guess;
     struct sg_labels labels;
+    struct sg_labels *output_labels; /* one for each of card.outputs; or NULL */
     int class_base; /* added to the head's 0-based ids: labels that begin with a background class keep the
                        file's numbering */
     float threshold, iou;

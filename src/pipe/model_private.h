@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the files of a model share: opening (model.c), deciding (decide.c), labels (labels.c), probing
+ * What the files of a model share: opening (model.c), deciding (decide*.c), labels (labels.c), probing
  * (probe.c). Private to those files.
  */
 #ifndef SG_PIPE_MODEL_PRIVATE_H
@@ -11,9 +11,14 @@
 void sg_model_decide(struct sg_model *model, const char *key, const char *value, bool guessed,
                      const char *evidence, ...) __attribute__((format(printf, 5, 6)));
 
-/* Which input is the picture, its layout, type and size; what the others are fed. */
+/* decide_input.c: which input is the picture, its layout, type and size; what the others are fed. */
 int sg_decide_inputs(struct sg_model *model, struct sg_error *err);
-/* Runs the probe, chooses the head, completes transform, thresholds and labels, tests batching. */
+/* decide_labels.c. Before the head is known: --labels, the card, the exporter's metadata. */
+int sg_decide_labels(struct sg_model *model, const char *labels_path, struct sg_conf_problems *problems,
+                     struct sg_error *err);
+/* After: the family's well-known set, where numbering begins, names of single outputs. */
+int sg_decide_names(struct sg_model *model, struct sg_conf_problems *problems, struct sg_error *err);
+/* decide.c: runs the probe, chooses the head, completes transform, thresholds and labels, tests batching. */
 int sg_decide_head(struct sg_model *model, const char *labels_path, struct sg_conf_problems *problems,
                    struct sg_error *err);
 
@@ -29,9 +34,6 @@ int sg_labels_read(const char *path, struct sg_labels *labels, struct sg_error *
 /* {0: 'person', 1: "dog's"} as exporters write it, or a JSON list. SG_E_MODEL when it is neither. */
 int sg_labels_parse(const char *text, struct sg_labels *labels, struct sg_error *err);
 int sg_labels_copy(const char *const *items, int count, struct sg_labels *labels, struct sg_error *err);
-/* path as it is when absolute, else beside the file base. */
-void sg_model_relative(const char *base, const char *path, char *out, size_t out_bytes);
-
 void sg_labels_fini(struct sg_labels *labels);
 
 #endif

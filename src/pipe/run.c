@@ -132,9 +132,12 @@ static int run_detectors(struct run *run)
     struct sg_box region = {0.0f, 0.0f, width, height};
     int code, i;
 
-    if (p->detect.has_region)
-        region = (struct sg_box){p->detect.region[0] * width, p->detect.region[1] * height,
-                                 p->detect.region[2] * width, p->detect.region[3] * height};
+    if (p->detect.has_region) {
+        const float *share = p->detect.region;
+        struct sg_box part = {share[0] * width, share[1] * height, share[2] * width, share[3] * height};
+
+        region = picture_crop(run, &part, 0.0f, false, false);
+    }
     code = detect_run(run, &p->detect, &region, -1);
     for (i = 0; i < p->classify_count && code == 0; i++)
         code = classify_run(run, &p->classify[i], 0, true);

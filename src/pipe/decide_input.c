@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT
+ * Which input of a graph is the picture, its layout, type and size, and what the other inputs are fed. Called
+ * once per model by model.c.
+ */
+#include "pipe/model_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DECIDE_DEFAULT_SIDE 640 /* what most detectors are exported at */
+#define DECIDE_READER_WIDTH 320 /* of a text reader's probe; each line then has its own */
+#define DECIDE_MAX_SIDE     8192
+
+static bool is_channels(int64_t dim)
+{
+    return dim == 1 || dim == 3;
+}
+
+static int find_image_input(const struct sg_signature *signature)
+{
+    int i;
+
+    for (i = 0; i < signature->input_count; i++) {
+        const struct sg_slot *slot = &signature->inputs[i];
+
+        if (slot->rank == 4 && (is_channels(slot->dims[1]) || is_channels(slot->dims[3])))
+            return i;
+    }
+    for (i = 0; i < signature->input_count; i++)
+        if (signature->inputs[i].rank == 4)
+            return i;
+    return -1;
+}
+
+static int decide_aux(struct sg_model *model, int index, struct sg_error *err)
+{
+    static const struct {
+        const char *name;
+        enum sg_aux_kind kind;
+        const char *what;
+    } known[] = {
+        {"scale_factor", SG_AUX_ONES, "1, 1: boxes stay in input pixels"},
+        {"orig_target_sizes", SG_AUX_WIDTH_HEIGHT,
+         "width, height of the model input: boxes stay in input pixels"},
+        {"im_shape", SG_AUX_HEIGHT_WIDTH, "height, width of the model input"},
+        {"image_shape", SG_AUX_HEIGHT_WIDTH, "height, width of the model input: boxes stay in input pixels"},
+    };
+    const struct sg_slot *slot = &model->signature->inputs[index];
+    size_t i;
+
+    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(slot->name, known[i].name) != 0)
+            continue;
+        if (slot->rank < 1 || slot->rank > 2 ||
+            (slot->dims[slot->rank - 1] != 2 && slot->dims[slot->rank - 1] != -1))
+            return sg_error_set(err, SG_E_MODEL,
+                                "input \"%s\": expected Nx2, the graph declares another shape", slot->name);
+        if (model->aux_count == (int)(sizeof(model->aux) / sizeof(model->aux[0])))
+            break;
+        model->aux[model->aux_count++] = (struct sg_model_aux){.index = index, .kind = known[i].kind};
+        sg_model_decide(model, known[i].name, known[i].what, false, "a second input of this name");
+        return 0;
+    }
+    return sg_error_set(
+        err, SG_E_MODEL,
+        "input \"%s\" is neither a picture (4 dimensions, 1 or 3 channels) nor one that can be filled "
+        "(scale_factor, orig_target_sizes, im_shape); export the model without it",
+        slot->name);
+}
+
+/* "[480, 640]" of Ultralytics' imgsz is height, width; one number is both. */
+static bool read_imgsz(const struct sg_signature *signature, int *width, int *height)
+{
+    const char *text = sg_signature_meta(signature, "imgsz");
+    char *end;
+    long a, b;
+
+    if (!text)
+        return false;
+    text += strspn(text, "[( ");
+    a = strtol(text, &end, 10);
+    end += strspn(end, ", ");
+    b = strtol(end, NULL, 10);
+    if (b <= 0)
+        b = a;
+    if (a < 1 || b < 1 || a > DECIDE_MAX_SIDE || b > DECIDE_MAX_SIDE)
+        return false;
+    *height = (int)a;
+    *width = (int)b;
+    return true;
+}
+
+static int decide_layout(struct sg_model *model, const struct sg_slot *slot, struct sg_error *err)
+{
+    struct sg_transform *t = &model->transform;
+    const struct sg_card_input *card = &model->card.input;
+    char shape[96];
+    int64_t channels;
+
+    sg_dims_text(slot->dims, slot->rank, shape, sizeof(shape));
+    if (card->has_layout)
+        t->layout = card->layout;
+    else if (is_channels(slot->dims[1]))
+        t->layout = SG_LAYOUT_NCHW;
+    else if (is_channels(slot->dims[3]))
+        t->layout = SG_LAYOUT_NHWC;
+    else
+        t->layout = slot->dtype == SG_DTYPE_U8 ? SG_LAYOUT_NHWC : SG_LAYOUT_NCHW;
+    channels = t->layout == SG_LAYOUT_NCHW ? slot->dims[1] : slot->dims[3];
+    if (channels != -1 && !is_channels(channels))
+        return sg_error_set(err, SG_E_MODEL,
+                            "input \"%s\" is %s: expected 1 or 3 channels, got %lld; `input: {layout: …}` in "
+                            "the card if the channels lie elsewhere",
+                            slot->name, shape, (long long)channels);
+    if (channels == 1)
+        t->channels = SG_CHANNELS_GRAY;
+    sg_model_decide(model, "layout", t->layout == SG_LAYOUT_NCHW ? "nchw" : "nhwc", false, "%s \"%s\" is %s",
+                    card->has_layout ? "the card; input" : "input", slot->name, shape);
+    return 0;
+}
+
+static int decide_size(struct sg_model *model, const struct sg_slot *slot, struct sg_error *err)
+{
+    struct sg_transform *t = &model->transform;
+    const struct sg_card_input *card = &model->card.input;
+    int64_t height = t->layout == SG_LAYOUT_NCHW ? slot->dims[2] : slot->dims[1];
+    int64_t width = t->layout == SG_LAYOUT_NCHW ? slot->dims[3] : slot->dims[2];
+    char size[32];
+
+    model->dynamic_height = height < 0;
+    model->dynamic_width = width < 0;
+    t->height = height > 0 ? (int)height : 0;
+    t->width = width > 0 ? (int)width : 0;
+    if (t->height && t->width) {
+        snprintf(size, sizeof(size), "%dx%d", t->width, t->height);
+        sg_model_decide(model, "size", size, false, "fixed in the graph");
+        if (card->has_size && (card->size[0] != t->width || card->size[1] != t->height))
+            return sg_error_set(
+                err, SG_E_CONFIG,
+                "the card says `input: {size: [%d, %d]}`, but the graph is fixed at %s; leave "
+                "it out",
+                card->size[0], card->size[1], size);
+        return 0;
+    }
+    if (card->has_size) {
+        t->width = t->width ? t->width : card->size[0];
+        t->height = t->height ? t->height : card->size[1];
+        snprintf(size, sizeof(size), "%dx%d", t->width, t->height);
+        sg_model_decide(model, "size", size, false, "the card; the graph takes any");
+    } else if (read_imgsz(model->signature, &t->width, &t->height)) {
+        snprintf(size, sizeof(size), "%dx%d", t->width, t->height);
+        sg_model_decide(model, "size", size, false, "metadata imgsz; the graph takes any");
+    } else {
+        t->width = t->width                       ? t->width
+                   : t->height && t->height <= 64 ? DECIDE_READER_WIDTH
+                                                  : DECIDE_DEFAULT_SIDE;
+        t->height = t->height ? t->height : DECIDE_DEFAULT_SIDE;
+        snprintf(size, sizeof(size), "%dx%d", t->width, t->height);
+        sg_model_decide(model, "size", size, true, "the graph takes any size");
+    }
+    return 0;
+}
+
+int sg_decide_inputs(struct sg_model *model, struct sg_error *err)
+{
+    const struct sg_signature *signature = model->signature;
+    struct sg_transform *t = &model->transform;
+    const struct sg_slot *slot;
+    int code, i;
+
+    model->image_input = find_image_input(signature);
+    if (model->image_input < 0)
+        return sg_error_set(err, SG_E_MODEL,
+                            "no input is a picture: expected one of 4 dimensions, \"%s\" has %d",
+                            signature->inputs[0].name, signature->inputs[0].rank);
+    slot = &signature->inputs[model->image_input];
+    if (slot->dtype != SG_DTYPE_F32 && slot->dtype != SG_DTYPE_F16 && slot->dtype != SG_DTYPE_U8 &&
+        slot->dtype != SG_DTYPE_I8)
+        return sg_error_set(err, SG_E_MODEL,
+                            "input \"%s\" is %s; pictures can be fed as float32, float16, uint8 or int8",
+                            slot->name, sg_dtype_name(slot->dtype));
+    t->dtype = slot->dtype;
+    sg_model_decide(model, "dtype", sg_dtype_name(slot->dtype), false, "input \"%s\"", slot->name);
+    code = decide_layout(model, slot, err);
+    if (code < 0)
+        return code;
+    code = decide_size(model, slot, err);
+    if (code < 0)
+        return code;
+    if (t->width > DECIDE_MAX_SIDE || t->height > DECIDE_MAX_SIDE)
+        return sg_error_set(err, SG_E_MODEL,
+                            "input \"%s\" would be %dx%d pixels; at most %d a side are supported", slot->name,
+                            t->width, t->height, DECIDE_MAX_SIDE);
+    if (slot->dims[0] > 1)
+        return sg_error_set(err, SG_E_MODEL,
+                            "input \"%s\" has a fixed batch of %lld; export it with batch 1 or a dynamic one",
+                            slot->name, (long long)slot->dims[0]);
+    model->dynamic_batch = slot->dims[0] == -1;
+    for (i = 0; i < 3; i++)
+        t->std[i] = t->dtype == SG_DTYPE_U8 || t->dtype == SG_DTYPE_I8 ? 1.0f : 255.0f;
+    for (i = 0; i < signature->input_count && code == 0; i++)
+        if (i != model->image_input)
+            code = decide_aux(model, i, err);
+    return code;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ * What a model's classes are called. Called once per model by decide.c.
+ */
+#include "conf/files.h"
+#include "pipe/model_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define DECIDE_PATH_MAX 4096
+
+/* Labels as a card writes them: the name of a well-known set, a file beside the card, or a list. *out_what
+ * says which. */
+static int labels_of_card(const struct sg_card *card, const struct sg_texts *given, struct sg_labels *labels,
+                          const char **out_what, struct sg_conf_problems *problems, struct sg_error *err)
+{
+    const char *const *set;
+    const char **items;
+    char path[DECIDE_PATH_MAX];
+    int count, code, i;
+
+    if (given->count == 1 && given->scalar) {
+        const struct sg_text *name = &given->items[0];
+
+        set = sg_head_labels(name->value, &count);
+        *out_what = set ? "the card names a well-known set" : "the card names a file";
+        if (set)
+            return sg_labels_copy(set, count, labels, err);
+        code = sg_conf_beside(card->path, name->value, path, sizeof(path));
+        code = code < 0 ? sg_error_set(err, code, "the path of labels \"%.80s\" is too long", name->value)
+                        : sg_labels_read(path, labels, err);
+        if (code < 0 && err)
+            sg_conf_problems_add(problems, card->path, name->line, name->column, NULL, "%s", err->text);
+        return code;
+    }
+    *out_what = "the card lists them";
+    items = calloc((size_t)given->count, sizeof(*items));
+    if (!items)
+        return sg_error_set(err, SG_E_NOMEM, "no memory for labels");
+    for (i = 0; i < given->count; i++)
+        items[i] = given->items[i].value;
+    code = sg_labels_copy(items, given->count, labels, err);
+    free(items);
+    return code;
+}
+
+int sg_decide_labels(struct sg_model *model, const char *labels_path, struct sg_conf_problems *problems,
+                     struct sg_error *err)
+{
+    const struct sg_texts *given = &model->card.labels;
+    const char *names = sg_signature_meta(model->signature, "names"), *what;
+    char count[32];
+    int code;
+
+    if (labels_path) {
+        sg_model_decide(model, "labels", labels_path, false, "as asked for");
+        return sg_labels_read(labels_path, &model->labels, err);
+    }
+    if (given->count > 0) {
+        code = labels_of_card(&model->card, given, &model->labels, &what, problems, err);
+        snprintf(count, sizeof(count), "%d names", model->labels.count);
+        sg_model_decide(model, "labels", given->scalar ? given->items[0].value : count, false, "%s", what);
+        return code;
+    }
+    if (names && sg_labels_parse(names, &model->labels, err) == 0) {
+        snprintf(count, sizeof(count), "%d names", model->labels.count);
+        sg_model_decide(model, "labels", count, false, "metadata names, written by the exporter");
+    }
+    sg_error_clear(err); /* names that cannot be read are no names */
+    return 0;
+}
+
+static int family_labels(struct sg_model *model, struct sg_error *err)
+{
+    const char *const *set;
+    int count;
+
+    if (model->labels.count == 0 && model->guess.labels[0]) {
+        set = sg_head_labels(model->guess.labels, &count);
+        if (set) {
+            sg_model_decide(model, "labels", model->guess.labels, true,
+                            "the family's usual set for %d classes", model->guess.class_count);
+            return sg_labels_copy(set, count, &model->labels, err);
+        }
+    }
+    if (model->labels.count == 0)
+        sg_model_decide(
+            model, "labels", "none", true,
+            "neither card nor metadata names classes; replies carry class_id alone (--labels FILE)");
+    return 0;
+}
+
+/* Graphs that count classes from 1 come with labels files whose first line stands for the background ("???"):
+ * then a line number is a class id as the graph has it, and the head's 0-based ids are moved back. */
+static void decide_class_base(struct sg_model *model)
+{
+    static const char *const backgrounds[] = {"???", "background", "__background__", "bg"};
+    const char *first = sg_model_label(model, 0);
+    char value[48];
+    size_t i;
+
+    for (i = 0; first && model->guess.class_offset > 0 && i < sizeof(backgrounds) / sizeof(backgrounds[0]);
+         i++) {
+        if (strcasecmp(first, backgrounds[i]) != 0)
+            continue;
+        model->class_base = model->guess.class_offset;
+        snprintf(value, sizeof(value), "from %d", model->class_base);
+        sg_model_decide(model, "class_offset", value, false,
+                        "the labels begin with \"%s\": ids stay as the graph counts them", first);
+    }
+}
+
+/* The output that an entry of `outputs:` is about; a problem when there is none. */
+static int check_output(const struct sg_model *model, const struct sg_card_output *output,
+                        struct sg_conf_problems *problems, struct sg_error *err)
+{
+    const struct sg_signature *signature = model->signature;
+    const char *names[SG_SIGNATURE_MAX_IO], *suggestion;
+    int i;
+
+    for (i = 0; i < signature->output_count; i++) {
+        const struct sg_slot *slot = &signature->outputs[i];
+
+        names[i] = slot->name;
+        if (strcmp(slot->name, output->name.value) != 0)
+            continue;
+        if (!output->value || slot->rank < 1 || slot->dims[slot->rank - 1] == 1 ||
+            slot->dims[slot->rank - 1] == -1)
+            return 0;
+        sg_error_set(err, SG_E_CONFIG, "output \"%.80s\" has %lld numbers; `value: true` is for one",
+                     slot->name, (long long)slot->dims[slot->rank - 1]);
+        return sg_conf_problems_add(problems, model->card.path, output->name.line, output->name.column, NULL,
+                                    "%s", err->text);
+    }
+    suggestion = sg_suggest(output->name.value, names, signature->output_count);
+    sg_error_set(err, SG_E_CONFIG, "the graph has no output \"%.80s\"", output->name.value);
+    return sg_conf_problems_add(problems, model->card.path, output->name.line, output->name.column,
+                                suggestion, "%s", err->text);
+}
+
+/* `outputs:` of the card: they must be there, and may carry labels of their own. */
+static int name_outputs(struct sg_model *model, struct sg_conf_problems *problems, struct sg_error *err)
+{
+    const struct sg_card_outputs *outputs = &model->card.outputs;
+    const char *what;
+    int code = 0, one, i;
+
+    if (outputs->count == 0)
+        return 0;
+    model->output_labels = calloc((size_t)outputs->count, sizeof(*model->output_labels));
+    if (!model->output_labels)
+        return sg_error_set(err, SG_E_NOMEM, "no memory for labels");
+    for (i = 0; i < outputs->count; i++) {
+        const struct sg_card_output *output = &outputs->items[i];
+
+        one = check_output(model, output, problems, err);
+        if (one == 0 && output->labels.count > 0)
+            one =
+                labels_of_card(&model->card, &output->labels, &model->output_labels[i], &what, problems, err);
+        code = code < 0 ? code : one;
+    }
+    return code;
+}
+
+int sg_decide_names(struct sg_model *model, struct sg_conf_problems *problems, struct sg_error *err)
+{
+    int code = family_labels(model, err);
+
+    if (code == 0)
+        decide_class_base(model);
+    return code == 0 ? name_outputs(model, problems, err) : code;
+}

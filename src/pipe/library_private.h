@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of a library share: finding (library_scan.c), opening (library.c). Private to those files.
+ */
+#ifndef SG_PIPE_LIBRARY_PRIVATE_H
+#define SG_PIPE_LIBRARY_PRIVATE_H
+
+#include "pipe/library.h"
+
+#include <stdatomic.h>
+
+struct sg_library {
+    atomic_int held;
+    struct sg_engine *engine;
+    struct sg_library_options options;
+    struct sg_library_model models[SG_LIBRARY_MAX_MODELS];
+    int model_count;
+    struct sg_recipe recipes[SG_LIBRARY_MAX_PIPELINES];
+    int recipe_count;
+    struct sg_pipeline *pipelines[SG_LIBRARY_MAX_PIPELINES];
+    struct sg_served served[SG_LIBRARY_MAX_PIPELINES];
+    int pipeline_count;
+    int default_index;
+    atomic_int next_model; /* of the loader threads */
+};
+
+/* Lists the models of folders. problems may be NULL. */
+int sg_library_scan_models(struct sg_library *library, const struct sg_texts *folders, const char *settings,
+                           struct sg_conf_problems *problems, struct sg_error *err);
+/* Loads the recipes that the options name; all that is wrong goes to problems. */
+int sg_library_scan_recipes(struct sg_library *library, struct sg_conf_problems *problems,
+                            struct sg_error *err);
+
+#endif
