@@ -38,9 +38,10 @@ static bool tell(const struct sg_tensor *outputs, int count, struct state *state
         return false;
     logits = &outputs[state->logits];
     boxes = &outputs[state->boxes];
-    if (logits->rank != 3 || boxes->rank != 3 || boxes->dims[2] != 4 || logits->dims[0] != boxes->dims[0] ||
-        logits->dims[1] != boxes->dims[1] || logits->dims[1] > MAX_QUERIES || logits->dims[2] < 1 ||
-        logits->dims[2] > SG_HEAD_MAX_CLASSES || !sg_tensor_readable(logits) || !sg_tensor_readable(boxes))
+    if (logits->rank != 3 || boxes->rank != 3 || boxes->dims[2] != 4 || logits->dims[0] < 1 ||
+        logits->dims[0] != boxes->dims[0] || logits->dims[1] != boxes->dims[1] ||
+        logits->dims[1] > MAX_QUERIES || logits->dims[2] < 1 || logits->dims[2] > SG_HEAD_MAX_CLASSES ||
+        !sg_tensor_readable(logits) || !sg_tensor_readable(boxes))
         return false;
     state->classes = (int)logits->dims[2];
     return true;

@@ -38,7 +38,8 @@ static bool table_shape(const struct sg_tensor *output, int64_t *out_rows, int *
 
     if ((columns != 6 && columns != 7) || !sg_tensor_readable(output))
         return false;
-    if (output->rank == 4 && (output->dims[0] != 1 || output->dims[1] != 1))
+    if ((output->rank == 3 && output->dims[0] < 1) ||
+        (output->rank == 4 && (output->dims[0] != 1 || output->dims[1] != 1)))
         return false;
     *out_rows = output->dims[output->rank - 2];
     *out_columns = (int)columns;

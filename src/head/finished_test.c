@@ -246,12 +246,31 @@ static void raw_sets(void **state)
     test_fini(&graph);
 }
 
+/* A batch axis of 0 leaves rows without memory behind them (head_fuzz found it). */
+static void empty_batches(void **state)
+{
+    void *nothing = malloc(1);
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 64, 64);
+    test_output(&graph, "output0", SG_DTYPE_F32, nothing, 3, 0, 300, 6);
+    assert_int_equal(test_create(&graph), SG_E_MODEL);
+    test_fini(&graph);
+    test_init(&graph, 64, 64);
+    test_output(&graph, "logits", SG_DTYPE_F32, nothing, 3, 0, 300, 80);
+    test_output(&graph, "pred_boxes", SG_DTYPE_F32, nothing, 3, 0, 300, 4);
+    assert_int_equal(test_create(&graph), SG_E_MODEL);
+    test_fini(&graph);
+    free(nothing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(six_columns),       cmocka_unit_test(seven_columns), cmocka_unit_test(plugin_tables),
         cmocka_unit_test(tensorflow_tables), cmocka_unit_test(paddle_tables), cmocka_unit_test(finished_sets),
-        cmocka_unit_test(raw_sets),
+        cmocka_unit_test(raw_sets),          cmocka_unit_test(empty_batches),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,18 @@ static void obey(const struct sg_head_ops *ops, const struct sg_signature *signa
                    "assumed; set channels, mean, std and fit in the card");
 }
 
+/* A probe of no pictures has shapes to believe in and no memory behind them; nothing may be read off it.
+ * Tables of rank 1 and 2 may be empty: nothing was found. */
+static int refuse_empty_batch(const struct sg_tensor *outputs, int count, struct sg_error *err)
+{
+    int i;
+
+    for (i = 0; i < count; i++)
+        if (outputs[i].rank >= 3 && outputs[i].dims[0] < 1)
+            return sg_shape_error(err, &outputs[i], "at least one picture in the probe's batch");
+    return SG_OK;
+}
+
 int sg_head_create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
                    const struct sg_head_spec *spec, struct sg_head **out_head, struct sg_head_guess *guess,
                    struct sg_error *err)
@@ -123,6 +135,9 @@ int sg_head_create(const struct sg_signature *signature, const struct sg_tensor 
     int code;
 
     *out_head = NULL;
+    code = refuse_empty_batch(outputs, count, err);
+    if (code < 0)
+        return code;
     if (spec->kind[0]) {
         ops = sg_head_find(spec->kind);
         if (!ops)
