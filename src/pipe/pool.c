@@ -30,6 +30,7 @@ struct sg_pool {
     pthread_cond_t work;   /* a job or the end has come */
     pthread_cond_t opened; /* a worker has opened */
     struct sg_flow *first_flow, *last_flow;
+    int waiting; /* jobs in all flows */
     int open_count;
     bool stopping;
 };
@@ -57,6 +58,8 @@ static struct sg_job *ring_take(struct sg_pool *pool)
         pool->last_flow = NULL;
     node = flow->first;
     flow->first = node->next;
+    flow->count--;
+    pool->waiting--;
     if (flow->first)
         ring_add(pool, flow);
     else
@@ -77,35 +80,96 @@ void sg_pool_submit(struct sg_pool *pool, struct sg_flow *flow, struct sg_job *j
         ring_add(pool, flow);
     }
     flow->last = &job->mail;
+    flow->count++;
+    pool->waiting++;
     pthread_mutex_unlock(&pool->lock);
     pthread_cond_signal(&pool->work);
 }
 
+/* Lock held; the flow is in the ring. */
+static void ring_remove(struct sg_pool *pool, struct sg_flow *flow)
+{
+    struct sg_flow *before = NULL, *at;
+
+    for (at = pool->first_flow; at != flow; at = at->next)
+        before = at;
+    if (before)
+        before->next = flow->next;
+    else
+        pool->first_flow = flow->next;
+    if (pool->last_flow == flow)
+        pool->last_flow = before;
+    flow->next = NULL;
+}
+
 struct sg_mail_node *sg_pool_withdraw(struct sg_pool *pool, struct sg_flow *flow)
 {
-    struct sg_mail_node *chain, *node;
-    struct sg_flow *before = NULL, *at;
-    int count = 0;
+    struct sg_mail_node *chain;
+    int count;
 
     pthread_mutex_lock(&pool->lock);
     chain = flow->first;
-    if (chain) {
-        for (at = pool->first_flow; at != flow; at = at->next)
-            before = at;
-        if (before)
-            before->next = flow->next;
-        else
-            pool->first_flow = flow->next;
-        if (pool->last_flow == flow)
-            pool->last_flow = before;
-    }
-    flow->first = flow->last = NULL;
-    flow->next = NULL;
+    count = flow->count;
+    if (chain)
+        ring_remove(pool, flow);
+    pool->waiting -= count;
+    *flow = (struct sg_flow){0};
     pthread_mutex_unlock(&pool->lock);
-    for (node = chain; node; node = node->next)
-        count++;
     atomic_fetch_sub_explicit(&pool->in_flight, count, memory_order_relaxed);
     return chain;
+}
+
+bool sg_pool_withdraw_job(struct sg_pool *pool, struct sg_flow *flow, struct sg_job *job)
+{
+    struct sg_mail_node *before = NULL, *at;
+
+    pthread_mutex_lock(&pool->lock);
+    for (at = flow->first; at && at != &job->mail; at = at->next)
+        before = at;
+    if (at) {
+        if (before)
+            before->next = at->next;
+        else
+            flow->first = at->next;
+        if (flow->last == at)
+            flow->last = before;
+        flow->count--;
+        pool->waiting--;
+        if (!flow->first)
+            ring_remove(pool, flow);
+        at->next = NULL;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (at)
+        atomic_fetch_sub_explicit(&pool->in_flight, 1, memory_order_relaxed);
+    return at != NULL;
+}
+
+int sg_pool_waiting(struct sg_pool *pool, const struct sg_flow *flow)
+{
+    int count;
+
+    pthread_mutex_lock(&pool->lock);
+    count = flow->count;
+    pthread_mutex_unlock(&pool->lock);
+    return count;
+}
+
+int sg_pool_ahead(struct sg_pool *pool, const struct sg_flow *flow)
+{
+    const struct sg_flow *at;
+    int ahead, turn;
+
+    pthread_mutex_lock(&pool->lock);
+    /* In flight and not in a flow = running. */
+    ahead = sg_pool_in_flight(pool) - pool->waiting;
+    if (ahead < 0)
+        ahead = 0; /* a job is counted in flight before it waits */
+    turn = flow->count + 1;
+    for (at = pool->first_flow; at; at = at->next)
+        ahead += at->count < turn ? at->count : turn;
+    pthread_mutex_unlock(&pool->lock);
+    return ahead;
 }
 
 static void encode(struct sg_job *job)

@@ -15,6 +15,7 @@ struct sg_pool;
 struct sg_flow {
     struct sg_mail_node *first, *last;
     struct sg_flow *next; /* in the pool's ring of flows that have jobs */
+    int count;
 };
 
 /* Starts workers ("sight-w0", …), each opens its own state, all at the same time; returns when all have.
@@ -29,6 +30,12 @@ void sg_pool_submit(struct sg_pool *pool, struct sg_flow *flow, struct sg_job *j
 /* Takes back the jobs of the flow that no worker has begun, as a chain in order; afterwards the pool does not
  * know the flow and its memory may go. */
 struct sg_mail_node *sg_pool_withdraw(struct sg_pool *pool, struct sg_flow *flow);
+/* Takes back that one job of the flow; false when a worker has begun it. */
+bool sg_pool_withdraw_job(struct sg_pool *pool, struct sg_flow *flow, struct sg_job *job);
+/* Jobs of the flow that no worker has begun. */
+int sg_pool_waiting(struct sg_pool *pool, const struct sg_flow *flow);
+/* Jobs running, and those that start before a job submitted to the flow now would: flows take turns. */
+int sg_pool_ahead(struct sg_pool *pool, const struct sg_flow *flow);
 /* Workers end after the job they are at, queued jobs come back unrun through `done` with SG_E_SHUTDOWN; waits
  * for the threads, each closes its state. */
 void sg_pool_stop(struct sg_pool *pool);

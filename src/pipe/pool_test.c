@@ -164,6 +164,52 @@ static void withdraws_what_was_not_begun(void **state)
     sg_job_store_fini(&store);
 }
 
+static void withdraws_single_jobs_and_counts(void **state)
+{
+    struct log log = {.gate = PTHREAD_MUTEX_INITIALIZER};
+    struct sg_job_ops ops = {.ctx = &log, .open = work_open, .run = work_run, .close = work_close};
+    struct sg_flow greedy = {0}, modest = {0}, fresh = {0};
+    struct sg_job *jobs[6], *alone, *first;
+    struct sg_job_store store;
+    struct sg_mailbox done;
+    struct sg_pool *pool;
+    int i;
+
+    (void)state;
+    sg_job_store_init(&store);
+    sg_mailbox_init(&done, NULL, NULL);
+    assert_int_equal(sg_pool_create(1, &ops, &done, &pool, NULL), 0);
+    pthread_mutex_lock(&log.gate);
+    sg_pool_submit(pool, &greedy, first = make_job(&store, '0'));
+    while (log.begun == 0)
+        usleep(200);
+    for (i = 0; i < 6; i++)
+        sg_pool_submit(pool, &greedy, jobs[i] = make_job(&store, (char)('a' + i)));
+    sg_pool_submit(pool, &modest, alone = make_job(&store, 'A'));
+    assert_int_equal(sg_pool_waiting(pool, &greedy), 6);
+    /* One runs; a newcomer's first turn comes after one of each flow; the greedy one's after all. */
+    assert_int_equal(sg_pool_ahead(pool, &fresh), 3);
+    assert_int_equal(sg_pool_ahead(pool, &modest), 4);
+    assert_int_equal(sg_pool_ahead(pool, &greedy), 8);
+    assert_false(sg_pool_withdraw_job(pool, &greedy, first)); /* begun */
+    assert_false(sg_pool_withdraw_job(pool, &greedy, alone)); /* not of this flow */
+    for (i = 0; i < 6; i += 5)                                /* the first, the last */
+        assert_true(sg_pool_withdraw_job(pool, &greedy, jobs[i]));
+    assert_true(sg_pool_withdraw_job(pool, &greedy, jobs[2])); /* in the middle */
+    assert_true(sg_pool_withdraw_job(pool, &modest, alone));   /* the flow leaves the ring */
+    assert_int_equal(sg_pool_in_flight(pool), 4);
+    assert_int_equal(sg_pool_waiting(pool, &greedy), 3);
+    sg_pool_submit(pool, &modest, alone);
+    pthread_mutex_unlock(&log.gate);
+    collect(&done, &store, 5, "ok");
+    assert_string_equal(log.order, "0bAde");
+    sg_pool_destroy(&pool);
+    for (i = 0; i < 6; i++)
+        if (i == 0 || i == 2 || i == 5)
+            sg_job_store_give(&store, &jobs[i]);
+    sg_job_store_fini(&store);
+}
+
 static void expired_and_cancelled_jobs_are_not_run(void **state)
 {
     struct log log = {.gate = PTHREAD_MUTEX_INITIALIZER};
@@ -261,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flows_take_turns),
         cmocka_unit_test(withdraws_what_was_not_begun),
+        cmocka_unit_test(withdraws_single_jobs_and_counts),
         cmocka_unit_test(expired_and_cancelled_jobs_are_not_run),
         cmocka_unit_test(a_worker_that_cannot_open_fails_the_start),
         cmocka_unit_test(jobs_are_recycled_clean_and_bounded),

@@ -65,17 +65,58 @@ int sg_intake_admit(struct sg_intake *intake, struct sg_job *job, struct sg_gate
     return code;
 }
 
+int sg_intake_pipeline(struct sg_intake *intake, struct sg_job *job, const char *pipeline)
+{
+    if (!intake->ops->pipeline_get)
+        return 0;
+    job->pipeline = intake->ops->pipeline_get(intake->ops->ctx, pipeline, &job->error);
+    if (job->pipeline)
+        return 0;
+    return job->error.code < 0 ? (int)job->error.code
+                               : sg_error_set(&job->error, SG_E_NOT_FOUND, "there is no pipeline to run");
+}
+
+int sg_intake_deadline(struct sg_intake *intake, const struct sg_flow *flow, struct sg_job *job,
+                       int64_t *out_retry_ms)
+{
+    int64_t now = sg_clock_us(), left = job->deadline_us - now;
+    struct sg_pace_outlook outlook;
+
+    *out_retry_ms = 0;
+    if (job->deadline_us == 0)
+        return 0;
+    if (left <= 0)
+        return sg_job_expired(job, now);
+    outlook = sg_pace_outlook(&intake->pace, job->pipeline, sg_pool_ahead(intake->pool, flow),
+                              sg_pool_workers(intake->pool), now);
+    if (outlook.service_us == 0 || outlook.wait_us + outlook.service_us <= left)
+        return 0;
+    if (outlook.service_us <= left)
+        *out_retry_ms = (outlook.wait_us + outlook.service_us - left) / 1000 + 1;
+    return sg_error_set(&job->error, SG_E_DEADLINE,
+                        "%lld ms are left; at present 95 of 100 such requests take up to %lld ms, after %lld "
+                        "ms of waiting: allow more time or send fewer at once",
+                        (long long)left / 1000, (long long)outlook.service_us / 1000,
+                        (long long)outlook.wait_us / 1000);
+}
+
+int64_t sg_intake_retry_ms(const struct sg_intake *intake)
+{
+    /* When half of what is there has gone. */
+    double ms = intake->pace.mean_us * (double)intake->gate.jobs / 2000.0 /
+                (double)(intake->pool ? sg_pool_workers(intake->pool) : 1);
+
+    return ms < 1.0 ? 1 : (int64_t)(ms < 60000.0 ? ms : 60000.0);
+}
+
 int sg_intake_submit(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job, const char *pipeline)
 {
+    int code = job->pipeline ? 0 : sg_intake_pipeline(intake, job, pipeline);
+
     job->id = ++intake->job_serial;
     job->queued_us = sg_clock_us();
-    if (intake->ops->pipeline_get) {
-        job->pipeline = intake->ops->pipeline_get(intake->ops->ctx, pipeline, &job->error);
-        if (!job->pipeline)
-            return job->error.code < 0
-                       ? (int)job->error.code
-                       : sg_error_set(&job->error, SG_E_NOT_FOUND, "there is no pipeline to run");
-    }
+    if (code < 0)
+        return code;
     job->in_pool = true;
     intake->outstanding++;
     sg_counter_add(&intake->counters.requests, 1);
@@ -99,9 +140,25 @@ struct sg_mail_node *sg_intake_withdraw(struct sg_intake *intake, struct sg_flow
     return intake->pool ? came_back(intake, sg_pool_withdraw(intake->pool, flow)) : NULL;
 }
 
+bool sg_intake_withdraw_job(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job)
+{
+    if (!job->in_pool || !sg_pool_withdraw_job(intake->pool, flow, job))
+        return false;
+    came_back(intake, &job->mail);
+    return true;
+}
+
 struct sg_mail_node *sg_intake_collect(struct sg_intake *intake)
 {
-    return came_back(intake, sg_mailbox_take_all(&intake->done));
+    struct sg_mail_node *chain = came_back(intake, sg_mailbox_take_all(&intake->done)), *node;
+
+    for (node = chain; node; node = node->next) {
+        const struct sg_job *job = sg_container_of(node, struct sg_job, mail);
+
+        if (job->error.code == SG_OK && job->started_us > 0)
+            sg_pace_add(&intake->pace, job->pipeline, job->done_us - job->started_us, job->done_us);
+    }
+    return chain;
 }
 
 void sg_intake_drop(struct sg_intake *intake, struct sg_job **take_job)

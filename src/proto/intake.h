@@ -7,6 +7,7 @@
 
 #include "pipe/gate.h"
 #include "pipe/job.h"
+#include "pipe/pace.h"
 #include "pipe/pool.h"
 
 /* Written by the loop thread, readable by any (relaxed). */
@@ -25,6 +26,7 @@ struct sg_intake {
     struct sg_job_store store;
     struct sg_mailbox done;
     struct sg_pool *pool; /* NULL until the workers have started */
+    struct sg_pace pace;
     uint64_t job_serial;
     int outstanding; /* jobs handed to the pool and not yet back */
     struct sg_counters counters;
@@ -47,12 +49,24 @@ int sg_intake_charge(struct sg_intake *intake, struct sg_job *job, size_t capaci
 void sg_intake_charged(struct sg_job *job, const struct sg_gate_waiter *waiter);
 /* A place for the complete job. 0; SG_E_BUSY as above, where `granted` must set job->admitted. */
 int sg_intake_admit(struct sg_intake *intake, struct sg_job *job, struct sg_gate_waiter *waiter);
-/* Gives an admitted job its id and pipeline and hands it to the workers. On failure (no such pipeline) the
- * job stays the caller's and job->error says why. */
+/* Gives the job its pipeline (NULL = the default one), for protocols that want to know before the picture
+ * comes. On failure job->error says why. */
+int sg_intake_pipeline(struct sg_intake *intake, struct sg_job *job, const char *pipeline);
+/* Whether the job, given its pipeline, can make its deadline by the live p95 if it is submitted now. 0, or
+ * SG_E_DEADLINE with job->error set and *out_retry_ms: after how long the queue should be short enough, 0 = it
+ * takes longer than that even alone. */
+int sg_intake_deadline(struct sg_intake *intake, const struct sg_flow *flow, struct sg_job *job,
+                       int64_t *out_retry_ms);
+/* When a request refused with SG_E_BUSY may come again, in ms, above 0. */
+int64_t sg_intake_retry_ms(const struct sg_intake *intake);
+/* Gives an admitted job its id, and its pipeline unless it has one, and hands it to the workers. On failure
+ * (no such pipeline) the job stays the caller's and job->error says why. */
 int sg_intake_submit(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job,
                      const char *pipeline);
 /* Takes back what waits in the flow, in order, linked by mail.next. */
 struct sg_mail_node *sg_intake_withdraw(struct sg_intake *intake, struct sg_flow *flow);
+/* Takes that job back; false when a worker has begun it. */
+bool sg_intake_withdraw_job(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job);
 /* Done jobs, oldest first, linked by mail.next. */
 struct sg_mail_node *sg_intake_collect(struct sg_intake *intake);
 /* Gives back all that the job holds, and the job. */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ * Decaying quantiles. A sample older than SG_PACE_FRESH_US says nothing, so that a server which refuses
+ * everything for a slow moment lets a request through again and learns.
+ */
+#include "pipe/pace.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#define PACE_LEAST_US     16.0
+#define PACE_PER_OCTAVE   8.0
+#define PACE_WEIGHT_MOST  1e18f
+#define PACE_MEAN_SHARE   0.05 /* of the mean, taken by a new sample */
+#define PACE_SERVICE_RANK 0.95
+
+static int bucket_of(int64_t value_us)
+{
+    double octaves = value_us > 0 ? log2((double)value_us / PACE_LEAST_US) : 0.0;
+    int bucket = (int)floor(octaves * PACE_PER_OCTAVE);
+
+    if (bucket < 0)
+        return 0;
+    return bucket < SG_PACE_BUCKETS ? bucket : SG_PACE_BUCKETS - 1;
+}
+
+/* Weights grow for ever; before they leave the range of floats all are brought down. */
+static void scale_down(struct sg_pace_quantile *quantile)
+{
+    float scale = 1.0f / quantile->weight;
+    int i;
+
+    quantile->total = 0.0f;
+    for (i = 0; i < SG_PACE_BUCKETS; i++) {
+        quantile->counts[i] *= scale;
+        quantile->total += quantile->counts[i];
+    }
+    quantile->weight = 1.0f;
+}
+
+void sg_pace_quantile_add(struct sg_pace_quantile *quantile, int64_t value_us, int64_t now_us)
+{
+    if (quantile->weight <= 0.0f)
+        quantile->weight = 1.0f;
+    if (quantile->weight > PACE_WEIGHT_MOST)
+        scale_down(quantile);
+    quantile->counts[bucket_of(value_us)] += quantile->weight;
+    quantile->total += quantile->weight;
+    quantile->weight *= (float)exp2(1.0 / SG_PACE_HALF_LIFE);
+    quantile->last_us = now_us;
+}
+
+int64_t sg_pace_quantile_at(const struct sg_pace_quantile *quantile, double share)
+{
+    double left = share * (double)quantile->total;
+    int i;
+
+    if (quantile->total <= 0.0f)
+        return 0;
+    for (i = 0; i < SG_PACE_BUCKETS - 1; i++) {
+        left -= (double)quantile->counts[i];
+        if (left <= 0.0)
+            break;
+    }
+    return (int64_t)(PACE_LEAST_US * exp2((i + 1) / PACE_PER_OCTAVE));
+}
+
+static struct sg_pace_quantile *row_of(struct sg_pace *pace, const void *pipeline)
+{
+    int i, oldest = 0;
+
+    for (i = 0; i < pace->row_count; i++) {
+        if (pace->rows[i].pipeline == pipeline)
+            return &pace->rows[i].service;
+        if (pace->rows[i].service.last_us < pace->rows[oldest].service.last_us)
+            oldest = i;
+    }
+    if (pace->row_count < SG_PACE_PIPELINES)
+        oldest = pace->row_count++;
+    memset(&pace->rows[oldest], 0, sizeof(pace->rows[oldest]));
+    pace->rows[oldest].pipeline = pipeline;
+    return &pace->rows[oldest].service;
+}
+
+void sg_pace_add(struct sg_pace *pace, const void *pipeline, int64_t service_us, int64_t now_us)
+{
+    if (service_us < 0)
+        service_us = 0;
+    sg_pace_quantile_add(row_of(pace, pipeline), service_us, now_us);
+    if (pace->mean_us <= 0.0)
+        pace->mean_us = (double)service_us;
+    else
+        pace->mean_us += PACE_MEAN_SHARE * ((double)service_us - pace->mean_us);
+}
+
+struct sg_pace_outlook sg_pace_outlook(const struct sg_pace *pace, const void *pipeline, int ahead,
+                                       int workers, int64_t now_us)
+{
+    struct sg_pace_outlook outlook = {0};
+    int i;
+
+    /* Whoever runs is half done on average; a free worker means no wait at all. */
+    if (ahead >= workers && workers > 0)
+        outlook.wait_us = (int64_t)(pace->mean_us * ((double)(ahead - workers) + 0.5) / (double)workers);
+    for (i = 0; i < pace->row_count; i++)
+        if (pace->rows[i].pipeline == pipeline && now_us - pace->rows[i].service.last_us <= SG_PACE_FRESH_US)
+            outlook.service_us = sg_pace_quantile_at(&pace->rows[i].service, PACE_SERVICE_RANK);
+    return outlook;
+}

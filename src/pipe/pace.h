@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * How long work takes at present: a mean over all jobs and a p95 per pipeline, both of which forget. Answers
+ * whether a request can make its deadline, and when a refused one may come again. One owner (the loop
+ * thread); no clock of its own.
+ */
+#ifndef SG_PIPE_PACE_H
+#define SG_PIPE_PACE_H
+
+#include <stdint.h>
+
+#define SG_PACE_PIPELINES 16
+#define SG_PACE_BUCKETS   176                /* of a ratio of 2^(1/8), from 16 us to 67 s */
+#define SG_PACE_HALF_LIFE 64                 /* samples after which one counts half */
+#define SG_PACE_FRESH_US  ((int64_t)1000000) /* without a sample for so long, nothing is known */
+
+/* A histogram whose old samples fade. */
+struct sg_pace_quantile {
+    float counts[SG_PACE_BUCKETS];
+    float total, weight; /* weight of the next sample; grows instead of all counts shrinking */
+    int64_t last_us;
+};
+
+struct sg_pace {
+    struct {
+        const void *pipeline;
+        struct sg_pace_quantile service;
+    } rows[SG_PACE_PIPELINES];
+    int row_count;
+    double mean_us; /* of all pipelines; 0 = nothing known */
+};
+
+/* What a request would meet if it were admitted now. */
+struct sg_pace_outlook {
+    int64_t wait_us;    /* until a worker takes it */
+    int64_t service_us; /* p95 of its pipeline, reading of the queue to reply written; 0 = not known */
+};
+
+void sg_pace_quantile_add(struct sg_pace_quantile *quantile, int64_t value_us, int64_t now_us);
+/* The upper edge of the bucket that holds the share (0..1); 0 without samples. */
+int64_t sg_pace_quantile_at(const struct sg_pace_quantile *quantile, double share);
+
+/* A zeroed struct is ready. pipeline tells pipelines apart and is never looked into. */
+void sg_pace_add(struct sg_pace *pace, const void *pipeline, int64_t service_us, int64_t now_us);
+/* ahead: jobs that start before it or run already. */
+struct sg_pace_outlook sg_pace_outlook(const struct sg_pace *pace, const void *pipeline, int ahead,
+                                       int workers, int64_t now_us);
+
+#endif
