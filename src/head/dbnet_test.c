@@ -80,6 +80,27 @@ static void follows_a_slanted_line(void **state)
     test_fini(&graph);
 }
 
+/* A line that sags: four rows high in a rectangle of twelve, of whose pixels it covers less than half. */
+static void scores_a_bent_line_by_itself(void **state)
+{
+    struct test_graph graph;
+    int i;
+
+    (void)state;
+    build(&graph);
+    for (i = 0; i < 5; i++) {
+        fill(4 + 6 * i, 10 + 2 * i, 10 + 6 * i, 14 + 2 * i, 0.9f);
+        fill(58 - 6 * i, 10 + 2 * i, 64 - 6 * i, 14 + 2 * i, 0.9f);
+    }
+    assert_int_equal(test_create(&graph), SG_OK);
+    graph.options.threshold = 0.6f;
+    graph.options.iou = 0.0f;
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    assert_true(fabsf(graph.found.items[0].score - 0.9f) < 1e-5f);
+    test_fini(&graph);
+}
+
 static void survives_odd_values_and_shapes(void **state)
 {
     struct test_graph graph;
@@ -118,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grows_an_upright_line),
         cmocka_unit_test(follows_a_slanted_line),
+        cmocka_unit_test(scores_a_bent_line_by_itself),
         cmocka_unit_test(survives_odd_values_and_shapes),
     };
 

@@ -72,6 +72,7 @@ bool sg_regions_next(struct sg_regions *regions, struct sg_region *out_region)
 
         y = pixel / regions->width;
         out_region->pixels++;
+        out_region->sum += isfinite(regions->map[pixel]) ? regions->map[pixel] : 0.0f;
         out_region->bottom = y > out_region->bottom ? y : out_region->bottom;
         regions->left[y] = x < regions->left[y] ? x : regions->left[y];
         regions->right[y] = x > regions->right[y] ? x : regions->right[y];

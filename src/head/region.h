@@ -28,6 +28,7 @@ struct sg_region {
     int top, bottom;
     const int32_t *left, *right;
     int64_t pixels;
+    double sum; /* of the map over those pixels; those that are not finite count as 0 */
 };
 
 /* A rectangle at any angle: `width` along the unit vector (ux, uy), `height` along (-uy, ux). */
