@@ -102,7 +102,7 @@ static int image_for(struct run *run, const struct classify_stage *stage, const 
         picture_place(run, stage->model, box, &transform, &placement);
         scale = fmaxf(scale, fmaxf(placement.scale_x, placement.scale_y));
     }
-    return picture_detail(run, &cover, scale, out_image);
+    return picture_detail(run, &cover, scale * PICTURE_MARGIN, out_image);
 }
 
 /* The crop turned around its centre until the eyes are level, then fitted like any crop. */

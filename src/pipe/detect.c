@@ -141,7 +141,7 @@ int detect_run(struct run *run, const struct detect_stage *stage, const struct s
         return code;
     if (stage->model->native_size)
         picture_place(run, stage->model, region, &transform, &placement);
-    code = picture_detail(run, region, fmaxf(placement.scale_x, placement.scale_y), &image);
+    code = picture_detail(run, region, fmaxf(placement.scale_x, placement.scale_y) * PICTURE_MARGIN, &image);
     if (code == 0)
         code = run_check(run);
     if (code < 0)

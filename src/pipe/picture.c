@@ -116,7 +116,8 @@ int picture_decode(struct run *run, const struct sg_box *region, int width, int 
 
     if (run->picture)
         return 0;
-    code = decode(run, region, width, height, &run->ws->image);
+    code = decode(run, region, (int)((float)width * PICTURE_MARGIN), (int)((float)height * PICTURE_MARGIN),
+                  &run->ws->image);
     if (code == 0)
         run->picture = &run->ws->image;
     return code;

@@ -96,6 +96,12 @@ int run_check(struct run *run);
 /* Whether this frame is alone and may use all cores. */
 bool run_alone(const struct run *run);
 
+/* A reduced decode keeps this many stored pixels per pixel of the model's input, on each axis. Models were
+ * trained on, and references are made with, plain bilinear sampling, which takes 2 x 2 pixels however large
+ * the step; a picture reduced to just the input's size is smoother than that, and boxes drift
+ * (docs/DECISIONS.md has the figures). */
+#define PICTURE_MARGIN 2.0f
+
 /* picture.c: header, size and limits; then the first decode, at least as large as a model needs `region` to
  * be. */
 int picture_open(struct run *run);
