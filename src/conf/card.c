@@ -111,6 +111,15 @@ static const struct sg_option input_rows[] = {
      .maximum = 255,
      .absent = "the family's",
      .help = "pixel value beside the picture"},
+    {.key = "margin",
+     .type = SG_OPTION_FLOAT,
+     INPUT(margin),
+     INPUT_SET(has_margin),
+     .minimum = 1,
+     .maximum = 16,
+     .absent = "2",
+     .help = "pixels per input pixel, on each axis, that a reduced decode keeps; more is closer to decode: "
+             "exact"},
 };
 static const struct sg_option_table input_table = {
     "input", "How pixels become the model's tensor: value = (pixel * scale - mean) / std.", ROWS(input_rows),

@@ -42,6 +42,8 @@ struct sg_card_input {
     bool has_scale;
     float pad[3]; /* pixel value 0..255 */
     bool has_pad;
+    float margin; /* pixels per input pixel, on each axis, that a reduced decode keeps */
+    bool has_margin;
 };
 
 /* One output of a graph that answers several things. */

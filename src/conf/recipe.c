@@ -102,6 +102,34 @@ static const struct sg_option_table threshold_table = {"thresholds",
                                                        .name_offset =
                                                            offsetof(struct sg_recipe_threshold, label)};
 
+#define LOOK(member_name) .offset = offsetof(struct sg_recipe_second_look, member_name)
+static const struct sg_option look_rows[] = {
+    {.key = "below",
+     .type = SG_OPTION_FLOAT,
+     LOOK(below),
+     .flags = SG_OPTION_REQUIRED,
+     .minimum = 0,
+     .maximum = 1,
+     .help = "objects that score less are looked at again"},
+    {.key = "zoom",
+     .type = SG_OPTION_FLOAT,
+     LOOK(zoom),
+     .minimum = 1,
+     .maximum = 16,
+     .value_default = "4",
+     .help = "the detector sees a square of so many times the box's longer side"},
+    {.key = "threshold",
+     .type = SG_OPTION_FLOAT,
+     LOOK(threshold),
+     .minimum = 0,
+     .maximum = 1,
+     .value_default = "0.5",
+     .help = "least score there; box and score of the object are then those of the second look"},
+};
+static const struct sg_option_table look_table = {
+    "second_look", "Doubtful objects are looked at again, closer.", ROWS(look_rows),
+    .struct_bytes = sizeof(struct sg_recipe_second_look)};
+
 /* What a first detector and one inside its boxes have in common. */
 /* clang-format off */
 #define DETECT_ROWS                                                                                          \
@@ -138,6 +166,13 @@ static const struct sg_option detect_rows[] = {
      .maximum = 1,
      .absent = "the whole picture",
      .help = "x1, y1, x2, y2 as shares of the picture; only this part is looked at"},
+    {.key = "second_look",
+     .type = SG_OPTION_GROUP,
+     DETECT(second_look),
+     DETECT_SET(has_second_look),
+     .table = &look_table,
+     .absent = "one look",
+     .help = "look closer at objects that score low, to tell real ones from false ones"},
 };
 static const struct sg_option_table detect_table = {"detect",
                                                     "The detector that looks at the picture.",

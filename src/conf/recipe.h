@@ -42,6 +42,13 @@ struct sg_recipe_thresholds {
     int count;
 };
 
+/* Doubtful objects are looked at again, closer. */
+struct sg_recipe_second_look {
+    float below;     /* objects that score less are doubtful */
+    float zoom;      /* the crop is a square of so many times the box's longer side */
+    float threshold; /* what the object must score there; box and score are then those of the second look */
+};
+
 /* A detector on the picture, or (detect_inside) inside the boxes of the first one. */
 struct sg_recipe_detect {
     struct sg_text model;
@@ -57,6 +64,8 @@ struct sg_recipe_detect {
     int min_size;    /* shorter side in original pixels, 0 = any */
     float region[4]; /* x1, y1, x2, y2 as shares 0..1 of the picture */
     bool has_region;
+    struct sg_recipe_second_look second_look;
+    bool has_second_look;
     /* detect_inside only */
     struct sg_texts on;
     float expand;

@@ -102,7 +102,7 @@ static int image_for(struct run *run, const struct classify_stage *stage, const 
         picture_place(run, stage->model, box, &transform, &placement);
         scale = fmaxf(scale, fmaxf(placement.scale_x, placement.scale_y));
     }
-    return picture_detail(run, &cover, scale * PICTURE_MARGIN, out_image);
+    return picture_detail(run, &cover, scale * stage->model->margin, out_image);
 }
 
 /* The crop turned around its centre until the eyes are level, then fitted like any crop. */
@@ -211,8 +211,7 @@ static int classify_picture(struct run *run, const struct classify_stage *stage)
     int code;
 
     picture_place(run, stage->model, &whole, &transform, &placement);
-    code = picture_decode(run, &whole, (int)ceilf(placement.scale_x * whole.x2 - 0.01f),
-                          (int)ceilf(placement.scale_y * whole.y2 - 0.01f));
+    code = picture_decode(run, &whole, stage->model, &placement);
     if (code < 0)
         return code;
     crops.boxes[0] = whole;

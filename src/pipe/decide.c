@@ -10,6 +10,10 @@
 
 #define DECIDE_THRESHOLD 0.25f
 #define DECIDE_TOP_K     1
+/* Models were trained on, and references are made with, plain bilinear sampling, which takes 2 x 2 pixels
+ * however large the step; a picture reduced to just the input's size is smoother, and boxes drift
+ * (docs/DECISIONS.md has figures). */
+#define DECIDE_MARGIN 2.0f
 
 void sg_model_decide(struct sg_model *model, const char *key, const char *value, bool guessed,
                      const char *evidence, ...)
@@ -217,6 +221,7 @@ static void decide_thresholds(struct sg_model *model)
                                                  : DECIDE_THRESHOLD;
     model->iou = card->has_nms ? card->nms : guess->iou;
     model->agnostic = card->has_agnostic ? card->agnostic : guess->agnostic;
+    model->margin = card->input.has_margin ? card->input.margin : DECIDE_MARGIN;
     model->top_k = card->has_top_k ? card->top_k : DECIDE_TOP_K;
     if (sg_model_task(model) != SG_TASK_DETECT && sg_model_task(model) != SG_TASK_TEXT_DETECT)
         return;

@@ -135,13 +135,13 @@ int detect_run(struct run *run, const struct detect_stage *stage, const struct s
     int code, count;
 
     picture_place(run, stage->model, region, &transform, &placement);
-    code = picture_decode(run, region, (int)ceilf(placement.scale_x * (region->x2 - region->x1) - 0.01f),
-                          (int)ceilf(placement.scale_y * (region->y2 - region->y1) - 0.01f));
+    code = picture_decode(run, region, stage->model, &placement);
     if (code < 0)
         return code;
     if (stage->model->native_size)
         picture_place(run, stage->model, region, &transform, &placement);
-    code = picture_detail(run, region, fmaxf(placement.scale_x, placement.scale_y) * PICTURE_MARGIN, &image);
+    code = picture_detail(run, region, fmaxf(placement.scale_x, placement.scale_y) * stage->model->margin,
+                          &image);
     if (code == 0)
         code = run_check(run);
     if (code < 0)
@@ -168,6 +168,14 @@ int detect_run(struct run *run, const struct detect_stage *stage, const struct s
 out:
     sg_model_return(stage->model, &runner);
     return code;
+}
+
+int detect_first(struct run *run, const struct detect_stage *stage, const struct sg_box *region)
+{
+    int first = run->result->object_count;
+    int code = detect_run(run, stage, region, -1);
+
+    return code == 0 && stage->has_look ? look_again(run, stage, first) : code;
 }
 
 int detect_inside_run(struct run *run, const struct detect_stage *stage)

@@ -77,6 +77,7 @@ struct sg_model {
     struct sg_labels *output_labels; /* one for each of card.outputs; or NULL */
     int class_base; /* added to the head's 0-based ids: labels that begin with a background class keep the
                        file's numbering */
+    float margin;   /* pixels per input pixel, on each axis, that a reduced decode keeps */
     float threshold, iou;
     bool agnostic;
     int top_k;

@@ -15,6 +15,7 @@
                               */
 #define PICTURE_TEXT_STEP 32 /* text detectors take multiples of their largest stride */
 #define PICTURE_ENOUGH    0.999f
+#define PICTURE_HAIR      0.01f /* pixels: float arithmetic must not ask for one more */
 
 int picture_open(struct run *run)
 {
@@ -110,14 +111,18 @@ static int decode(struct run *run, const struct sg_box *region, int width, int h
     return code;
 }
 
-int picture_decode(struct run *run, const struct sg_box *region, int width, int height)
+int picture_decode(struct run *run, const struct sg_box *region, const struct sg_model *model,
+                   const struct sg_placement *placement)
 {
-    int code;
+    int width = 0, height = 0, code;
 
     if (run->picture)
         return 0;
-    code = decode(run, region, (int)((float)width * PICTURE_MARGIN), (int)((float)height * PICTURE_MARGIN),
-                  &run->ws->image);
+    if (model) {
+        width = (int)ceilf(placement->scale_x * model->margin * (region->x2 - region->x1) - PICTURE_HAIR);
+        height = (int)ceilf(placement->scale_y * model->margin * (region->y2 - region->y1) - PICTURE_HAIR);
+    }
+    code = decode(run, region, width, height, &run->ws->image);
     if (code == 0)
         run->picture = &run->ws->image;
     return code;

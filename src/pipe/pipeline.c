@@ -225,6 +225,8 @@ static int build_detect(struct build *build, const struct sg_recipe_detect *from
     stage->min_size = from->min_size;
     stage->has_region = from->has_region;
     memcpy(stage->region, from->region, sizeof(stage->region));
+    stage->has_look = from->has_second_look;
+    stage->look = from->second_look;
     stage->expand = from->expand;
     stage->square = from->square;
     stage->pad = from->pad;

@@ -34,6 +34,8 @@ struct detect_stage {
     int class_threshold_count;
     bool has_region;
     float region[4];
+    bool has_look;
+    struct sg_recipe_second_look look;
     /* inside another detector's boxes */
     struct class_set on;
     float expand;
@@ -96,16 +98,11 @@ int run_check(struct run *run);
 /* Whether this frame is alone and may use all cores. */
 bool run_alone(const struct run *run);
 
-/* A reduced decode keeps this many stored pixels per pixel of the model's input, on each axis. Models were
- * trained on, and references are made with, plain bilinear sampling, which takes 2 x 2 pixels however large
- * the step; a picture reduced to just the input's size is smoother than that, and boxes drift
- * (docs/DECISIONS.md has the figures). */
-#define PICTURE_MARGIN 2.0f
-
 /* picture.c: header, size and limits; then the first decode, at least as large as a model needs `region` to
  * be. */
 int picture_open(struct run *run);
-int picture_decode(struct run *run, const struct sg_box *region, int width, int height);
+int picture_decode(struct run *run, const struct sg_box *region, const struct sg_model *model,
+                   const struct sg_placement *placement);
 /* Makes sure `boxes` can be cut at a scale of `scale` stored pixels per original pixel (or full size):
  * decodes again, only the rows needed, when the picture at hand is smaller. *out_image is what to cut from.
  */
@@ -124,8 +121,14 @@ void picture_place(const struct run *run, const struct sg_model *model, const st
 
 /* detect.c: runs a detector on a region; objects are appended to the result with `parent`. */
 int detect_run(struct run *run, const struct detect_stage *stage, const struct sg_box *region, int parent);
+/* The first detector: its second look included. */
+int detect_first(struct run *run, const struct detect_stage *stage, const struct sg_box *region);
 /* Inner detectors of every object they are for; then all objects best first again. */
 int detect_inside_run(struct run *run, const struct detect_stage *stage);
+
+/* look.c: looks again at the objects from `first` on that score low; those it does not confirm are dropped.
+ */
+int look_again(struct run *run, const struct detect_stage *stage, int first);
 
 /* classify.c: attributes of the objects from `first` on that the stage is for; of the whole picture when
  * objects is false. */

@@ -138,7 +138,7 @@ static int run_detectors(struct run *run)
 
         region = picture_crop(run, &part, 0.0f, false, false);
     }
-    code = detect_run(run, &p->detect, &region, -1);
+    code = detect_first(run, &p->detect, &region);
     for (i = 0; i < p->classify_count && code == 0; i++)
         code = classify_run(run, &p->classify[i], 0, true);
     for (i = 0; i < p->inside_count && code == 0; i++)
@@ -161,7 +161,7 @@ static int whole_line(struct run *run)
     object->quad[2] = (struct sg_point){width, height};
     object->quad[3] = (struct sg_point){0.0f, height};
     run->result->object_count++;
-    code = picture_decode(run, &whole, 0, 0);
+    code = picture_decode(run, &whole, NULL, NULL);
     return code;
 }
 
