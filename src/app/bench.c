@@ -177,11 +177,13 @@ static int load_pictures(struct bench *bench, struct sg_error *err)
         return sg_error_set(err, SG_E_INVALID, "say what to send: --images FILE or FOLDER");
     for (i = 0; i < bench->args->images.count && code == 0; i++)
         code = sg_pictures_add(&names, bench->args->images.items[i].value, err);
-    if (code == 0 && (names.count < 1 || names.count > PICTURES_MAX))
-        code =
-            sg_error_set(err, SG_E_INVALID, "expected 1 to %d pictures, got %d", PICTURES_MAX, names.count);
     if (code < 0)
         goto out;
+    if (names.count < 1 || names.count > PICTURES_MAX) {
+        code =
+            sg_error_set(err, SG_E_INVALID, "expected 1 to %d pictures, got %d", PICTURES_MAX, names.count);
+        goto out;
+    }
     ends = calloc((size_t)names.count, sizeof(*ends));
     bench->pictures = calloc((size_t)names.count, sizeof(*bench->pictures));
     if (!ends || !bench->pictures) {

@@ -135,7 +135,7 @@ async function serve() {
         const { width: storedWidth, height: storedHeight, orientation = 1 } = await picture.metadata();
         const [width, height] = orientation > 4 ? [storedHeight, storedWidth] : [storedWidth, storedHeight];
         const at = place(kind, width, height);
-        const { data, info } = await picture.rotate().resize(at.w, at.h, { fit: "fill" }).removeAlpha().raw()
+        const { data, info } = await picture.rotate().resize(at.w, at.h, { fit: "fill", kernel: "linear" }).removeAlpha().raw()
             .toBuffer({ resolveWithObject: true });
         const input = free.pop() ?? new Float32Array(3 * kind.side * kind.side);
         toTensor(kind, at, data, info.channels, input);
