@@ -3,8 +3,8 @@
  * alone, then whole frames (decode, letterbox, model, head), each with a thread per core on one-core graphs,
  * and lone on a graph that uses all cores. bench/run.py sets servers against it.
  *
- * usage: limit_bench MODEL SECONDS IMAGE…     MODEL as for `sight detect --model`; SECONDS per measurement
- * prints one JSON object.
+ * usage: limit_bench MODEL SECONDS PART IMAGE…    MODEL as for `sight detect --model`; SECONDS per
+ * measurement; PART all, model, model_lone, frames or frames_lone. Prints one JSON object.
  */
 #include "app/bench_histogram.h"
 #include "base/buf.h"
@@ -29,6 +29,7 @@ struct limit {
     struct sg_buf *images;
     int image_count;
     double seconds;
+    const char *part;     /* "all", or the one to measure */
     atomic_int in_flight; /* of this, pipelines decide whether a frame is alone */
 };
 
@@ -182,6 +183,8 @@ static int measure_all(struct limit *limit, struct sg_error *err)
         return sg_error_set(err, SG_E_NOMEM, "no memory");
     printf("{\"threads\":%d,\"images\":%d", threads, limit->image_count);
     for (i = 0; i < sizeof(parts) / sizeof(parts[0]) && code == 0; i++) {
+        if (strcmp(limit->part, "all") != 0 && strcmp(limit->part, parts[i].name) != 0)
+            continue;
         code = measure(limit, parts[i].crowd ? threads : 1, parts[i].whole, sum);
         printf(",");
         print(parts[i].name, sum, limit->seconds, parts[i].whole);
@@ -218,15 +221,16 @@ static int open_all(struct limit *limit, const char *path, char **images, struct
 
 int main(int argc, char **argv)
 {
-    struct limit limit = {.image_count = argc - 3, .seconds = argc > 3 ? atof(argv[2]) : 0};
+    struct limit limit = {.image_count = argc - 4, .seconds = argc > 4 ? atof(argv[2]) : 0};
     struct sg_error err = {0};
     int i, code;
 
-    if (argc < 4 || !(limit.seconds > 0 && limit.seconds <= 600)) {
-        fprintf(stderr, "usage: limit_bench MODEL SECONDS IMAGE…\n");
+    if (argc < 5 || !(limit.seconds > 0 && limit.seconds <= 600)) {
+        fprintf(stderr, "usage: limit_bench MODEL SECONDS PART IMAGE…\n");
         return 2;
     }
-    code = open_all(&limit, argv[1], argv + 3, &err);
+    limit.part = argv[3];
+    code = open_all(&limit, argv[1], argv + 4, &err);
     if (code == 0)
         code = measure_all(&limit, &err);
     if (code < 0)
