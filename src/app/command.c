@@ -5,7 +5,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#define COMMAND_MAX_ROWS 16
+
+int sg_command_usage(const struct sg_command *self, const char *text)
+{
+    fprintf(stderr, "%s: %s\nTry '%s --help'.\n", self->args.name, text, self->args.name);
+    return SG_EXIT_USAGE;
+}
 
 int sg_command_parse(const struct sg_command *self, const struct sg_args_binding *bindings, int argc,
                      char **argv, struct sg_args *args)
@@ -13,15 +22,45 @@ int sg_command_parse(const struct sg_command *self, const struct sg_args_binding
     struct sg_error err = {0};
 
     if (sg_args_parse(&self->args, bindings, argc, argv, args, &err) < 0) {
-        fprintf(stderr, "%s: %s\nTry '%s --help'.\n", self->args.name, err.text, self->args.name);
         sg_args_fini(args);
-        return SG_EXIT_USAGE;
+        return sg_command_usage(self, err.text);
     }
     if (!args->help)
         return -1;
     sg_args_help(&self->args, bindings, stdout, 0);
     sg_args_fini(args);
     return SG_EXIT_OK;
+}
+
+int sg_command_find(const char *parent, const struct sg_args_command *const *rows, const char *word)
+{
+    const char *names[COMMAND_MAX_ROWS], *close;
+    int i;
+
+    for (i = 0; rows[i] && i < COMMAND_MAX_ROWS; i++) {
+        names[i] = strrchr(rows[i]->name, ' ') + 1;
+        if (strcmp(names[i], word) == 0)
+            return i;
+    }
+    close = sg_suggest(word, names, i);
+    fprintf(stderr, "%s: no command called \"%s\"%s%s%s\nTry '%s --help'.\n", parent, word,
+            close ? "; did you mean \"" : "", close ? close : "", close ? "\"?" : "", parent);
+    return -1;
+}
+
+int sg_command_choose(const struct sg_command *self, const struct sg_args_command *const *rows, int argc,
+                      char **argv, int *out_status)
+{
+    bool help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
+    FILE *to = help ? stdout : stderr;
+
+    *out_status = help ? SG_EXIT_OK : SG_EXIT_USAGE;
+    if (argc > 0 && !help)
+        return sg_command_find(self->args.name, rows, argv[0]);
+    fprintf(to, "%s: %s\n", self->args.name, self->args.summary);
+    sg_args_overview("Commands", rows, to, 0);
+    fprintf(to, "\n`%s COMMAND --help` says more.\n", self->args.name);
+    return -1;
 }
 
 int sg_command_fail(const struct sg_command *self, const struct sg_error *err)

@@ -22,6 +22,15 @@ extern const struct sg_command sg_command_serve, sg_command_detect, sg_command_m
 /* Parses; on --help prints it. Returns -1 to go on, else the exit code to end with. */
 int sg_command_parse(const struct sg_command *self, const struct sg_args_binding *bindings, int argc,
                      char **argv, struct sg_args *args);
+/* Which of the NULL-terminated rows the word is, by the last word of their names; -1 after an error with the
+ * closest name was printed. */
+int sg_command_find(const char *parent, const struct sg_args_command *const *rows, const char *word);
+/* The same for a command that has commands: argv[0] names one. -1 with the exit code in *out_status when there
+ * is none, or help was asked for and printed. */
+int sg_command_choose(const struct sg_command *self, const struct sg_args_command *const *rows, int argc,
+                      char **argv, int *out_status);
+/* "sight detect: text" and where to find help, on standard error. Returns SG_EXIT_USAGE. */
+int sg_command_usage(const struct sg_command *self, const char *text);
 /* "sight detect: text" on standard error. Returns SG_EXIT_FAILED. */
 int sg_command_fail(const struct sg_command *self, const struct sg_error *err);
 /* Prints problems, with source lines and a caret on a terminal; falls back to err when there are none.

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct check_args {
     struct sg_texts models;
@@ -93,7 +94,15 @@ static int check_card(const char *path, struct sg_conf_problems *problems, struc
     return code;
 }
 
-/* A folder holds pipelines; a file is what its keys say. */
+static bool is_model(const char *folder)
+{
+    char card[4096];
+
+    snprintf(card, sizeof(card), "%s/model.yaml", folder);
+    return access(card, F_OK) == 0;
+}
+
+/* A folder with a card is a model's, any other holds pipelines; a file is what its keys say. */
 static int check_path(const char *path, const struct check_args *values, struct sg_conf_problems *problems,
                       struct sg_error *err)
 {
@@ -107,7 +116,7 @@ static int check_path(const char *path, const struct check_args *values, struct 
     if (stat(path, &st) != 0)
         return sg_error_set(err, SG_E_NOT_FOUND, "no file or folder \"%s\"", path);
     if (S_ISDIR(st.st_mode))
-        return check_library(&options, problems, err);
+        return is_model(path) ? check_card(path, problems, err) : check_library(&options, problems, err);
     code = sg_conf_check(path, &kind, problems);
     /* What is wrong in the file itself is told once; only a sound file's references are followed. */
     if (code < 0)
@@ -136,17 +145,25 @@ static const char *const check_examples[] = {
     "sight config check pipelines/faces.yaml", "one pipeline, with the models it names",
     "sight config check sightd.yaml pipelines", "settings, then a folder of pipelines", NULL};
 
-static const struct sg_command check_command = {
-    .args = {
-        .name = "sight config check",
-        .summary = "report every problem of settings, pipelines or cards",
-        .positional = "FILE…",
-        .min_positionals = 1,
-        .max_positionals = 4096,
-        .description =
-            "Prints file:line:column of each problem with a suggestion; the exit status is 1 when there is "
-            "one. The server refuses to start on the same files with the same text.",
-        .examples = check_examples}};
+static const char *const docs_examples[] = {"sight config docs", "every key with its range and default",
+                                            NULL};
+
+static const struct sg_command
+    check_command = {.args = {.name = "sight config check",
+                              .summary = "report every problem of settings, pipelines or cards",
+                              .positional = "FILE…",
+                              .min_positionals = 1,
+                              .max_positionals = 4096,
+                              .description =
+                                  "A FILE is a settings file, a pipeline, a card, a folder of "
+                                  "pipelines or the folder of a model. Prints file:line:column of "
+                                  "each problem with a suggestion; the exit status is 1 when there "
+                                  "is one. The server refuses to start on the same files with the "
+                                  "same text.",
+                              .examples = check_examples}},
+    docs_command = {.args = {.name = "sight config docs",
+                             .summary = "print docs/CONFIG.md: every key there is",
+                             .examples = docs_examples}};
 
 static int run_check_command(int argc, char **argv)
 {
@@ -168,22 +185,31 @@ static int run_check_command(int argc, char **argv)
     return code;
 }
 
+static int run_docs_command(int argc, char **argv)
+{
+    const struct sg_args_binding none[] = {{NULL, NULL}};
+    struct sg_args args = {0};
+    int code = sg_command_parse(&docs_command, none, argc, argv, &args);
+
+    if (code >= 0)
+        return code;
+    sg_args_fini(&args);
+    return sg_conf_write_docs(stdout) < 0 ? SG_EXIT_FAILED : SG_EXIT_OK;
+}
+
 static int run_config(const struct sg_command *self, int argc, char **argv)
 {
-    static const char help[] = "Commands\n"
-                               "  check FILE…  report every problem of settings, pipelines or cards\n"
-                               "  docs         print docs/CONFIG.md: every key there is\n";
+    static const struct sg_args_command *const rows[] = {&check_command.args, &docs_command.args, NULL};
+    int status;
 
-    if (argc > 0 && strcmp(argv[0], "check") == 0)
+    switch (sg_command_choose(self, rows, argc, argv, &status)) {
+    case 0:
         return run_check_command(argc - 1, argv + 1);
-    if (argc > 0 && strcmp(argv[0], "docs") == 0)
-        return sg_conf_write_docs(stdout) < 0 ? SG_EXIT_FAILED : SG_EXIT_OK;
-    if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
-        printf("%s: %s\n\n%s", self->args.name, self->args.summary, help);
-        return SG_EXIT_OK;
+    case 1:
+        return run_docs_command(argc - 1, argv + 1);
+    default:
+        return status;
     }
-    fprintf(stderr, "%s: say what to do\n\n%s", self->args.name, help);
-    return SG_EXIT_USAGE;
 }
 
 const struct sg_command sg_command_config = {

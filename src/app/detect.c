@@ -430,6 +430,11 @@ static int run_detect(const struct sg_command *self, int argc, char **argv)
     if (sg_option_defaults(&detect_table, &values) < 0)
         return SG_EXIT_FAILED;
     code = sg_command_parse(self, bindings, argc, argv, &args);
+    if (code < 0 && values.labels.value && !values.model.value)
+        code =
+            sg_command_usage(self, "--labels goes with --model; a pipeline's labels are those of its models");
+    if (code < 0 && values.model.value && values.pipeline.value)
+        code = sg_command_usage(self, "--model and --pipeline exclude each other");
     if (code < 0)
         code = detect_all(self, &values, &args);
     sg_args_fini(&args);

@@ -30,23 +30,21 @@ static int run_version(const struct sg_command *self, int argc, char **argv)
     return SG_EXIT_OK;
 }
 
+static const char *const version_examples[] = {"sight version", "what to name in a bug report", NULL};
+
 const struct sg_command sg_command_version = {
-    .args = {.name = "sight version", .summary = "print the versions of sightd and of the inference runtime"},
+    .args = {.name = "sight version",
+             .summary = "print the versions of sightd and of the inference runtime",
+             .examples = version_examples},
     .run = run_version,
 };
 
-static void overview(FILE *to)
+static void overview(const struct sg_args_command *const *rows, FILE *to)
 {
-    const struct sg_args_command *rows[COMMAND_COUNT + 1];
-    int i;
-
-    for (i = 0; i < COMMAND_COUNT; i++)
-        rows[i] = &commands[i]->args;
-    rows[COMMAND_COUNT] = NULL;
     fprintf(to, "sight: images in, objects out. A vision inference server and its tools.\n\n"
-                "usage: sight COMMAND [options]\n\n");
+                "usage: sight COMMAND [options]\n");
     sg_args_overview("Commands", rows, to, 0);
-    fprintf(to, "\nExamples:\n"
+    fprintf(to, "\nExamples\n"
                 "  sight serve                          start the server on 127.0.0.1:8080\n"
                 "  sight detect photo.jpg               find objects in a picture, no server needed\n"
                 "  sight detect --model yolo.onnx *.jpg any exported model, no configuration\n"
@@ -57,28 +55,23 @@ static void overview(FILE *to)
 int main(int argc, char **argv)
 {
     const char *self = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
-    const char *names[COMMAND_COUNT], *close;
+    const struct sg_args_command *rows[COMMAND_COUNT + 1] = {NULL};
     int i;
 
+    for (i = 0; i < COMMAND_COUNT; i++)
+        rows[i] = &commands[i]->args;
     if (strcmp(self, "sightd") == 0)
         return sg_command_serve.run(&sg_command_serve, argc - 1, argv + 1);
     if (argc < 2) {
-        overview(stderr);
+        overview(rows, stderr);
         return SG_EXIT_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        overview(stdout);
+        overview(rows, stdout);
         return SG_EXIT_OK;
     }
     if (strcmp(argv[1], "--version") == 0)
         return run_version(&sg_command_version, 0, argv);
-    for (i = 0; i < COMMAND_COUNT; i++) {
-        names[i] = strchr(commands[i]->args.name, ' ') + 1;
-        if (strcmp(names[i], argv[1]) == 0)
-            return commands[i]->run(commands[i], argc - 2, argv + 2);
-    }
-    close = sg_suggest(argv[1], names, COMMAND_COUNT);
-    fprintf(stderr, "sight: no command called \"%s\"%s%s%s\nTry 'sight --help'.\n", argv[1],
-            close ? "; did you mean \"" : "", close ? close : "", close ? "\"?" : "");
-    return SG_EXIT_USAGE;
+    i = sg_command_find("sight", rows, argv[1]);
+    return i < 0 ? SG_EXIT_USAGE : commands[i]->run(commands[i], argc - 2, argv + 2);
 }

@@ -89,7 +89,6 @@ static int list_models(const struct sg_command *self, const struct model_args *v
     if (sg_library_scan(&values->models, &library, &err) < 0)
         return sg_command_fail(self, &err);
     models = sg_library_models(library, &count);
-    printf("%-20s %-14s %-44s %s\n", "NAME", "LICENCE", "SOURCE", "WHAT IT IS");
     for (i = 0; i < count; i++) {
         struct sg_conf_problems problems = {0};
         struct sg_card card = {0};
@@ -98,16 +97,19 @@ static int list_models(const struct sg_command *self, const struct model_args *v
 
         if (code < 0) {
             sg_conf_problems_error(&problems, &err);
-            printf("%-20s broken card: %s\n", models[i].name, err.text);
+            printf("%s\n    broken card: %s\n", models[i].name, err.text);
         } else {
-            printf("%-20s %-14s %-44s %s\n", models[i].name,
-                   card.licence.value ? card.licence.value : "not said",
-                   card.source.value ? card.source.value : models[i].path,
-                   card.description.value ? card.description.value : "");
+            printf("%s\n", models[i].name);
+            if (card.description.value)
+                printf("    %s\n", card.description.value);
+            printf("    licence: %s; from: %s\n", card.licence.value ? card.licence.value : "not said",
+                   card.source.value ? card.source.value : models[i].path);
             sg_card_fini(&card);
         }
         sg_conf_problems_fini(&problems);
     }
+    if (count == 0)
+        printf("no models in %s\n", values->models.count ? values->models.items[0].value : "(no folder)");
     printf("\nInference runtime: ONNX Runtime (MIT). docs/MODELS.md tells where each model comes from.\n");
     sg_library_release(&library);
     return SG_EXIT_OK;
@@ -387,26 +389,13 @@ static int dispatch(int which, int argc, char **argv)
 
 static int run_model_command(const struct sg_command *self, int argc, char **argv)
 {
-    const struct sg_args_command *rows[MODEL_COMMANDS + 1];
-    const char *names[MODEL_COMMANDS], *close;
-    int i;
+    const struct sg_args_command *rows[MODEL_COMMANDS + 1] = {NULL};
+    int i, status;
 
-    for (i = 0; i < MODEL_COMMANDS; i++) {
+    for (i = 0; i < MODEL_COMMANDS; i++)
         rows[i] = &model_commands[i].args;
-        names[i] = strrchr(model_commands[i].args.name, ' ') + 1;
-        if (argc > 0 && strcmp(argv[0], names[i]) == 0)
-            return dispatch(i, argc - 1, argv + 1);
-    }
-    rows[MODEL_COMMANDS] = NULL;
-    if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
-        fprintf(argc == 0 ? stderr : stdout, "%s: %s\n\n", self->args.name, self->args.summary);
-        sg_args_overview("Commands", rows, argc == 0 ? stderr : stdout, 0);
-        return argc == 0 ? SG_EXIT_USAGE : SG_EXIT_OK;
-    }
-    close = sg_suggest(argv[0], names, MODEL_COMMANDS);
-    fprintf(stderr, "sight model: no command called \"%s\"%s%s%s\nTry 'sight model --help'.\n", argv[0],
-            close ? "; did you mean \"" : "", close ? close : "", close ? "\"?" : "");
-    return SG_EXIT_USAGE;
+    i = sg_command_choose(self, rows, argc, argv, &status);
+    return i < 0 ? status : dispatch(i, argc - 1, argv + 1);
 }
 
 const struct sg_command sg_command_model = {

@@ -46,7 +46,7 @@ static const struct sg_option server_rows[] = {
      CONF(default_pipeline),
      .short_flag = 'd',
      .value_name = "NAME",
-     .value_default = "objects",
+     .absent = "objects where there is one, else faces, else the first",
      .help = "pipeline of requests that name none, as seed frames do"},
     {.key = "workers",
      .type = SG_OPTION_INT,

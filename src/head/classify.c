@@ -131,15 +131,15 @@ static void guess_picture(const struct sg_signature *signature, const struct sg_
                            "names as Caffe gives them: BGR minus 104, 117, 123");
         snprintf(
             guess->ambiguity, sizeof(guess->ambiguity),
-            "names are weak evidence; if classes come out wrong set `channels`, `mean`, `std` and `fit`");
+            "names are weak evidence; if classes come out wrong set `input: {color, mean, std, resize}`");
     } else {
         sg_guess_transform(guess, SG_CHANNELS_RGB, fit, mean, std, 0.0f,
                            fit == SG_FIT_CENTER_CROP
                                ? "ImageNet habit: RGB, mean and std of ImageNet, centre crop"
                                : "assumed: RGB, mean and std of ImageNet, stretched");
         snprintf(guess->ambiguity, sizeof(guess->ambiguity),
-                 "a graph does not say how its pictures were prepared; set `channels`, `mean`, `std` and "
-                 "`fit` to what it was trained with");
+                 "a graph does not say how its pictures were prepared; set `input: {color, mean, std, "
+                 "resize}` to what it was trained with");
     }
     if (fit == SG_FIT_CENTER_CROP) /* torchvision: 256 for 224 */
         guess->transform.shorter_side = (int)lroundf((float)side / 0.875f);

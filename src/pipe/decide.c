@@ -93,7 +93,7 @@ static void decide_transform(struct sg_model *model)
             snprintf(value, sizeof(value), "%s, pad %g", fit_name(t->fit), t->pad[0]);
         sg_model_decide(model, "resize", value, !card->has_resize, "%s", card->has_resize ? "the card" : why);
     }
-    snprintf(value, sizeof(value), "mean %.6g, %.6g, %.6g std %.6g, %.6g, %.6g", t->mean[0], t->mean[1],
+    snprintf(value, sizeof(value), "%.6g, %.6g, %.6g; std %.6g, %.6g, %.6g", t->mean[0], t->mean[1],
              t->mean[2], t->std[0], t->std[1], t->std[2]);
     if (card->has_mean || card->has_std || card->has_scale)
         sg_model_decide(model, "mean", value, false, "the card: (pixel - mean) / std");

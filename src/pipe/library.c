@@ -288,20 +288,17 @@ const struct sg_pipeline *sg_library_pipeline(const struct sg_library *library, 
 int sg_library_find(const struct sg_library *library, const char *name,
                     const struct sg_pipeline **out_pipeline, struct sg_error *err)
 {
-    char names[SG_ERROR_TEXT_MAX] = "";
+    const char *names[SG_LIBRARY_MAX_PIPELINES];
     int index = name && name[0] ? index_of(library, name) : library->default_index, i;
-    size_t used = 0;
 
     if (index >= 0 && index < library->pipeline_count) {
         *out_pipeline = library->pipelines[index];
         return 0;
     }
-    for (i = 0; i < library->pipeline_count && used < sizeof(names) / 2; i++)
-        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
-                                 sg_pipeline_name(library->pipelines[i]));
     *out_pipeline = NULL;
-    return sg_error_set(err, SG_E_NOT_FOUND, "no pipeline called \"%.80s\"; there are: %s", name ? name : "",
-                        names);
+    for (i = 0; i < library->pipeline_count; i++)
+        names[i] = sg_pipeline_name(library->pipelines[i]);
+    return sg_library_unknown(name ? name : "", names, library->pipeline_count, err);
 }
 
 const struct sg_library_model *sg_library_models(const struct sg_library *library, int *out_count)

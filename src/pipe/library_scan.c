@@ -144,9 +144,23 @@ int sg_library_scan_models(struct sg_library *library, const struct sg_texts *fo
     return code;
 }
 
-/* Takes one more recipe; the library owns it from then on, good or not. */
-static int load_recipe(struct sg_library *library, const char *path, struct sg_conf_problems *problems,
-                       struct sg_error *err)
+int sg_library_unknown(const char *name, const char *const *names, int count, struct sg_error *err)
+{
+    const char *close = sg_suggest(name, names, count);
+    char list[SG_ERROR_TEXT_MAX / 2] = "";
+    size_t used = 0;
+    int i;
+
+    for (i = 0; i < count && used < sizeof(list) - 1; i++)
+        used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", names[i]);
+    return sg_error_set(err, SG_E_NOT_FOUND, "no pipeline called \"%.80s\"; there are: %s%s%.80s%s", name,
+                        list, close ? "; did you mean \"" : "", close ? close : "", close ? "\"?" : "");
+}
+
+/* Takes one more recipe; the library owns it from then on, good or not. Names of those that are not wanted go
+ * to others. */
+static int load_recipe(struct sg_library *library, const char *path, struct sg_texts *others,
+                       struct sg_conf_problems *problems, struct sg_error *err)
 {
     struct sg_recipe *recipe = &library->recipes[library->recipe_count];
     int code, i;
@@ -159,8 +173,9 @@ static int load_recipe(struct sg_library *library, const char *path, struct sg_c
         return code;
     }
     if (library->options.only && strcmp(library->options.only, recipe->name.value) != 0) {
+        code = sg_texts_append(others, recipe->name.value, strlen(recipe->name.value), 0, 0);
         sg_recipe_fini(recipe);
-        return 0;
+        return code;
     }
     library->recipe_count++;
     for (i = 0; i < library->recipe_count - 1; i++)
@@ -174,11 +189,21 @@ static int load_recipe(struct sg_library *library, const char *path, struct sg_c
     return 0;
 }
 
+static int no_such_pipeline(const char *name, const struct sg_texts *others, struct sg_error *err)
+{
+    const char *names[SG_LIBRARY_MAX_PIPELINES];
+    int count;
+
+    for (count = 0; count < others->count && count < SG_LIBRARY_MAX_PIPELINES; count++)
+        names[count] = others->items[count].value;
+    return sg_library_unknown(name, names, count, err);
+}
+
 int sg_library_scan_recipes(struct sg_library *library, struct sg_conf_problems *problems,
                             struct sg_error *err)
 {
     const struct sg_library_options *options = &library->options;
-    struct sg_texts files = {0};
+    struct sg_texts files = {0}, others = {0};
     int code = sg_conf_list(options->settings, options->pipelines, &files, problems), i;
 
     if (code == SG_E_NOMEM)
@@ -186,16 +211,16 @@ int sg_library_scan_recipes(struct sg_library *library, struct sg_conf_problems 
     else if (code < 0)
         sg_conf_problems_error(problems, err);
     for (i = 0; i < files.count; i++) {
-        int one = load_recipe(library, files.items[i].value, problems, err);
+        int one = load_recipe(library, files.items[i].value, &others, problems, err);
 
         code = code < 0 ? code : one;
     }
+    if (code == 0 && library->recipe_count == 0)
+        code = options->only ? no_such_pipeline(options->only, &others, err)
+                             : sg_error_set(err, SG_E_NOT_FOUND,
+                                            "no pipelines are named; a pipeline is a .yaml file such as "
+                                            "pipelines/faces.yaml");
+    sg_texts_fini(&others);
     sg_texts_fini(&files);
-    if (code < 0 || library->recipe_count > 0)
-        return code;
-    if (options->only)
-        return sg_error_set(err, SG_E_NOT_FOUND, "no pipeline called \"%s\" in \"%s\"", options->only,
-                            options->pipelines->count ? options->pipelines->items[0].value : "");
-    return sg_error_set(err, SG_E_NOT_FOUND,
-                        "no pipelines are named; a pipeline is a .yaml file such as pipelines/faces.yaml");
+    return code;
 }

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: MIT
+"""Configuration that is wrong: every problem at once, with its place, the same from `config check` and `serve`."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sight
+import yaml
+
+needs_shared = pytest.mark.skipif(not sight.MODELS.is_dir(), reason=sight.WITHOUT_SHARED)
+SHIPPED = sorted(p.parent for p in (sight.ROOT / "models").glob("*/model.yaml"))
+
+
+class Site:
+    """A folder with models, pipelines and a settings file, as an installation has."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for folder in ("models", "pipelines"):
+            (root / folder).mkdir()
+
+    def write(self, name: str, content: str | dict[str, Any]) -> Path:
+        path = self.root / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
+        return path
+
+    def model(self, name: str, onnx: str, card: str = "") -> Path:
+        path = self.write(f"models/{name}/model.yaml", card)
+        (path.parent / "model.onnx").symlink_to(sight.MODELS / f"{onnx}.onnx")
+        return path
+
+    def check(self, *files: object) -> tuple[int, list[str]]:
+        """Exit code, and the problems with the folder of the site taken off."""
+        done = sight.run("config", "check", "--models", self.root / "models", *files)
+        return done.returncode, self.lines(done.stderr)
+
+    def serve(self, *options: object) -> tuple[int, list[str]]:
+        """As check, of a server that is expected not to start."""
+        done = sight.run("serve", "--config", self.root / "sightd.yaml", *options)
+        return done.returncode, self.lines(done.stderr)
+
+    def lines(self, text: str) -> list[str]:
+        return [line.replace(f"{self.root}/", "") for line in text.splitlines()]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+@needs_shared
+@pytest.fixture
+def scrfd(site: Site) -> Site:
+    site.model("scrfd", "scrfd_500m_kps_640", "labels: [face]\n")
+    site.write("sightd.yaml", "listen: 127.0.0.1:0\npipelines: pipelines\nmodels: models\n")
+    return site
+
+
+# --- Pipelines ----------------------------------------------------------------------------------------------------
+
+@needs_shared
+def test_a_good_site_is_well(scrfd: Site) -> None:
+    recipe = scrfd.write("pipelines/faces.yaml", "detect: scrfd\n")
+    for path in (recipe, scrfd.root / "pipelines", scrfd.root / "sightd.yaml", scrfd.root / "models/scrfd",
+                 scrfd.root / "models/scrfd/model.yaml"):
+        done = sight.run("config", "check", "--models", scrfd.root / "models", path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{path}: all is well\n", "")
+
+
+@needs_shared
+def test_every_problem_of_every_file_at_once(scrfd: Site) -> None:
+    scrfd.model("squeeze", "squeezenet_fp32")
+    scrfd.write("pipelines/a.yaml", "detect:\n  model: scrfd\n  treshold: 0.5\n  max_objects: many\n")
+    scrfd.write("pipelines/b.yaml", "detect: scfrd\n")
+    scrfd.write("pipelines/c.yaml", "detect: squeeze\n")
+    scrfd.write("pipelines/d.yaml", "detect: {model: scrfd, classes: [fcae]}\nclassify:\n  - scrfd\n")
+    scrfd.write("pipelines/e.yaml", "name: f\ndetect: scrfd\n")
+    scrfd.write("pipelines/f.yaml", "detect: scrfd\n")
+    wanted = [
+        'pipelines/a.yaml:3:3: unknown key "treshold" in detect; did you mean "threshold"?',
+        "pipelines/a.yaml:4:16: detect.max_objects: expected a whole number, 1 to 4096, got \"many\"",
+        'pipelines/f.yaml: another pipeline is called "f" too: pipelines/e.yaml',
+        'pipelines/b.yaml:1:9: no model called "scfrd"; did you mean "scrfd"?',
+        'pipelines/c.yaml:1:9: model "squeeze" is a classifier, not a detector',
+        'pipelines/d.yaml:1:34: model "scrfd" has no class "fcae"; did you mean "face"?',
+        'pipelines/d.yaml:3:5: model "scrfd" is a detector, not a classifier',
+    ]
+    code, found = scrfd.check(scrfd.root / "pipelines")
+    assert code == 1
+    assert found == wanted
+    # The server says the same, and does not start.
+    assert scrfd.serve() == (1, wanted)
+    assert scrfd.check(scrfd.root / "sightd.yaml") == (1, wanted)
+
+
+@needs_shared
+def test_stages_must_fit_each_other(scrfd: Site) -> None:
+    scrfd.write("pipelines/p.yaml", "detect_inside: scrfd\nread: scrfd\n")
+    code, found = scrfd.check(scrfd.root / "pipelines/p.yaml")
+    assert code == 1
+    assert found == ["pipelines/p.yaml:1:1: a pipeline needs `detect:` or `classify:`",
+                     "pipelines/p.yaml:1:16: `detect_inside:` needs `detect:`, whose boxes it looks into",
+                     "pipelines/p.yaml:2:7: `read:` needs `detect:`, whose boxes it reads"]
+
+
+def test_files_that_are_not_yaml_or_not_there(site: Site) -> None:
+    path = site.write("pipelines/p.yaml", "detect: [\n")
+    code, found = site.check(path)
+    assert code == 1 and len(found) == 1 and re.match(r"pipelines/p.yaml:\d+:\d+: not valid YAML: ", found[0])
+    assert site.check(site.root / "nix.yaml") == (1, ['sight config check: no file or folder "nix.yaml"'])
+    empty = site.write("other.yaml", "colour: blue\n")
+    assert site.check(empty) == (1, ["other.yaml:1:1: no key of a pipeline, a model card or the server's settings"])
+
+
+@needs_shared
+def test_several_files_are_checked_in_one_go(scrfd: Site) -> None:
+    good = scrfd.write("pipelines/good.yaml", "detect: scrfd\n")
+    bad = scrfd.write("pipelines/bad.yaml", "detect: nix\n")
+    done = sight.run("config", "check", "--models", scrfd.root / "models", bad, good)
+    assert done.returncode == 1
+    assert f"{good}: all is well" in done.stdout
+    assert "bad.yaml:1:9: no model called \"nix\"" in done.stderr
+
+
+# --- Cards --------------------------------------------------------------------------------------------------------
+
+@needs_shared
+@pytest.mark.parametrize("card, problem", [
+    ("threshold: 0.5\nlables: [face]\n", ':2:1: unknown key "lables"; did you mean "labels"?'),
+    ("labels: faces.txt\n", ':1:9: labels "models/scrfd/faces.txt" cannot be read: No such file or directory'),
+    ("file: other.onnx\n", ':1:7: no model file "models/scrfd/other.onnx"; `make deps` fetches those of sightd'),
+    ("threshold: 2\n", ":1:12: threshold: expected 0 to 1, got 2"),
+    ("input: {color: brg}\n", ':1:16: input.color: expected rgb, bgr or gray, got "brg"; did you mean "bgr"?'),
+    ("labels: [face]\noutputs: {out9: [a, b]}\n", ':2:11: the graph has no output "out9"; did you mean "out0"?'),
+    ("golden: {image: nix.jpg, objects: [{label: face}]}\n",
+     ':1:17: golden picture "models/scrfd/nix.jpg" cannot be read: No such file or directory'),
+    ("golden: {objects: [{label: face}]}\n", ':1:9: golden: "image" is missing'),
+], ids=lambda v: v.split("\n")[0][:24].strip() if not v.startswith(":") else "")
+def test_cards_that_are_wrong(scrfd: Site, card: str, problem: str) -> None:
+    path = scrfd.write("models/scrfd/model.yaml", card)
+    scrfd.write("pipelines/faces.yaml", "detect: scrfd\n")
+    assert scrfd.check(path) == (1, [f"models/scrfd/model.yaml{problem}"])
+    code, found = scrfd.serve()
+    assert code == 1
+    assert found[0] == f"models/scrfd/model.yaml{problem}"
+
+
+@needs_shared
+def test_a_fixed_size_cannot_be_changed_by_the_card(scrfd: Site) -> None:
+    path = scrfd.write("models/scrfd/model.yaml", "labels: [face]\ninput: {size: 320}\n")
+    code, found = scrfd.check(path)
+    assert code == 1
+    assert "the card says `input: {size: [320, 320]}`, but the graph is fixed at 640x640" in found[0]
+
+
+@needs_shared
+def test_the_name_on_a_card_is_the_models_name(scrfd: Site) -> None:
+    scrfd.write("models/scrfd/model.yaml", "name: people\nlabels: [face]\n")
+    assert scrfd.check(scrfd.write("pipelines/p.yaml", "detect: people\n"))[0] == 0
+    assert scrfd.check(scrfd.write("pipelines/p.yaml", "detect: scrfd\n"))[0] == 1
+
+
+@needs_shared
+def test_a_card_beside_its_graph_needs_no_folder(site: Site) -> None:
+    (site.root / "models/a.onnx").symlink_to(sight.MODELS / "scrfd_500m_kps_640.onnx")
+    (site.root / "models/b.onnx").symlink_to(sight.MODELS / "squeezenet_fp32.onnx")
+    site.write("models/a.yaml", "labels: [face]\n")
+    assert site.check(site.write("pipelines/p.yaml", "detect: {model: a, classes: [face]}\nclassify: b\n")) == (0, [])
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda p: p.name)
+def test_the_cards_of_sightd_are_well(folder: Path) -> None:
+    if not (folder / "model.onnx").exists():
+        pytest.skip("skipped: the model is absent (make deps)")
+    done = sight.run("config", "check", folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    listed = sight.run("model", "list", check=True).stdout
+    entry = listed[listed.index(f"{folder.name}\n"):].splitlines()
+    assert entry[1].strip() and "not said" not in entry[2] and "from: npm" in entry[2]
+
+
+# --- Goldens ------------------------------------------------------------------------------------------------------
+
+# From ../shared/assets/goldens/scrfd_500m_kps_640__zidane.jpg.json.
+GOLDEN = """\
+labels: [face]
+threshold: 0.5
+golden:
+  image: zidane.jpg
+  only: true
+  objects:
+    - { label: face, box: [909.66, 94.95, 1055.61, 279.44], score: 0.80278 }
+    - { label: face, box: [536.54, 261.97, 663.95, 436.78], score: 0.79054 }
+"""
+
+
+@pytest.fixture
+def golden(scrfd: Site) -> Site:
+    scrfd.write("models/scrfd/model.yaml", GOLDEN)
+    scrfd.write("pipelines/faces.yaml", "detect: scrfd\n")
+    (scrfd.root / "models/scrfd/zidane.jpg").symlink_to(sight.IMAGES / "zidane.jpg")
+    return scrfd
+
+
+@needs_shared
+def test_goldens_that_agree(golden: Site) -> None:
+    assert golden.check(golden.root / "models/scrfd") == (0, [])
+    assert golden.check(golden.root / "pipelines") == (0, [])
+
+
+@needs_shared
+def test_goldens_that_differ_say_how(golden: Site) -> None:
+    golden.write("models/scrfd/model.yaml", GOLDEN.replace("909.66", "809.66").replace("0.79054", "0.95"))
+    wanted = ["models/scrfd/model.yaml:7:7: golden zidane.jpg: expected face at [810, 95, 1056, 279] score 0.803, "
+              "closest face at [910, 95, 1056, 279] score 0.80",
+              "models/scrfd/model.yaml:8:7: golden zidane.jpg: expected face at [537, 262, 664, 437] score 0.950, "
+              "closest face at [53"]
+    for code, found in (golden.check(golden.root / "models/scrfd"), golden.serve()):
+        assert code == 1
+        assert len(found) == 2 and all(f.startswith(w) for f, w in zip(found, wanted)), found
+        assert "IoU 0.59, expected 0.9 or more" in found[0] and "(may differ by 0.05)" in found[1]
+
+
+@needs_shared
+def test_nothing_else_may_be_found_with_only(golden: Site) -> None:
+    golden.write("models/scrfd/model.yaml", "\n".join(GOLDEN.splitlines()[:-1]) + "\n")
+    code, found = golden.check(golden.root / "models/scrfd")
+    assert code == 1
+    assert len(found) == 1 and "was found and is not expected (only: true)" in found[0]
+    golden.write("models/scrfd/model.yaml", "\n".join(GOLDEN.replace("only: true", "only: false").splitlines()[:-1]))
+    assert golden.check(golden.root / "models/scrfd") == (0, [])
+
+
+@needs_shared
+def test_goldens_of_classifiers(site: Site) -> None:
+    """From ../shared/assets/goldens/squeezenet_fp32__cls_bee.jpeg.json: bee 0.781, then standard schnauzer 0.060."""
+    card = f"labels: {sight.MODELS}/labels/imagenet1000.txt\ngolden:\n  image: {sight.IMAGES}/cls_bee.jpeg\n  objects:\n"
+    path = site.model("squeeze", "squeezenet_fp32", card + "    - {label: bee, score: 0.78}\n"
+                                                           "    - {label: standard schnauzer, score: 0.06}\n")
+    assert site.check(path) == (0, [])
+    path.write_text(card + "    - {label: zebra, score: 0.78}\n", encoding="utf-8")
+    code, found = site.check(path)
+    assert code == 1 and "expected zebra score 0.780, closest bee score 0.78" in found[0]
+
+
+# --- Settings -----------------------------------------------------------------------------------------------------
+
+@needs_shared
+def test_settings_that_are_wrong(scrfd: Site) -> None:
+    scrfd.write("pipelines/faces.yaml", "detect: scrfd\n")
+    path = scrfd.write("sightd.yaml", "lisen: 127.0.0.1:0\nmax_queue: 0\nreceive_timeout: soon\n")
+    code, found = scrfd.check(path)
+    assert code == 1
+    assert found[0] == 'sightd.yaml:1:1: unknown key "lisen"; did you mean "listen"?'
+    assert found[1].startswith("sightd.yaml:2:12: max_queue: expected 1 to 65536")
+    assert found[2].startswith("sightd.yaml:3:18: receive_timeout: expected a duration")
+    assert scrfd.serve() == (1, found)
+
+
+@needs_shared
+def test_references_of_the_settings(scrfd: Site) -> None:
+    scrfd.write("pipelines/faces.yaml", "detect: scrfd\n")
+    path = scrfd.write("sightd.yaml", "listen: 127.0.0.1:0\npipelines: pipelines\nmodels: models\n"
+                                      "default_pipeline: face\n")
+    wanted = ['sightd.yaml:4:19: no pipeline called "face"; there are: faces; did you mean "faces"?']
+    assert scrfd.check(path) == (1, wanted)
+    assert scrfd.serve() == (1, wanted)
+    scrfd.write("sightd.yaml", "listen: 127.0.0.1:0\npipelines: [pipelines, nix]\nmodels: none\n")
+    code, found = scrfd.check(path)
+    assert code == 1
+    assert found[0] == 'sightd.yaml:3:9: cannot read models folder "none": No such file or directory'
+    assert found[1] == 'sightd.yaml:2:24: "nix" cannot be read: No such file or directory'
+    assert scrfd.serve() == (1, found)
+
+
+@needs_shared
+def test_flags_win_over_the_file(scrfd: Site, tmp_path: Path) -> None:
+    """The file's pipelines are broken; those of the flag are not looked for beside the file."""
+    scrfd.write("pipelines/faces.yaml", "detect: nix\n")
+    assert scrfd.serve()[0] == 1
+    other = scrfd.write("elsewhere/face.yaml", "detect: nax\n")
+    code, found = scrfd.serve("--pipelines", other.parent)
+    assert code == 1
+    assert found == ['elsewhere/face.yaml:1:9: no model called "nax" in the models folders; `sight model list` lists '
+                     "what there is"]
