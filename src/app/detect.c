@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -169,6 +170,8 @@ struct detect_run {
     struct sg_image canvas;
     struct sg_result result;
     struct sg_buf file, reply;
+    char **sorted; /* the pictures by their names without folders; borrowed from sg_pictures */
+    int count;
     int failed;
 };
 
@@ -211,14 +214,57 @@ static void print_table(const char *source, const struct sg_result *result)
     }
 }
 
-/* DIR/NAME.jpg; pictures of the same name in other folders get their number in the run behind it. */
+static const char *base_name(const char *path)
+{
+    return strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+}
+
+static int by_base_name(const void *a, const void *b)
+{
+    return strcmp(base_name(*(char *const *)a), base_name(*(char *const *)b));
+}
+
+/* Whether another picture of this run, from another folder, has the same name. */
+static bool has_twin(const struct detect_run *run, const char *source)
+{
+    char **at = bsearch(&source, run->sorted, (size_t)run->count, sizeof(*run->sorted), by_base_name);
+
+    return at && ((at > run->sorted && by_base_name(at - 1, at) == 0) ||
+                  (at + 1 < run->sorted + run->count && by_base_name(at, at + 1) == 0));
+}
+
+/* DIR/NAME.jpg; NAME.png becomes NAME.png.jpg, and twins keep their folders: a/x.jpg is a_x.jpg. */
+static void annotated_path(const struct detect_run *run, const char *source, char *out, size_t out_bytes)
+{
+    const char *name = has_twin(run, source) ? source : base_name(source), *dot = strrchr(name, '.');
+    bool jpeg = dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
+    size_t folder = strlen(run->args->annotate.value) + 1;
+    char *p;
+
+    snprintf(out, out_bytes, "%s/%s%s", run->args->annotate.value, name, jpeg ? "" : ".jpg");
+    for (p = out + folder; folder < out_bytes && *p; p++)
+        if (*p == '/')
+            *p = '_';
+}
+
+static int write_file(const char *path, const struct sg_buf *content, struct sg_error *err)
+{
+    FILE *file = fopen(path, "wbe");
+    bool written;
+
+    if (!file)
+        return sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", path, strerror(errno));
+    written = fwrite(content->data, 1, content->size, file) == content->size;
+    if (fclose(file) != 0 || !written)
+        return sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", path, strerror(errno));
+    return 0;
+}
+
 static int write_annotated(struct detect_run *run, const char *source, struct sg_error *err)
 {
     const struct sg_decode_wish whole = {0};
-    const char *base = strrchr(source, '/') ? strrchr(source, '/') + 1 : source;
-    char path[8192];
+    char path[2 * SG_PLACE_MAX];
     struct sg_buf out;
-    FILE *file = NULL;
     int code;
 
     sg_buf_init(&out, DETECT_REPLY_MAX);
@@ -227,17 +273,12 @@ static int write_annotated(struct detect_run *run, const char *source, struct sg
         code = sg_painter_draw(run->painter, &run->canvas, &run->result, err);
     if (code == 0)
         code = sg_encode_jpeg(&run->canvas, SG_ENCODE_QUALITY, &out, err);
-    if (code < 0)
-        goto out;
-    snprintf(path, sizeof(path), "%s/%s.jpg", run->args->annotate.value, base);
-    file = fopen(path, "wbe");
-    if (!file || fwrite(out.data, 1, out.size, file) != out.size || fclose(file) != 0) {
-        code = sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", path, strerror(errno));
-        goto out;
+    if (code == 0) {
+        annotated_path(run, source, path, sizeof(path));
+        code = write_file(path, &out, err);
     }
-    if (!run->args->json)
+    if (code == 0 && !run->args->json)
         printf("  drawn: %s\n", path);
-out:
     sg_buf_fini(&out);
     return code;
 }
@@ -297,6 +338,25 @@ static void run_pictures(struct detect_run *run, const struct sg_pictures *pictu
     }
 }
 
+/* Makes a folder and those above it. */
+static int make_folder(const char *path, struct sg_error *err)
+{
+    char part[SG_PLACE_MAX];
+    size_t i, length = strlen(path);
+
+    if (length >= sizeof(part))
+        return sg_error_set(err, SG_E_INVALID, "the name of folder \"%.60s…\" is too long", path);
+    for (i = 1; i <= length; i++) {
+        if (i < length && path[i] != '/')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return sg_error_set(err, SG_E_IO, "cannot make folder \"%s\": %s", part, strerror(errno));
+    }
+    return 0;
+}
+
 static int open_painter(struct detect_run *run, struct sg_error *err)
 {
     const char *dir = run->args->annotate.value;
@@ -305,8 +365,9 @@ static int open_painter(struct detect_run *run, struct sg_error *err)
 
     if (!dir)
         return 0;
-    if (mkdir(dir, 0777) != 0 && errno != EEXIST)
-        return sg_error_set(err, SG_E_IO, "cannot make folder \"%s\": %s", dir, strerror(errno));
+    code = make_folder(dir, err);
+    if (code < 0)
+        return code;
     code = sg_decoder_create(&limits, &run->decoder);
     if (code < 0)
         return sg_error_set(err, code, "no memory for a decoder");
@@ -402,6 +463,15 @@ static int detect_all(const struct sg_command *self, struct detect_args *args, c
         sg_command_problems(self, &problems, &err);
         goto out;
     }
+    run.sorted = calloc((size_t)pictures.count, sizeof(*run.sorted));
+    if (!run.sorted) {
+        sg_error_set(&err, SG_E_NOMEM, "no memory for the list of pictures");
+        sg_command_fail(self, &err);
+        goto out;
+    }
+    memcpy(run.sorted, pictures.paths, (size_t)pictures.count * sizeof(*run.sorted));
+    run.count = pictures.count;
+    qsort(run.sorted, (size_t)run.count, sizeof(*run.sorted), by_base_name);
     run_pictures(&run, &pictures);
     if (run.failed && pictures.count > 1)
         fprintf(stderr, "sight detect: %d of %d pictures failed\n", run.failed, pictures.count);
@@ -411,6 +481,7 @@ out:
     close_source(&source);
     sg_painter_destroy(&run.painter);
     sg_decoder_destroy(&run.decoder);
+    free(run.sorted);
     sg_image_fini(&run.canvas);
     sg_result_fini(&run.result);
     sg_buf_fini(&run.file);

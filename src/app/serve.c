@@ -47,11 +47,10 @@ static void run_job(void *state, struct sg_job *job)
     struct sg_request request = SG_REQUEST_DEFAULTS;
 
     if (pixels->raw) {
-        sg_image_borrow(&image, pixels->format, pixels->width, pixels->height, pixels->stride_bytes,
-                        job->bytes.data,
-                        pixels->format == SG_PIXEL_NV12
-                            ? job->bytes.data + pixels->stride_bytes * (size_t)pixels->height
-                            : NULL);
+        sg_image_borrow(
+            &image, pixels->format, pixels->width, pixels->height, pixels->stride_bytes, job->bytes.data,
+            pixels->format == SG_PIXEL_NV12 ? job->bytes.data + pixels->stride_bytes * (size_t)pixels->height
+                                            : NULL);
         frame.pixels = &image;
     } else {
         frame.bytes = job->bytes.data ? (const void *)job->bytes.data : "";
@@ -185,6 +184,7 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
         goto out;
     }
     announce(serve, began);
+    sg_library_widen(serve->library);
     code = sg_server_run(serve->server, &err);
     status = code < 0 ? sg_command_fail(self, &err) : SG_EXIT_OK;
 out:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Opening what pipelines use. Runs at start and at reload.
  */
+#include "base/log.h"
 #include "pipe/golden.h"
 #include "pipe/library_private.h"
 
@@ -70,7 +71,8 @@ static void *load_models(void *arg)
         if (entry->wanted) {
             struct sg_model_options options = {.path = entry->path,
                                                .name = entry->name,
-                                               .wide_threads = library->options.threads,
+                                               .wide_threads =
+                                                   library->options.serve ? 1 : library->options.threads,
                                                .narrow = library->options.serve};
 
             if (sg_model_open(library->engine, &options, &entry->problems, &entry->model, &entry->why) == 0 &&
@@ -246,6 +248,28 @@ int sg_library_scan(const struct sg_texts *models, struct sg_library **out_libra
     return code;
 }
 
+static void *widen(void *arg)
+{
+    struct sg_library *library = arg;
+    int i;
+
+    for (i = 0; i < library->model_count && !atomic_load(&library->closing); i++) {
+        struct sg_error err = {0};
+
+        if (library->models[i].model &&
+            sg_model_widen(library->models[i].model, library->options.threads, &err) < 0)
+            sg_log(SG_LOG_WARN, "a model has no graph for all cores", "model=%s code=%s",
+                   library->models[i].name, sg_err_name(err.code));
+    }
+    return NULL;
+}
+
+void sg_library_widen(struct sg_library *library)
+{
+    if (library->options.threads > 1 && !library->widening)
+        library->widening = pthread_create(&library->widener, NULL, widen, library) == 0;
+}
+
 struct sg_library *sg_library_hold(struct sg_library *library)
 {
     atomic_fetch_add_explicit(&library->held, 1, memory_order_relaxed);
@@ -261,6 +285,9 @@ void sg_library_release(struct sg_library **library)
     /* acq_rel: whoever frees must see all that the other holders did before they let go. */
     if (!l || atomic_fetch_sub_explicit(&l->held, 1, memory_order_acq_rel) != 1)
         return;
+    atomic_store(&l->closing, true);
+    if (l->widening)
+        pthread_join(l->widener, NULL); /* at most one model's loading away */
     for (i = 0; i < l->pipeline_count; i++)
         sg_pipeline_destroy(&l->pipelines[i]);
     for (i = 0; i < l->recipe_count; i++)

@@ -33,6 +33,9 @@ struct sg_library_options {
  */
 int sg_library_open(struct sg_engine *engine, const struct sg_library_options *options,
                     struct sg_conf_problems *problems, struct sg_library **out_library, struct sg_error *err);
+/* After opening with `serve`: starts adding the wide graphs, on a thread of its own, so that serving can
+ * begin before. A model whose wide graph cannot be opened goes on with its narrow one. */
+void sg_library_widen(struct sg_library *library);
 struct sg_library *sg_library_hold(struct sg_library *library);
 /* The last release closes pipelines, then models. */
 void sg_library_release(struct sg_library **library);

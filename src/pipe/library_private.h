@@ -6,6 +6,7 @@
 
 #include "pipe/library.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct sg_library {
@@ -21,6 +22,9 @@ struct sg_library {
     int pipeline_count;
     int default_index;
     atomic_int next_model; /* of the loader threads */
+    pthread_t widener;     /* adds wide graphs while the narrow ones serve */
+    bool widening;         /* the thread was started */
+    atomic_bool closing;   /* it need not go on */
 };
 
 /* Lists the models of folders. problems may be NULL. */

@@ -176,33 +176,17 @@ out:
 static int open_graphs(struct sg_model *model, const struct sg_model_options *options, struct sg_error *err)
 {
     struct sg_graph_options graph = {.threads = 1};
-    int code = 0;
+    int code;
 
-    if (options->narrow || options->wide_threads <= 1)
+    if (options->narrow || options->wide_threads <= 1) {
         code = sg_graph_open(model->engine, model->path, &graph, &model->narrow, err);
-    if (code == 0 && options->wide_threads > 1) {
+    } else {
         graph.threads = options->wide_threads;
         graph.spin = true;
         code = sg_graph_open(model->engine, model->path, &graph, &model->wide, err);
     }
     if (code == 0)
         model->signature = sg_graph_signature(model->narrow ? model->narrow : model->wide);
-    return code;
-}
-
-/* The probe has run the narrow graph; the wide one runs once too, so that no request pays for its first run.
- */
-static int warm_wide(struct sg_model *model, struct sg_error *err)
-{
-    struct sg_runner *runner = NULL;
-    int code;
-
-    if (!model->narrow || !model->wide)
-        return 0;
-    code = sg_model_borrow(model, true, &runner, err);
-    if (code == 0)
-        code = sg_probe_run(model, runner, 1, err);
-    sg_model_return(model, &runner);
     return code;
 }
 
@@ -233,8 +217,8 @@ int sg_model_open(struct sg_engine *engine, const struct sg_model_options *optio
     code = sg_decide_inputs(model, err);
     if (code == 0)
         code = sg_decide_head(model, options->labels, problems, err);
-    if (code == 0)
-        code = warm_wide(model, err);
+    if (code == 0 && options->narrow && options->wide_threads > 1)
+        code = sg_model_widen(model, options->wide_threads, err);
     if (code < 0) {
         sg_error_prefix(err, "model \"%s\"", model->name);
         goto out;
@@ -244,6 +228,30 @@ int sg_model_open(struct sg_engine *engine, const struct sg_model_options *optio
     model = NULL;
 out:
     sg_model_destroy(&model);
+    return code;
+}
+
+int sg_model_widen(struct sg_model *model, int threads, struct sg_error *err)
+{
+    struct sg_graph_options options = {.threads = threads, .spin = true};
+    struct sg_graph *graph = NULL;
+    struct sg_runner *runner = NULL;
+    int code = sg_graph_open(model->engine, model->path, &options, &graph, err);
+
+    if (code == 0)
+        code = sg_runner_create(graph, &runner, err);
+    /* Once now, so that no request pays for the first run. */
+    if (code == 0)
+        code = sg_probe_run(model, runner, 1, err);
+    if (code == 0) {
+        pthread_mutex_lock(&model->pool->lock);
+        model->wide = graph;
+        model->pool->wide = runner;
+        pthread_mutex_unlock(&model->pool->lock);
+        return 0;
+    }
+    sg_runner_destroy(&runner);
+    sg_graph_destroy(&graph);
     return code;
 }
 

@@ -60,7 +60,8 @@ struct sg_model {
     char *card_path; /* or NULL */
     struct sg_card card;
     struct sg_engine *engine;
-    struct sg_graph *narrow, *wide; /* either may be NULL, not both */
+    struct sg_graph *narrow,
+        *wide; /* either may be NULL, not both; wide may come later, see sg_model_widen */
     const struct sg_signature *signature;
     int image_input;    /* index of the picture's input */
     bool dynamic_batch; /* the first dimension takes any number */
@@ -92,6 +93,9 @@ struct sg_model {
 int sg_model_open(struct sg_engine *engine, const struct sg_model_options *options,
                   struct sg_conf_problems *problems, struct sg_model **out_model, struct sg_error *err);
 void sg_model_destroy(struct sg_model **model);
+/* Adds the wide graph to a model that has only the narrow one. Any thread, while others run the model; once.
+ */
+int sg_model_widen(struct sg_model *model, int threads, struct sg_error *err);
 
 enum sg_head_task sg_model_task(const struct sg_model *model);
 /* Name of a class, or NULL. */
