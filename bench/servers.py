@@ -72,7 +72,13 @@ class Server:
             if not more:
                 self.stop()
                 raise RuntimeError(f"{self.name} did not come up:\n{said.decode(errors='replace')}")
-        return self
+        while time.monotonic() < end:  # uvicorn's workers say so a moment before they do
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return self
+            time.sleep(0.01)
+        self.stop()
+        raise RuntimeError(f"{self.name} does not listen on port {self.port}")
 
     def stop(self) -> None:
         if self.process and self.process.poll() is None:

@@ -6,7 +6,7 @@ usage: bench/verify.py FOLDER-OF-JPEGS…    (SIGHT_BUILD, SIGHT_SHARED as for t
 
 Decoders and resizers differ (full, 1/2 … 1/8, shrink-on-load), and so do scores by a few hundredths. What one of two
 servers finds with a score clearly above the threshold the other must find, same class, IoU at least 0.85. Peers that
-decode at full size are held against sightd's own `decode: exact`, the others against its default; up to 5 % may differ
+decode at full size are held against sightd's own `decode: exact`, the others against its default; up to 8 % may differ
 (sharp filters where the others interpolate, and YOLOX-nano's small objects in 4K pictures come and go with that).
 """
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from servers import MODELS, Server, peers, sightd
 
-SURE, MIN_IOU, MAX_SHARE = 0.25 + 0.12, 0.85, 0.05
+SURE, MIN_IOU, MAX_SHARE = 0.25 + 0.12, 0.85, 0.08
 FULL_SIZE = {"Python", "naive C++"}
 
 
