@@ -27,7 +27,8 @@ struct sg_picture {
 struct sg_decode_wish {
     int min_width,
         min_height;  /* upright; a reduced decode must be at least this large on both sides; 0 = full size */
-    bool exact;      /* never reduce: bit-identical to OpenCV's imdecode. Without it a JPEG is decoded at the
+    bool exact;      /* never reduce: bit-identical to OpenCV's imdecode, except that CMYK is mixed without
+                      * its approximation (up to 2 levels darker). Without exact a JPEG is decoded at the
                       * smallest of 1/8, 1/4, 1/2 and 1 that is large enough; other formats at full size */
     bool has_region; /* only this part of the picture is needed (upright original pixels); the image that
                       * comes back covers at least it and says where it lies by origin and scale; min_width

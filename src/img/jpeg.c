@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * JPEG through libjpeg-turbo. Full size with the library's defaults (accurate integer DCT, fancy upsampling)
- * is what OpenCV's imdecode does, bit by bit; both stay on at reduced size too, because switching them off
- * saves less than a tenth. libjpeg reports by longjmp: every library call happens below run_guarded, and all
- * state lives in struct jpeg, so that no local variable is at stake.
+ * is what OpenCV's imdecode does, bit by bit, but for CMYK (see mix_inks); both stay on at reduced size too,
+ * because switching them off saves less than a tenth. libjpeg reports by longjmp: every library call happens
+ * below run_guarded, and all state lives in struct jpeg, so that no local variable is at stake.
  */
 #include "img/decode_kind.h"
 #include "img/exif.h"
@@ -291,15 +291,16 @@ static int crop_columns(struct jpeg *jpeg, const struct sg_window *window)
     return (int)left;
 }
 
-/* OpenCV's rule for four inks, which Adobe stores inverted; out may not overlap inks. */
+/* Four inks, which Adobe stores inverted: each colour times black, rounded once. OpenCV approximates the
+ * product and comes out up to two levels brighter. out may not overlap inks. */
 static void mix_inks(const uint8_t *inks, uint8_t *out, int width)
 {
     for (int x = 0; x < width; x++, inks += 4, out += 3) {
         int black = inks[3];
 
-        out[0] = (uint8_t)(black - ((255 - inks[0]) * black >> 8));
-        out[1] = (uint8_t)(black - ((255 - inks[1]) * black >> 8));
-        out[2] = (uint8_t)(black - ((255 - inks[2]) * black >> 8));
+        out[0] = (uint8_t)((inks[0] * black + 127) / 255);
+        out[1] = (uint8_t)((inks[1] * black + 127) / 255);
+        out[2] = (uint8_t)((inks[2] * black + 127) / 255);
     }
 }
 
