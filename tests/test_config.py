@@ -237,7 +237,8 @@ def test_nothing_else_may_be_found_with_only(golden: Site) -> None:
 @needs_shared
 def test_goldens_of_classifiers(site: Site) -> None:
     """From ../shared/assets/goldens/squeezenet_fp32__cls_bee.jpeg.json: bee 0.781, then standard schnauzer 0.060."""
-    card = f"labels: {sight.MODELS}/labels/imagenet1000.txt\ngolden:\n  image: {sight.IMAGES}/cls_bee.jpeg\n  objects:\n"
+    card = (f"labels: {sight.MODELS}/labels/imagenet1000.txt\n"
+            f"golden:\n  image: {sight.IMAGES}/cls_bee.jpeg\n  objects:\n")
     path = site.model("squeeze", "squeezenet_fp32", card + "    - {label: bee, score: 0.78}\n"
                                                            "    - {label: standard schnauzer, score: 0.06}\n")
     assert site.check(path) == (0, [])

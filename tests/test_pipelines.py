@@ -141,7 +141,8 @@ def cascade_faults(reply: dict[str, Any], golden: dict[str, Any], rename: dict[s
         allowed = 0.001 if same_pixels else 0.15
         for file, said in wanted["classifications"].items():
             model = (rename or {}).get(Path(file).stem, Path(file).stem)
-            answers = {a["class_id"]: a for a in found[0]["attributes"] if a["model"] == model and "class_id" in a}
+            answers = {a["class_id"]: a for a in found[0]["attributes"]
+                       if a["model"] == model and "class_id" in a}
             for expected in said["top3"]:
                 got = answers.get(expected["class_id"])
                 if got and got["label"] != expected["label"]:
@@ -173,7 +174,8 @@ SHIPPED = {"faceapi_expression": "expression", "faceapi_age_gender": "age-gender
 
 @pytest.mark.skipif(not all((sight.ROOT / "models" / m / "model.onnx").is_file() for m in SHIPPED.values()),
                     reason="skipped: the models of sightd are absent (make deps)")
-@pytest.mark.parametrize("path", [p for p in CASCADES if "yolov8n" not in p.stem], ids=lambda p: getattr(p, "stem", "none"))
+@pytest.mark.parametrize("path", [p for p in CASCADES if "yolov8n" not in p.stem],
+                         ids=lambda p: getattr(p, "stem", "none"))
 def test_cascades_agree_with_the_models_shipped(kit: Kit, path: Path) -> None:
     golden = load(path)
     options = ("--models", sight.ROOT / "models")
@@ -327,7 +329,8 @@ def test_small_objects_are_not_classified(kit: Kit) -> None:
 
 def test_top_k_and_threshold_of_a_classifier(kit: Kit) -> None:
     def answers(**keys: Any) -> list[dict[str, Any]]:
-        recipe = {"detect": {"model": "yolov8n", "classes": ["dog"]}, "classify": [{"model": "squeezenet_fp32", **keys}]}
+        recipe = {"detect": {"model": "yolov8n", "classes": ["dog"]},
+                  "classify": [{"model": "squeezenet_fp32", **keys}]}
         return kit.objects(recipe, DOG)[0].get("attributes", [])
 
     five = answers(top_k=5)

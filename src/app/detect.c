@@ -2,14 +2,13 @@
  * `sight detect`: pictures through a pipeline or a bare model, in this process. Main thread; the runtime uses
  * all cores.
  */
+#include "app/annotate.h"
 #include "app/command.h"
 #include "app/pictures.h"
 #include "app/places.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "codec/json.h"
-#include "img/draw.h"
-#include "img/encode.h"
 #include "pipe/library.h"
 
 #include <errno.h>
@@ -17,12 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define DETECT_REPLY_MAX ((size_t)64 << 20)
-#define DETECT_TEXT_MAX  ((size_t)1 << 20)
+#define DETECT_PATH_MAX  8192
 
 struct detect_args {
     struct sg_text pipeline, model, labels, annotate;
@@ -59,7 +55,8 @@ static const struct sg_option detect_rows[] = {
      .short_flag = 'l',
      .value_name = "FILE",
      .absent = "card, metadata or the family's",
-     .help = "class names for --model, one a line, line 1 = class 0"},
+     .help = "class names for --model: a file of one a line, the first for class 0, or a known set such as "
+             "coco80"},
     {.key = "pipeline",
      .type = SG_OPTION_TEXT,
      AT(pipeline),
@@ -165,13 +162,9 @@ struct detect_run {
     const struct sg_pipeline *pipeline;
     struct sg_workspace *workspace;
     struct sg_request request;
-    struct sg_painter *painter;
-    struct sg_decoder *decoder; /* for drawing, at full size */
-    struct sg_image canvas;
+    struct sg_annotator annotator; /* with --annotate */
     struct sg_result result;
     struct sg_buf file, reply;
-    char **sorted; /* the pictures by their names without folders; borrowed from sg_pictures */
-    int count;
     int failed;
 };
 
@@ -214,75 +207,6 @@ static void print_table(const char *source, const struct sg_result *result)
     }
 }
 
-static const char *base_name(const char *path)
-{
-    return strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-}
-
-static int by_base_name(const void *a, const void *b)
-{
-    return strcmp(base_name(*(char *const *)a), base_name(*(char *const *)b));
-}
-
-/* Whether another picture of this run, from another folder, has the same name. */
-static bool has_twin(const struct detect_run *run, const char *source)
-{
-    char **at = bsearch(&source, run->sorted, (size_t)run->count, sizeof(*run->sorted), by_base_name);
-
-    return at && ((at > run->sorted && by_base_name(at - 1, at) == 0) ||
-                  (at + 1 < run->sorted + run->count && by_base_name(at, at + 1) == 0));
-}
-
-/* DIR/NAME.jpg; NAME.png becomes NAME.png.jpg, and twins keep their folders: a/x.jpg is a_x.jpg. */
-static void annotated_path(const struct detect_run *run, const char *source, char *out, size_t out_bytes)
-{
-    const char *name = has_twin(run, source) ? source : base_name(source), *dot = strrchr(name, '.');
-    bool jpeg = dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
-    size_t folder = strlen(run->args->annotate.value) + 1;
-    char *p;
-
-    snprintf(out, out_bytes, "%s/%s%s", run->args->annotate.value, name, jpeg ? "" : ".jpg");
-    for (p = out + folder; folder < out_bytes && *p; p++)
-        if (*p == '/')
-            *p = '_';
-}
-
-static int write_file(const char *path, const struct sg_buf *content, struct sg_error *err)
-{
-    FILE *file = fopen(path, "wbe");
-    bool written;
-
-    if (!file)
-        return sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", path, strerror(errno));
-    written = fwrite(content->data, 1, content->size, file) == content->size;
-    if (fclose(file) != 0 || !written)
-        return sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", path, strerror(errno));
-    return 0;
-}
-
-static int write_annotated(struct detect_run *run, const char *source, struct sg_error *err)
-{
-    const struct sg_decode_wish whole = {0};
-    char path[2 * SG_PLACE_MAX];
-    struct sg_buf out;
-    int code;
-
-    sg_buf_init(&out, DETECT_REPLY_MAX);
-    code = sg_decoder_decode(run->decoder, run->file.data, run->file.size, &whole, &run->canvas, err);
-    if (code == 0)
-        code = sg_painter_draw(run->painter, &run->canvas, &run->result, err);
-    if (code == 0)
-        code = sg_encode_jpeg(&run->canvas, SG_ENCODE_QUALITY, &out, err);
-    if (code == 0) {
-        annotated_path(run, source, path, sizeof(path));
-        code = write_file(path, &out, err);
-    }
-    if (code == 0 && !run->args->json)
-        printf("  drawn: %s\n", path);
-    sg_buf_fini(&out);
-    return code;
-}
-
 static int detect_one(struct detect_run *run, const char *source, struct sg_error *err)
 {
     struct sg_frame frame;
@@ -322,6 +246,7 @@ static void report(struct detect_run *run, const char *source, int code, const s
 
 static void run_pictures(struct detect_run *run, const struct sg_pictures *pictures)
 {
+    char path[DETECT_PATH_MAX];
     int i;
 
     for (i = 0; i < pictures->count; i++) {
@@ -330,49 +255,26 @@ static void run_pictures(struct detect_run *run, const struct sg_pictures *pictu
 
         report(run, pictures->paths[i], code, &err);
         if (code == 0 && run->args->annotate.value) {
-            code = write_annotated(run, pictures->paths[i], &err);
+            code = sg_annotator_write(&run->annotator, pictures->paths[i], &run->file, &run->result, path,
+                                      sizeof(path), &err);
             if (code < 0)
                 fprintf(stderr, "sight detect: %s\n", err.text);
+            else if (!run->args->json)
+                printf("  drawn: %s\n", path);
         }
         run->failed += code < 0;
     }
 }
 
-/* Makes a folder and those above it. */
-static int make_folder(const char *path, struct sg_error *err)
+static int open_annotator(struct detect_run *run, const struct sg_pictures *pictures, struct sg_error *err)
 {
-    char part[SG_PLACE_MAX];
-    size_t i, length = strlen(path);
-
-    if (length >= sizeof(part))
-        return sg_error_set(err, SG_E_INVALID, "the name of folder \"%.60s…\" is too long", path);
-    for (i = 1; i <= length; i++) {
-        if (i < length && path[i] != '/')
-            continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            return sg_error_set(err, SG_E_IO, "cannot make folder \"%s\": %s", part, strerror(errno));
-    }
-    return 0;
-}
-
-static int open_painter(struct detect_run *run, struct sg_error *err)
-{
-    const char *dir = run->args->annotate.value;
     struct sg_decode_limits limits = {(size_t)run->args->max_image_bytes, run->args->max_pixels};
     int code;
 
-    if (!dir)
+    if (!run->args->annotate.value)
         return 0;
-    code = make_folder(dir, err);
-    if (code < 0)
-        return code;
-    code = sg_decoder_create(&limits, &run->decoder);
-    if (code < 0)
-        return sg_error_set(err, code, "no memory for a decoder");
-    code = sg_painter_create(NULL, &run->painter, err);
-    if (code == 0 && !sg_painter_has_font(run->painter))
+    code = sg_annotator_init(&run->annotator, run->args->annotate.value, pictures, &limits, err);
+    if (code == 0 && !sg_painter_has_font(run->annotator.painter))
         fprintf(stderr,
                 "sight detect: no font found; boxes are drawn without labels (install fonts-dejavu-core)\n");
     return code;
@@ -451,7 +353,7 @@ static int detect_all(const struct sg_command *self, struct detect_args *args, c
     for (i = 0; i < words->positional_count && code == 0; i++)
         code = sg_pictures_add(&pictures, words->positionals[i], &err);
     if (code == 0)
-        code = open_painter(&run, &err);
+        code = open_annotator(&run, &pictures, &err);
     if (code == 0)
         code = open_source(args, &source, &problems, &run.pipeline, &err);
     if (code == 0) {
@@ -463,15 +365,6 @@ static int detect_all(const struct sg_command *self, struct detect_args *args, c
         sg_command_problems(self, &problems, &err);
         goto out;
     }
-    run.sorted = calloc((size_t)pictures.count, sizeof(*run.sorted));
-    if (!run.sorted) {
-        sg_error_set(&err, SG_E_NOMEM, "no memory for the list of pictures");
-        sg_command_fail(self, &err);
-        goto out;
-    }
-    memcpy(run.sorted, pictures.paths, (size_t)pictures.count * sizeof(*run.sorted));
-    run.count = pictures.count;
-    qsort(run.sorted, (size_t)run.count, sizeof(*run.sorted), by_base_name);
     run_pictures(&run, &pictures);
     if (run.failed && pictures.count > 1)
         fprintf(stderr, "sight detect: %d of %d pictures failed\n", run.failed, pictures.count);
@@ -479,10 +372,7 @@ static int detect_all(const struct sg_command *self, struct detect_args *args, c
 out:
     sg_workspace_destroy(&run.workspace);
     close_source(&source);
-    sg_painter_destroy(&run.painter);
-    sg_decoder_destroy(&run.decoder);
-    free(run.sorted);
-    sg_image_fini(&run.canvas);
+    sg_annotator_fini(&run.annotator);
     sg_result_fini(&run.result);
     sg_buf_fini(&run.file);
     sg_buf_fini(&run.reply);

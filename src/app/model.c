@@ -46,7 +46,7 @@ static const struct sg_option explain_rows[] = {
      AT(labels),
      .short_flag = 'l',
      .value_name = "FILE",
-     .help = "class names, one a line"},
+     .help = "class names: a file of one a line, the first for class 0, or a known set such as coco80"},
 };
 static const struct sg_option bench_rows[] = {
     {.key = "runs",

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define DECIDE_PATH_MAX 4096
 
@@ -51,12 +52,16 @@ int sg_decide_labels(struct sg_model *model, const char *labels_path, struct sg_
 {
     const struct sg_texts *given = &model->card.labels;
     const char *names = sg_signature_meta(model->signature, "names"), *what;
+    const char *const *set;
     char count[32];
-    int code;
+    int code, set_count;
 
     if (labels_path) {
-        sg_model_decide(model, "labels", labels_path, false, "as asked for");
-        return sg_labels_read(labels_path, &model->labels, err);
+        set = access(labels_path, F_OK) == 0 ? NULL : sg_head_labels(labels_path, &set_count);
+        sg_model_decide(model, "labels", labels_path, false, "%s",
+                        set ? "as asked for, a well-known set" : "as asked for");
+        return set ? sg_labels_copy(set, set_count, &model->labels, err)
+                   : sg_labels_read(labels_path, &model->labels, err);
     }
     if (given->count > 0) {
         code = labels_of_card(&model->card, given, &model->labels, &what, problems, err);
@@ -88,7 +93,8 @@ static int family_labels(struct sg_model *model, struct sg_error *err)
     if (model->labels.count == 0)
         sg_model_decide(
             model, "labels", "none", true,
-            "neither card nor metadata names classes; replies carry class_id alone (--labels FILE)");
+            "neither card nor metadata names classes; replies carry class_id alone (--labels FILE, or a set "
+            "such as coco80)");
     return 0;
 }
 

@@ -47,7 +47,7 @@ struct sg_model_aux {
 struct sg_model_options {
     const char *path;   /* .onnx, .yaml card, or a folder with model.yaml */
     const char *name;   /* NULL = the card's, the folder's or the file's */
-    const char *labels; /* labels file that overrides all else, or NULL */
+    const char *labels; /* labels file (or name of a known set) that overrides all else, or NULL */
     int wide_threads;   /* cores for a lone frame; 1 = no wide graph */
     bool narrow;        /* also a graph that runs on the caller's core alone (serving); false: wide only */
 };
