@@ -162,7 +162,7 @@ static int report_missing(const struct sg_card *card, const struct sg_card_golde
                                 describe_found(best, closest), bound);
 }
 
-static int list_findings(const struct sg_result *result, struct finding **out_found)
+static int list_findings(const struct sg_result *result, struct finding **out_found, int *out_count)
 {
     int count = result->object_count + result->attribute_count, i;
 
@@ -173,7 +173,8 @@ static int list_findings(const struct sg_result *result, struct finding **out_fo
         (*out_found)[i] = of_object(&result->objects[i]);
     for (i = 0; i < result->attribute_count; i++)
         (*out_found)[result->object_count + i] = of_attribute(&result->attributes[i]);
-    return count;
+    *out_count = count;
+    return 0;
 }
 
 int sg_golden_compare(const struct sg_card *card, const struct sg_result *result,
@@ -182,11 +183,11 @@ int sg_golden_compare(const struct sg_card *card, const struct sg_result *result
     const struct sg_card_golden *golden = &card->golden;
     char extra[GOLDEN_TEXT_MAX];
     struct finding *found;
-    int count = list_findings(result, &found), code = 0, i, k;
+    int count, code = list_findings(result, &found, &count), i, k;
     bool all_found;
 
-    if (count < 0)
-        return count;
+    if (code < 0)
+        return code;
     for (i = 0; i < golden->objects.count; i++) {
         const struct sg_card_golden_object *want = &golden->objects.items[i];
         struct finding *best = NULL;
