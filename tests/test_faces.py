@@ -9,12 +9,14 @@ import agreement
 import pytest
 import sight
 
-GOLDENS = ([json.loads(p.read_text(encoding="utf-8")) for model in ("scrfd_500m_kps_640", "face_detection_yunet_2023mar")
+OTHERS = ("scrfd_500m_kps_640", "face_detection_yunet_2023mar")
+GOLDENS = ([json.loads(p.read_text(encoding="utf-8")) for model in OTHERS
             for p in sorted(sight.GOLDENS.glob(f"{model}__*.json"))] if sight.GOLDENS.is_dir() else [])
 PICTURES = sorted({g["image"] for g in GOLDENS})
 # Pictures without a person; the goldens' detectors were not run on them, a look tells.
 FACELESS = ["car_12mp.jpg", "car_plate_1920.jpg", "cls_bee.jpeg", "cls_espresso.png", "cls_zebra.jpeg", "dog.jpg",
             "fruit.jpg", "receipt_synthetic.jpg", "text_street_sign_zh.jpg", "two_dogs.jpg"]
+EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")  # face-api.js
 pytestmark = pytest.mark.skipif(not GOLDENS, reason=sight.WITHOUT_SHARED)
 
 
@@ -59,7 +61,7 @@ def test_both_decodes_find_the_same_faces(picture: str) -> None:
 def test_every_face_is_classified(picture: str) -> None:
     for face in found("fast")[picture]["objects"]:
         by_name = {a.get("name", a["model"]): a for a in face["attributes"]}
-        assert by_name["expression"]["label"] in ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
+        assert by_name["expression"]["label"] in EXPRESSIONS
         assert by_name["gender"]["label"] in ("male", "female")
         assert 0 < by_name["age"]["value"] < 110
         assert len(face["landmarks"]) == 6

@@ -25,8 +25,8 @@ int sg_command_parse(const struct sg_command *self, const struct sg_args_binding
 /* Which of the NULL-terminated rows the word is, by the last word of their names; -1 after an error with the
  * closest name was printed. */
 int sg_command_find(const char *parent, const struct sg_args_command *const *rows, const char *word);
-/* The same for a command that has commands: argv[0] names one. -1 with the exit code in *out_status when there
- * is none, or help was asked for and printed. */
+/* The same for a command that has commands: argv[0] names one. -1 with the exit code in *out_status when
+ * there is none, or help was asked for and printed. */
 int sg_command_choose(const struct sg_command *self, const struct sg_args_command *const *rows, int argc,
                       char **argv, int *out_status);
 /* "sight detect: text" and where to find help, on standard error. Returns SG_EXIT_USAGE. */

@@ -28,7 +28,7 @@ struct model_args {
 #define AT(member_name) .offset = offsetof(struct model_args, member_name), .flags = SG_OPTION_FLAG_ONLY
 #define TABLE(list)                                                                                          \
     {                                                                                                        \
-        .name = "model", .rows = list, .row_count = sizeof(list) / sizeof((list)[0]),                        \
+        .name = "model", .rows = (list), .row_count = sizeof(list) / sizeof((list)[0]),                      \
         .struct_bytes = sizeof(struct model_args)                                                            \
     }
 

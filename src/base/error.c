@@ -51,6 +51,7 @@ int sg_error_prefix(struct sg_error *err, const char *format, ...)
     keep = strnlen(err->text, sizeof(err->text) - (size_t)used - 1);
     memmove(err->text + used, err->text, keep);
     err->text[(size_t)used + keep] = '\0';
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the old text stands behind it, with its end. */
     memcpy(err->text, text, (size_t)used);
     return err->code;
 }

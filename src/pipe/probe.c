@@ -88,7 +88,7 @@ static int first_items(struct sg_runner *runner, int items, float **out_values, 
             return 0;
         total += (size_t)(sg_tensor_count(&outputs[i]) / items);
     }
-    *out_values = malloc((total ? total : 1) * sizeof(float));
+    *out_values = calloc(total ? total : 1, sizeof(float));
     if (!*out_values)
         return sg_error_set(err, SG_E_NOMEM, "no memory for the batch probe");
     for (i = 0; i < count; i++)
@@ -102,7 +102,7 @@ int sg_probe_batch(struct sg_model *model, struct sg_runner *runner, bool *out_i
                    struct sg_error *err)
 {
     float *alone = NULL, *together = NULL, largest = 0.0f, apart = 0.0f;
-    size_t alone_count, together_count, i;
+    size_t alone_count = 0, together_count = 0, i;
     int code;
 
     *out_independent = false;

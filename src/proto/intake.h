@@ -53,8 +53,8 @@ int sg_intake_admit(struct sg_intake *intake, struct sg_job *job, struct sg_gate
  * comes. On failure job->error says why. */
 int sg_intake_pipeline(struct sg_intake *intake, struct sg_job *job, const char *pipeline);
 /* Whether the job, given its pipeline, can make its deadline by the live p95 if it is submitted now. 0, or
- * SG_E_DEADLINE with job->error set and *out_retry_ms: after how long the queue should be short enough, 0 = it
- * takes longer than that even alone. */
+ * SG_E_DEADLINE with job->error set and *out_retry_ms: after how long the queue should be short enough, 0 =
+ * it takes longer than that even alone. */
 int sg_intake_deadline(struct sg_intake *intake, const struct sg_flow *flow, struct sg_job *job,
                        int64_t *out_retry_ms);
 /* When a request refused with SG_E_BUSY may come again, in ms, above 0. */
