@@ -8,6 +8,7 @@
 #include "net/address.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -240,6 +241,8 @@ static void on_disconnect(struct sg_conn *conn)
     }
     conn->peer_shut = true;
     sg_conn_watch(conn);
+    if (conn->ops->shut)
+        conn->ops->shut(conn->user);
 }
 
 static void on_event(uv_poll_t *poll, int status, int events)
@@ -278,6 +281,11 @@ int sg_conn_release(struct sg_conn **conn)
 
     *conn = NULL;
     return fd;
+}
+
+int sg_conn_dup(const struct sg_conn *conn)
+{
+    return fcntl(conn->fd, F_DUPFD_CLOEXEC, 0);
 }
 
 uint64_t sg_conn_id(const struct sg_conn *conn)

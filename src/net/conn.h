@@ -40,6 +40,9 @@ struct sg_conn_ops {
     void (*lost)(void *user, int code);
     /* The deadline set with sg_conn_set_deadline has passed; it is cleared before the call. */
     void (*late)(void *user);
+    /* The client has shut its sending side down while reading is paused; what it sent before is still there.
+     * May be NULL. */
+    void (*shut)(void *user);
 };
 
 /* What the server hears about connections whose protocol is not known. */
@@ -83,6 +86,10 @@ int sg_conn_add(struct sg_conn_table *table, int fd, const struct sockaddr *peer
 void sg_conn_start(struct sg_conn *conn, const struct sg_conn_ops *ops, void *user);
 /* Ends sniffing and hands the socket, nothing read from it, to the caller; conn is gone. */
 int sg_conn_release(struct sg_conn **conn);
+
+/* A second descriptor of the same socket, for a library that reads and writes it by itself while `want` keeps
+ * reading paused; the caller closes it. -1 when there are no more descriptors. */
+int sg_conn_dup(const struct sg_conn *conn);
 
 uint64_t sg_conn_id(const struct sg_conn *conn);
 /* The user pointer of sg_conn_start; NULL before, and after finish and close. */

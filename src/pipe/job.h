@@ -21,6 +21,11 @@
 #define SG_JOB_STORE_BYTES ((size_t)64 << 20) /* their payloads and replies together */
 #define SG_JOB_REPLY_BYTES ((size_t)64 << 20) /* a native reply with a drawn picture is the largest */
 
+#define SG_JOB_NAME_MAX 64 /* bytes of a request id */
+
+/* The reply is the picture with what was found drawn in: run writes it into job->reply, encode leaves it. */
+enum sg_job_annotate { SG_JOB_ANNOTATE_NO, SG_JOB_ANNOTATE_JPEG, SG_JOB_ANNOTATE_PNG };
+
 struct sg_job {
     struct sg_mail_node mail; /* link of the queue, mailbox or free list it is in */
     struct sg_job *next;      /* link of the owner on the loop thread: replies of one connection, in order */
@@ -32,8 +37,10 @@ struct sg_job {
     struct sg_job_pixels pixels;
     void *pipeline; /* retained by sg_job_ops.pipeline_get; NULL before admission */
     struct sg_job_options options;
-    int64_t deadline_us;    /* sg_clock_us; 0 = none */
-    _Atomic bool cancelled; /* set by the loop thread at any time: the client has gone */
+    enum sg_job_annotate annotate;
+    char name[SG_JOB_NAME_MAX + 1]; /* the request id that its client gave it, or "" */
+    int64_t deadline_us;            /* sg_clock_us; 0 = none */
+    _Atomic bool cancelled;         /* set by the loop thread at any time: the client has gone */
 
     struct sg_result result;
     struct sg_error error; /* code SG_OK = result holds */

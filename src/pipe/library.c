@@ -276,6 +276,11 @@ struct sg_library *sg_library_hold(struct sg_library *library)
     return library;
 }
 
+bool sg_library_alone(const struct sg_library *library)
+{
+    return atomic_load_explicit(&library->held, memory_order_acquire) == 1;
+}
+
 void sg_library_release(struct sg_library **library)
 {
     struct sg_library *l = *library;

@@ -37,6 +37,8 @@ int sg_library_open(struct sg_engine *engine, const struct sg_library_options *o
  * begin before. A model whose wide graph cannot be opened goes on with its narrow one. */
 void sg_library_widen(struct sg_library *library);
 struct sg_library *sg_library_hold(struct sg_library *library);
+/* Nobody else holds it. Final once no one can find it any more. */
+bool sg_library_alone(const struct sg_library *library);
 /* The last release closes pipelines, then models. */
 void sg_library_release(struct sg_library **library);
 
