@@ -182,3 +182,10 @@ void sg_intake_replied(struct sg_intake *intake, int code)
     if (code < 0 && -1 - code < SG_ERR_COUNT)
         sg_counter_add(&intake->counters.errors[-1 - code], 1);
 }
+
+void sg_intake_answered(struct sg_intake *intake, const struct sg_job *job, enum sg_protocol protocol)
+{
+    sg_intake_replied(intake, job->error.code);
+    if (intake->metrics)
+        sg_metrics_job(intake->metrics, protocol, job);
+}

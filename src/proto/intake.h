@@ -9,6 +9,7 @@
 #include "pipe/job.h"
 #include "pipe/pace.h"
 #include "pipe/pool.h"
+#include "proto/metrics.h"
 
 /* Written by the loop thread, readable by any (relaxed). */
 struct sg_counters {
@@ -20,6 +21,8 @@ struct sg_counters {
     _Atomic uint64_t errors[SG_ERR_COUNT]; /* error replies by code, index -1 - code */
 };
 
+struct sg_http; /* proto/http.h */
+
 struct sg_intake {
     const struct sg_job_ops *ops;
     struct sg_gate gate;
@@ -30,6 +33,8 @@ struct sg_intake {
     uint64_t job_serial;
     int outstanding; /* jobs handed to the pool and not yet back */
     struct sg_counters counters;
+    struct sg_metrics *metrics; /* or NULL */
+    struct sg_http *http;       /* one daemon for all connections that speak HTTP; NULL before start */
 };
 
 void sg_counter_add(_Atomic uint64_t *counter, uint64_t n);
@@ -73,5 +78,7 @@ struct sg_mail_node *sg_intake_collect(struct sg_intake *intake);
 void sg_intake_drop(struct sg_intake *intake, struct sg_job **take_job);
 /* Counts a reply with that error code (SG_OK = a result). */
 void sg_intake_replied(struct sg_intake *intake, int code);
+/* The same for the reply of a job, with its stages. */
+void sg_intake_answered(struct sg_intake *intake, const struct sg_job *job, enum sg_protocol protocol);
 
 #endif

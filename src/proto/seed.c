@@ -185,7 +185,7 @@ static void flush(struct seed *seed)
         if (!seed->first)
             seed->last = NULL;
         seed->in_flight--;
-        sg_intake_replied(seed->base.intake, job->error.code);
+        sg_intake_answered(seed->base.intake, job, SG_PROTOCOL_SEED);
         sg_intake_drop(seed->base.intake, &job);
     }
     if (!seed->first && (seed->ending || seed->eof)) {

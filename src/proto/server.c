@@ -10,7 +10,10 @@
 #include "base/thread.h"
 #include "net/conn.h"
 #include "net/listen.h"
+#include "proto/http.h"
+#include "proto/metrics.h"
 #include "proto/proto.h"
+#include "proto/reload.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -28,10 +31,12 @@ struct sg_server {
     uv_async_t replies_async, stop_async;
     uv_prepare_t turn;
     uv_timer_t drain_timer;
-    uv_signal_t signals[2];
+    uv_signal_t signals[3]; /* SIGINT, SIGTERM, SIGHUP */
     struct sg_listener *listener;
     struct sg_conn_table *conns;
     struct sg_intake intake;
+    struct sg_metrics metrics;
+    struct sg_reload reload;
     atomic_int stop_asked;
     int stop_seen;  /* 0 serving, 1 draining, 2 at once */
     bool over_full; /* the listener rests because of SERVER_REFUSE_EXTRA */
@@ -195,6 +200,7 @@ static void begin_stop(struct sg_server *server)
     sg_log(SG_LOG_INFO, "stopping", "in_flight=%d connections=%d", server->intake.gate.jobs,
            sg_conn_table_count(server->conns));
     sg_listener_close(&server->listener);
+    sg_http_drain(server->intake.http);
     uv_timer_start(&server->drain_timer, on_drain_timeout, (uint64_t)server->options.drain_timeout_ms, 0);
     sg_conn_each(server->conns, drain_one, NULL);
 }
@@ -214,10 +220,22 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct sg_server *server = handle->data;
 
+    if (number == SIGHUP) {
+        sg_reload_ask(&server->reload, NULL);
+        return;
+    }
+
     sg_log(SG_LOG_INFO, "signal", "signal=%s", number == SIGINT ? "SIGINT" : "SIGTERM");
     sg_server_stop(server);
     if (atomic_load(&server->stop_asked) >= 2)
         uv_signal_stop(handle); /* a third one takes the system's way: the process ends */
+}
+
+static size_t unsent_bytes(const struct sg_server *server)
+{
+    size_t http = server->intake.http ? sg_http_unsent(server->intake.http) : 0;
+
+    return sg_conn_table_out_bytes(server->conns) + http;
 }
 
 /* Once per turn of the loop, before it sleeps. */
@@ -225,7 +243,7 @@ static void on_turn(uv_prepare_t *turn)
 {
     struct sg_server *server = turn->data;
 
-    sg_gate_serve(&server->intake.gate, sg_conn_table_out_bytes(server->conns));
+    sg_gate_serve(&server->intake.gate, unsent_bytes(server));
     if (server->stop_seen == 0)
         return;
     /* At once: workers are waited for in destroy. */
@@ -269,7 +287,7 @@ static int init_loop(struct sg_server *server, struct sg_error *err)
     uv_async_init(&server->loop, &server->stop_async, on_stop);
     uv_prepare_init(&server->loop, &server->turn);
     uv_timer_init(&server->loop, &server->drain_timer);
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < 3; i++) {
         uv_signal_init(&server->loop, &server->signals[i]);
         server->signals[i].data = server;
     }
@@ -301,7 +319,9 @@ int sg_server_create(const struct sg_server_options *options, struct sg_server *
     server->options = *options;
     if (server->options.max_frame_bytes > SG_SERVER_MAX_FRAME_BYTES)
         server->options.max_frame_bytes = SG_SERVER_MAX_FRAME_BYTES;
+    sg_metrics_init(&server->metrics);
     sg_intake_init(&server->intake, &limits, wake_loop, &server->replies_async);
+    server->intake.metrics = &server->metrics;
     code = init_loop(server, err);
     if (code < 0)
         goto out;
@@ -324,11 +344,47 @@ const char *sg_server_address(const struct sg_server *server)
     return server->listener ? sg_listener_address(server->listener) : "";
 }
 
+static void tell_gauges(void *arg, struct sg_metrics_gauges *gauges)
+{
+    const struct sg_server *server = arg;
+    const struct sg_conn_counters *traffic = sg_conn_table_counters(server->conns);
+
+    *gauges = (struct sg_metrics_gauges){
+        .connections = sg_conn_table_count(server->conns),
+        .jobs = server->intake.gate.jobs,
+        .in_flight = sg_server_in_flight(server),
+        .workers = server->intake.pool ? sg_pool_workers(server->intake.pool) : 0,
+        .queue_bytes = server->intake.gate.bytes,
+        .unsent_bytes = unsent_bytes(server),
+        .bytes_in = atomic_load_explicit(&traffic->bytes_in, memory_order_relaxed),
+        .bytes_out = atomic_load_explicit(&traffic->bytes_out, memory_order_relaxed),
+        .draining = server->stop_seen != 0,
+    };
+}
+
+static int start_http(struct sg_server *server, struct sg_error *err)
+{
+    struct sg_http_options options = {.loop = &server->loop,
+                                      .intake = &server->intake,
+                                      .server = &server->options,
+                                      .app = server->options.app,
+                                      .metrics = &server->metrics,
+                                      .reload = &server->reload,
+                                      .gauges = tell_gauges,
+                                      .gauges_arg = server};
+    int code = sg_reload_init(&server->reload, &server->loop, server->options.app, &server->metrics, err);
+
+    return code < 0 ? code : sg_http_create(&options, &server->intake.http, err);
+}
+
 int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, struct sg_error *err)
 {
     int code;
 
     server->intake.ops = ops;
+    code = start_http(server, err);
+    if (code < 0)
+        return code;
     code = sg_pool_create(server->options.workers, ops, &server->intake.done, &server->intake.pool, err);
     if (code < 0)
         return code;
@@ -337,6 +393,7 @@ int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, stru
         signal(SIGPIPE, SIG_IGN);
         uv_signal_start(&server->signals[0], on_signal, SIGINT);
         uv_signal_start(&server->signals[1], on_signal, SIGTERM);
+        uv_signal_start(&server->signals[2], on_signal, SIGHUP);
     }
     return 0;
 }
@@ -370,7 +427,7 @@ static void fini_loop(struct sg_server *server)
     uv_close((uv_handle_t *)&server->stop_async, NULL);
     uv_close((uv_handle_t *)&server->turn, NULL);
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
-    for (i = 0; i < 2; i++)
+    for (i = 0; i < 3; i++)
         uv_close((uv_handle_t *)&server->signals[i], NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_loop_close(&server->loop);
@@ -388,10 +445,13 @@ void sg_server_destroy(struct sg_server **server)
         sg_conn_each(s->conns, abandon_one, NULL);
     sg_listener_close(&s->listener);
     sg_pool_destroy(&s->intake.pool);
+    sg_http_destroy(&s->intake.http);
+    sg_reload_fini(&s->reload);
     sg_intake_fini(&s->intake);
     sg_conn_table_destroy(&s->conns);
     if (s->loop_ready)
         fini_loop(s);
+    sg_metrics_fini(&s->metrics);
     free(s);
 }
 

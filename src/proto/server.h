@@ -27,6 +27,22 @@ struct sg_server;
 struct sg_counters;      /* proto/intake.h */
 struct sg_conn_counters; /* net/conn.h */
 
+/* What the server asks of the application besides work. Loop thread but for load; any may be NULL. */
+struct sg_server_app {
+    void *ctx;
+    const char *runtime; /* name and version of what runs models */
+    /* The JSON of GET /v1/pipelines and /v1/models; further lines of /metrics. Appended; 0 or SG_E_NOMEM. */
+    int (*list_pipelines)(void *ctx, struct sg_buf *out);
+    int (*list_models)(void *ctx, struct sg_buf *out);
+    int (*list_metrics)(void *ctx, struct sg_buf *out);
+    /* On a thread of its own, one at a time: reads configuration and models again, changes nothing. The
+     * report takes one line for each problem, or on success for each remark. */
+    int (*load)(void *ctx, void **out_loaded, struct sg_buf *report, struct sg_error *err);
+    /* Makes it what new requests get; those under way keep what they have. Takes it. */
+    void (*swap)(void *ctx, void *loaded);
+    void (*discard)(void *ctx, void *loaded);
+};
+
 struct sg_server_options {
     const char *listen;         /* HOST:PORT; the text must live until sg_server_create returns */
     int workers;                /* 0 = one per core */
@@ -40,7 +56,8 @@ struct sg_server_options {
     int64_t send_timeout_ms;    /* a reply of which the client reads nothing */
     int64_t idle_timeout_ms;    /* between frames; 0 = never */
     int64_t drain_timeout_ms;   /* after SIGTERM */
-    bool handle_signals;        /* SIGINT and SIGTERM stop the server; SIGPIPE is ignored */
+    bool handle_signals;        /* SIGINT and SIGTERM stop the server, SIGHUP reloads; SIGPIPE is ignored */
+    const struct sg_server_app *app; /* must live until sg_server_destroy; NULL = nothing to tell */
     /* Writes the seed reply; NULL = sg_json_seed of codec. Any worker's thread. */
     int (*json_seed)(const struct sg_result *result, const struct sg_error *err, size_t max_bytes,
                      struct sg_buf *out);

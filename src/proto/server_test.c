@@ -587,13 +587,13 @@ static void running_out_of_descriptors_is_survived(void **state)
 
 static void http_is_answered_in_its_language(void **state)
 {
-    static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char request[] = "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n";
     struct fixture *f = start();
     int fd = dial(f);
 
     (void)state;
     send_all(fd, request, sizeof(request) - 1);
-    assert_non_null(strstr(read_reply(fd), "HTTP/1.1 501 Not Implemented\r\n"));
+    assert_non_null(strstr(read_reply(fd), "HTTP/1.1 404 Not Found\r\n"));
     close(fd);
     assert_int_equal(stop(f), 0);
 }

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of `sight serve` share: the application behind the server.
+ */
+#ifndef SG_APP_SERVE_H
+#define SG_APP_SERVE_H
+
+#include "app/command.h"
+#include "base/thread.h"
+#include "conf/server.h"
+#include "pipe/library.h"
+#include "proto/server.h"
+
+struct serve {
+    const struct sg_command *self;
+    int argc; /* the flags, read again at every reload */
+    char **argv;
+    struct sg_server_conf conf; /* the loop thread's once the server runs */
+    struct sg_engine *engine;
+    struct sg_library *library; /* likewise: what new requests get */
+    struct sg_server *server;
+    /* A library that has been replaced, until the last job on it is done: ending it takes too long for the
+     * loop. */
+    struct sg_library *retired;
+    struct sg_thread reaper;
+};
+
+/* serve_work.c: what workers do. ctx is the struct serve. */
+extern const struct sg_job_ops serve_job_ops;
+
+/* serve_lists.c: GET /v1/pipelines, GET /v1/models, lines of /metrics. ctx is the struct serve; loop thread.
+ */
+int serve_list_pipelines(void *ctx, struct sg_buf *out);
+int serve_list_models(void *ctx, struct sg_buf *out);
+int serve_list_metrics(void *ctx, struct sg_buf *out);
+
+/* serve_reload.c */
+/* Models and pipelines of these settings. */
+int serve_open_library(struct sg_engine *engine, struct sg_server_conf *conf,
+                       struct sg_conf_problems *problems, struct sg_library **out_library,
+                       struct sg_error *err);
+/* Settings that take effect at once. */
+void serve_apply(const struct sg_server_conf *conf);
+/* For struct sg_server_app. */
+int serve_load(void *ctx, void **out_loaded, struct sg_buf *report, struct sg_error *err);
+void serve_swap(void *ctx, void *loaded);
+void serve_discard(void *ctx, void *loaded);
+/* Waits until the library replaced last has ended. */
+void serve_reap(struct serve *serve);
+
+/* serve.c: the settings of the flags and of the file that --config names, flags over file. Says nothing; a
+ * plain --help is no help here. */
+int serve_read_settings(const struct sg_command *self, int argc, char **argv, struct sg_server_conf *conf,
+                        struct sg_conf_problems *problems, struct sg_error *err);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ * Settings and models read again while the server runs. serve_load works on a thread of its own and changes
+ * nothing; serve_swap makes what it loaded current on the loop thread. Jobs keep the library they began with.
+ */
+#include "app/places.h"
+#include "app/serve.h"
+#include "base/cpu.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RELOAD_REAP_US 10000 /* between looks at the old library */
+
+struct loaded {
+    struct sg_server_conf conf;
+    struct sg_library *library;
+};
+
+int serve_open_library(struct sg_engine *engine, struct sg_server_conf *conf,
+                       struct sg_conf_problems *problems, struct sg_library **out_library,
+                       struct sg_error *err)
+{
+    struct sg_library_options options = {.settings = conf->path,
+                                         .models = &conf->models,
+                                         .pipelines = &conf->pipelines,
+                                         .default_pipeline = &conf->default_pipeline,
+                                         .exact = conf->decode == SG_SERVER_DECODE_EXACT,
+                                         .serve = true,
+                                         .prove = true,
+                                         .threads = sg_cpu_count()};
+
+    if (sg_place_resolve(&conf->pipelines) < 0 || sg_place_resolve(&conf->models) < 0)
+        return sg_error_set(err, SG_E_NOMEM, "no memory");
+    return sg_library_open(engine, &options, problems, out_library, err);
+}
+
+void serve_apply(const struct sg_server_conf *conf)
+{
+    sg_log_level_set((enum sg_log_level)conf->log_level);
+}
+
+/* Settings that only a restart changes, one remark each. */
+static void remark(const struct sg_server_conf *old, const struct sg_server_conf *new, struct sg_buf *report)
+{
+    static const char *const reloaded[] = {"pipelines", "models",    "default_pipeline",
+                                           "decode",    "log_level", "log_format"};
+    char before[SG_OPTION_TEXT_MAX], after[SG_OPTION_TEXT_MAX];
+    size_t k;
+    int i;
+
+    for (i = 0; i < sg_server_table.row_count; i++) {
+        const struct sg_option *row = &sg_server_table.rows[i];
+        bool free_to_change = false;
+
+        for (k = 0; k < sizeof(reloaded) / sizeof(reloaded[0]); k++)
+            free_to_change = free_to_change || strcmp(row->key, reloaded[k]) == 0;
+        sg_option_format(row, old, before, sizeof(before));
+        sg_option_format(row, new, after, sizeof(after));
+        if (!free_to_change && strcmp(before, after) != 0)
+            sg_buf_printf(report, "%s stays %s until a restart makes it %s\n", row->key, before, after);
+    }
+}
+
+static void report_problems(const struct sg_conf_problems *problems, struct sg_buf *report)
+{
+    char text[1024];
+    int i;
+
+    for (i = 0; i < problems->count; i++)
+        sg_buf_printf(report, "%s\n", sg_conf_problem_format(&problems->items[i], text, sizeof(text)));
+}
+
+int serve_load(void *ctx, void **out_loaded, struct sg_buf *report, struct sg_error *err)
+{
+    struct serve *serve = ctx; /* conf is read only, and written by nobody while a load runs */
+    struct sg_conf_problems problems = {0};
+    struct loaded *loaded = calloc(1, sizeof(*loaded));
+    int code;
+
+    *out_loaded = NULL;
+    serve_reap(serve);
+    if (!loaded)
+        return sg_error_set(err, SG_E_NOMEM, "no memory for a reload");
+    code = serve_read_settings(serve->self, serve->argc, serve->argv, &loaded->conf, &problems, err);
+    if (code == 0)
+        code = serve_open_library(serve->engine, &loaded->conf, &problems, &loaded->library, err);
+    if (code == 0) {
+        remark(&serve->conf, &loaded->conf, report);
+        *out_loaded = loaded;
+        loaded = NULL;
+    } else {
+        report_problems(&problems, report);
+        sg_conf_problems_error(&problems, err);
+    }
+    sg_conf_problems_fini(&problems);
+    if (loaded)
+        serve_discard(ctx, loaded);
+    return code;
+}
+
+/* Its own thread. The last job on the old library hands it back within a request's time. */
+static void reap(void *arg)
+{
+    struct serve *serve = arg;
+
+    while (!sg_library_alone(serve->retired))
+        usleep(RELOAD_REAP_US);
+    sg_library_release(&serve->retired);
+}
+
+void serve_reap(struct serve *serve)
+{
+    sg_thread_join(&serve->reaper);
+    sg_library_release(&serve->retired); /* when there was no thread to be had */
+}
+
+void serve_swap(void *ctx, void *new)
+{
+    struct serve *serve = ctx;
+    struct loaded *loaded = new;
+    struct sg_server_conf old = serve->conf;
+    struct sg_error err;
+
+    serve->conf = loaded->conf;
+    serve->retired = serve->library;
+    serve->library = loaded->library;
+    sg_server_conf_fini(&old);
+    free(loaded);
+    serve_apply(&serve->conf);
+    sg_library_widen(serve->library);
+    if (sg_thread_start(&serve->reaper, reap, serve, &err, "sight-reap") < 0)
+        sg_log(SG_LOG_WARN, "the old models stay until the next reload", "code=%s", sg_err_name(err.code));
+}
+
+void serve_discard(void *ctx, void *old)
+{
+    struct loaded *loaded = old;
+
+    (void)ctx;
+    sg_library_release(&loaded->library);
+    sg_server_conf_fini(&loaded->conf);
+    free(loaded);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ * What a worker does with a job: runs its pipeline, and draws what was found when that is asked for. On the
+ * workers' threads, but for the look-up of pipelines, which is the loop's.
+ */
+#include "app/serve.h"
+#include "base/clock.h"
+#include "img/draw.h"
+#include "img/encode.h"
+
+#include <stdlib.h>
+
+/* One per worker. Decoder, painter and canvas are made by the first picture that is to be drawn. */
+struct worker {
+    struct sg_decode_limits limits;
+    struct sg_workspace *workspace;
+    struct sg_decoder *decoder;
+    struct sg_painter *painter;
+    struct sg_image canvas;
+};
+
+static int open_worker(void *ctx, int index, void **out_state, struct sg_error *err)
+{
+    const struct serve *serve = ctx;
+    struct worker *worker = calloc(1, sizeof(*worker));
+    struct sg_workspace_options options = {
+        .limits = {(size_t)serve->conf.max_image_bytes, serve->conf.max_pixels}};
+    int code = SG_E_NOMEM;
+
+    if (worker) {
+        worker->limits = options.limits;
+        code = sg_workspace_create(&options, &worker->workspace);
+    }
+    if (code < 0) {
+        free(worker);
+        return sg_error_set(err, (enum sg_err)code, "no memory for worker %d", index);
+    }
+    *out_state = worker;
+    return 0;
+}
+
+static int open_painter(struct worker *worker, struct sg_error *err)
+{
+    int code = 0;
+
+    if (!worker->decoder)
+        code = sg_decoder_create(&worker->limits, &worker->decoder);
+    if (code < 0)
+        return sg_error_set(err, (enum sg_err)code, "no memory for a decoder");
+    return worker->painter ? 0 : sg_painter_create(NULL, &worker->painter, err);
+}
+
+/* The picture at full size with the result drawn in, into the job's reply. */
+static void annotate(struct worker *worker, struct sg_job *job, const struct sg_frame *frame)
+{
+    const struct sg_decode_wish whole = {0};
+    int64_t began = sg_clock_us();
+    int code = open_painter(worker, &job->error);
+
+    if (code == 0 && frame->pixels)
+        code = sg_error_set(&job->error, SG_E_UNSUPPORTED, "only encoded pictures come back drawn");
+    if (code == 0)
+        code = sg_decoder_decode(worker->decoder, frame->bytes, frame->size, &whole, &worker->canvas,
+                                 &job->error);
+    if (code == 0)
+        code = sg_painter_draw(worker->painter, &worker->canvas, &job->result, &job->error);
+    if (code == 0 && job->annotate == SG_JOB_ANNOTATE_PNG)
+        sg_encode_png(&worker->canvas, &job->reply, &job->error);
+    else if (code == 0)
+        sg_encode_jpeg(&worker->canvas, SG_ENCODE_QUALITY, &job->reply, &job->error);
+    job->result.timing_us[SG_STAGE_POSTPROCESS] += sg_clock_us() - began;
+}
+
+static void run_job(void *state, struct sg_job *job)
+{
+    struct worker *worker = state;
+    const struct sg_served *served = job->pipeline;
+    const struct sg_job_pixels *pixels = &job->pixels;
+    struct sg_frame frame = {0};
+    struct sg_image image;
+    struct sg_request request = SG_REQUEST_DEFAULTS;
+
+    if (pixels->raw) {
+        sg_image_borrow(
+            &image, pixels->format, pixels->width, pixels->height, pixels->stride_bytes, job->bytes.data,
+            pixels->format == SG_PIXEL_NV12 ? job->bytes.data + pixels->stride_bytes * (size_t)pixels->height
+                                            : NULL);
+        frame.pixels = &image;
+    } else {
+        frame.bytes = job->bytes.data ? (const void *)job->bytes.data : "";
+        frame.size = job->bytes.size;
+    }
+    request.threshold = job->options.threshold;
+    request.iou = job->options.iou;
+    request.max_objects = job->options.max_objects;
+    request.top_k = job->options.top_k;
+    request.decode = job->options.decode;
+    request.deadline_us = job->deadline_us;
+    request.cancelled = &job->cancelled;
+    request.in_flight = job->in_flight;
+    if (sg_pipeline_run(served->pipeline, worker->workspace, &frame, &request, &job->result, &job->error) ==
+            0 &&
+        job->annotate != SG_JOB_ANNOTATE_NO)
+        annotate(worker, job, &frame);
+}
+
+static void close_worker(void *state)
+{
+    struct worker *worker = state;
+
+    sg_workspace_destroy(&worker->workspace);
+    sg_decoder_destroy(&worker->decoder);
+    sg_painter_destroy(&worker->painter);
+    sg_image_fini(&worker->canvas);
+    free(worker);
+}
+
+static void *get_pipeline(void *ctx, const char *name, struct sg_error *err)
+{
+    struct serve *serve = ctx;
+    const struct sg_served *served = NULL;
+
+    sg_library_serve(serve->library, name, &served, err);
+    return (void *)(uintptr_t)served; /* jobs carry it as an opaque pointer and never write through it */
+}
+
+static void put_pipeline(void *ctx, void *pipeline)
+{
+    const struct sg_served *served = pipeline;
+
+    (void)ctx;
+    sg_served_release(&served);
+}
+
+static const char *pipeline_name(void *ctx, int index, bool *out_default)
+{
+    const struct serve *serve = ctx;
+
+    if (index < 0 || index >= sg_library_pipeline_count(serve->library))
+        return NULL;
+    *out_default = index == sg_library_default(serve->library);
+    return sg_pipeline_name(sg_library_pipeline(serve->library, index));
+}
+
+const struct sg_job_ops serve_job_ops = {.open = open_worker,
+                                         .run = run_job,
+                                         .close = close_worker,
+                                         .pipeline_get = get_pipeline,
+                                         .pipeline_put = put_pipeline,
+                                         .pipeline_name = pipeline_name};

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ * POST /v1/infer: a picture in, the native reply or the drawn picture out. Loop thread, but for encode.
+ */
+#include "proto/http_private.h"
+
+#include "base/clock.h"
+#include "codec/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Worker's thread. */
+static int encode(struct sg_job *job)
+{
+    struct sg_json_native native = {.id = job->name, .no_timing = job->encode_arg != NULL};
+
+    if (job->annotate != SG_JOB_ANNOTATE_NO && job->error.code == SG_OK && job->reply.size > 0)
+        return 0; /* the drawn picture is there */
+    sg_buf_clear(&job->reply);
+    job->result.timing_us[SG_STAGE_TOTAL] = sg_clock_us() - job->received_us;
+    return sg_json_native(&job->result, job->error.code < 0 ? &job->error : NULL, &native, &job->reply);
+}
+
+/* Any address but NULL: the reply goes without timing_us. */
+static const char without_timing;
+
+static enum MHD_Result query_parameter(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size,
+                                       const char *value, size_t value_size)
+{
+    struct http_request *request = cls;
+
+    (void)kind;
+    if (strlen(key) != key_size)
+        sg_error_set(&request->error, SG_E_INVALID, "a parameter's name has a NUL byte");
+    else
+        sg_http_params_set(&request->params, key, value ? value : "", value ? value_size : 0,
+                           &request->error);
+    return request->error.code < 0 ? MHD_NO : MHD_YES;
+}
+
+int http_infer_begin(struct http_request *request, struct sg_error *err)
+{
+    MHD_get_connection_values_n(request->mhd, MHD_GET_ARGUMENT_KIND, query_parameter, request);
+    if (err->code < 0)
+        return err->code;
+    return http_body_begin(request, err);
+}
+
+/* To the workers, or the reason why not in job->error. */
+static int find_place(struct http_request *request, struct sg_job *job)
+{
+    struct http_session *session = request->session;
+    struct sg_intake *intake = session->base.intake;
+    const char *pipeline = http_pipeline_name(request);
+    int code = job->pipeline ? 0 : sg_intake_pipeline(intake, job, pipeline);
+
+    if (code == 0)
+        code = sg_intake_deadline(intake, &session->flow, job, &request->retry_ms);
+    if (code < 0)
+        return code;
+    if (sg_intake_admit(intake, job, NULL) < 0)
+        return http_busy(request, "requests", "max_queue", &job->error);
+    return sg_intake_submit(intake, &session->flow, job, pipeline);
+}
+
+static int submit(struct http_request *request, struct sg_error *err)
+{
+    struct http_session *session = request->session;
+    const struct sg_http_params *params = &request->params;
+    struct sg_job *job = request->job;
+    int code = http_body_end(request, err);
+
+    if (code < 0)
+        return code;
+    job->conn_id = sg_conn_id(session->base.conn);
+    job->received_us = sg_clock_us();
+    job->options = params->options;
+    job->annotate = params->annotate;
+    job->deadline_us = params->deadline_ms > 0 ? job->received_us + params->deadline_ms * 1000 : 0;
+    snprintf(job->name, sizeof(job->name), "%s", request->id);
+    job->encode = encode;
+    job->encode_arg = params->no_timing ? &without_timing : NULL;
+    code = find_place(request, job);
+    if (code < 0)
+        *err = job->error;
+    return code;
+}
+
+static const char *type_of(const struct sg_job *job)
+{
+    if (job->error.code < 0 || job->annotate == SG_JOB_ANNOTATE_NO)
+        return "application/json";
+    return job->annotate == SG_JOB_ANNOTATE_PNG ? "image/png" : "image/jpeg";
+}
+
+static void answer(struct http_request *request)
+{
+    struct sg_job *job = request->job;
+    struct sg_buf body = job->reply;
+    int64_t timing[SG_STAGE_COUNT];
+    const char *type = type_of(job);
+
+    memcpy(timing, job->result.timing_us, sizeof(timing));
+    request->error = job->error;
+    /* The reply leaves the job, so that a slow reader holds its bytes and not a place at the gate. */
+    sg_buf_init(&job->reply, SG_JOB_REPLY_BYTES);
+    sg_intake_answered(request->session->base.intake, job, SG_PROTOCOL_HTTP);
+    sg_intake_drop(request->session->base.intake, &request->job);
+    http_reply(request, sg_http_status(request->error.code), type, &body, timing);
+}
+
+void http_infer_serve(struct http_request *request)
+{
+    if (request->job && request->job->finished) {
+        answer(request);
+        return;
+    }
+    if (submit(request, &request->error) < 0) {
+        sg_intake_drop(request->session->base.intake, &request->job);
+        http_reply_error(request, &request->error);
+        return;
+    }
+    http_suspend(request);
+}
+
+void http_infer_done(struct http_request *request, struct sg_job *job)
+{
+    job->finished = true;
+    http_resume(request);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ * What the server tells of itself: pipelines, models, version, health, metrics, its own description.
+ */
+#include "proto/http_private.h"
+
+#include "codec/json.h"
+#include "proto/openapi.h"
+
+#include <string.h>
+
+#define INFO_MAX_BYTES ((size_t)16 << 20)
+
+static const char index_text[] =
+    "sightd " SIGHT_VERSION ": images in, objects out.\n"
+    "\n"
+    "  curl --data-binary @photo.jpg http://HOST/v1/infer            objects as JSON\n"
+    "  curl --data-binary @photo.jpg 'http://HOST/v1/infer?annotate=jpeg' >drawn.jpg\n"
+    "  curl -F image=@photo.jpg -F pipeline=faces http://HOST/v1/infer\n"
+    "\n"
+    "  GET  /v1/pipelines   what can be asked for (?pipeline=NAME)\n"
+    "  GET  /v1/models      models, licences, what was decided about them\n"
+    "  GET  /v1/version     versions\n"
+    "  POST /v1/reload      read the configuration and the models again\n"
+    "  GET  /livez /readyz /metrics\n"
+    "  GET  /openapi.json   all of this for programs\n"
+    "\n"
+    "The same port speaks seed frames and frame protocol v2: see docs/PROTOCOL.md.\n";
+
+void http_index_serve(struct http_request *request)
+{
+    http_reply_static(request, "text/plain; charset=utf-8", index_text, sizeof(index_text) - 1);
+}
+
+void http_openapi_serve(struct http_request *request)
+{
+    http_reply_static(request, "application/json", sg_openapi_json, sg_openapi_json_bytes);
+}
+
+/* JSON that the application writes. */
+static void serve_list(struct http_request *request, int (*list)(void *ctx, struct sg_buf *out), void *ctx)
+{
+    struct sg_error err;
+    struct sg_buf body;
+
+    sg_buf_init(&body, INFO_MAX_BYTES);
+    if (!list || list(ctx, &body) < 0) {
+        sg_buf_fini(&body);
+        sg_error_set(&err, SG_E_NOMEM, "no memory for the list");
+        http_reply_error(request, &err);
+        return;
+    }
+    http_reply(request, MHD_HTTP_OK, "application/json", &body, NULL);
+}
+
+void http_pipelines_serve(struct http_request *request)
+{
+    const struct sg_server_app *app = request->http->options.app;
+
+    serve_list(request, app ? app->list_pipelines : NULL, app ? app->ctx : NULL);
+}
+
+void http_models_serve(struct http_request *request)
+{
+    const struct sg_server_app *app = request->http->options.app;
+
+    serve_list(request, app ? app->list_models : NULL, app ? app->ctx : NULL);
+}
+
+static int write_version(void *ctx, struct sg_buf *out)
+{
+    const struct sg_server_app *app = ctx;
+    int code = sg_buf_printf(out, "{\"name\":\"sightd\",\"version\":\"%s\",\"runtime\":", SIGHT_VERSION);
+
+    if (code == 0)
+        code = sg_json_text(app ? app->runtime : NULL, out);
+    return code < 0 ? code : sg_buf_printf(out, ",\"protocols\":[\"seed\",\"http/1.1\"]}");
+}
+
+void http_version_serve(struct http_request *request)
+{
+    /* Only read through. */
+    serve_list(request, write_version, (void *)(uintptr_t)request->http->options.app);
+}
+
+void http_live_serve(struct http_request *request)
+{
+    http_reply_static(request, "text/plain; charset=utf-8", "ok\n", 3);
+}
+
+/* Connections are taken only after every model has run its probe, so what remains to be asked is the end. */
+void http_ready_serve(struct http_request *request)
+{
+    struct sg_error err;
+
+    if (!request->http->draining) {
+        http_reply_static(request, "text/plain; charset=utf-8", "ready\n", 6);
+        return;
+    }
+    sg_error_set(&err, SG_E_SHUTDOWN, "the server is stopping");
+    http_reply_error(request, &err);
+}
+
+void http_metrics_serve(struct http_request *request)
+{
+    const struct sg_http_options *options = &request->http->options;
+    struct sg_metrics_gauges gauges = {0};
+    struct sg_buf body;
+    int code;
+
+    options->gauges(options->gauges_arg, &gauges);
+    sg_buf_init(&body, INFO_MAX_BYTES);
+    code = sg_metrics_write(options->metrics, &options->intake->counters, &gauges, &body);
+    if (code == 0 && options->app && options->app->list_metrics)
+        code = options->app->list_metrics(options->app->ctx, &body);
+    if (code == 0) {
+        http_reply(request, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", &body, NULL);
+        return;
+    }
+    sg_buf_fini(&body);
+    sg_error_set(&request->error, SG_E_NOMEM, "no memory for the metrics");
+    http_reply_error(request, &request->error);
+}
+
+static void on_reloaded(struct sg_reload_waiter *waiter, const struct sg_error *err)
+{
+    struct http_request *request = sg_container_of(waiter, struct http_request, reload);
+
+    request->reloaded = true;
+    if (err) {
+        request->error = *err;
+        request->status = MHD_HTTP_UNPROCESSABLE_CONTENT; /* whatever is wrong, it is in the files */
+    }
+    http_resume(request);
+}
+
+void http_reload_serve(struct http_request *request)
+{
+    struct sg_reload *reload = request->http->options.reload;
+    struct sg_buf body;
+
+    if (!request->reloaded) {
+        request->reload.done = on_reloaded;
+        http_suspend(request);
+        sg_reload_ask(reload, &request->reload);
+        return;
+    }
+    sg_buf_init(&body, INFO_MAX_BYTES);
+    if (sg_reload_report(reload, &body) < 0)
+        sg_buf_clear(&body);
+    http_reply(request, MHD_HTTP_OK, "application/json", &body, NULL);
+}

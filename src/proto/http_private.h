@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of the HTTP room share: the daemon, connections, requests. Loop thread only.
+ *
+ * A connection has two owners of one socket. net/conn keeps its place in the table, its deadlines and its
+ * end; libmicrohttpd reads and writes through a second descriptor. Requests of a connection come one at a
+ * time.
+ */
+#ifndef SG_PROTO_HTTP_PRIVATE_H
+#define SG_PROTO_HTTP_PRIVATE_H
+
+#include "proto/http.h"
+#include "proto/http_params.h"
+#include "proto/http_status.h"
+#include "proto/proto.h"
+
+#include <microhttpd.h>
+
+#define HTTP_LINGER_MS      5000 /* for a client to finish sending and read its error */
+#define HTTP_LINGER_STOP_MS 500
+#define HTTP_RAW_BYTES      ((size_t)16 << 10) /* of a refusal, headers included */
+#define HTTP_REST_MAX       ((size_t)64 << 10) /* of a body nobody wants, read so that the connection lives on */
+
+struct http_request;
+
+struct sg_http {
+    struct sg_http_options options;
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    uv_prepare_t turn;
+    int handles;                 /* of the three above that are open */
+    struct http_session *adding; /* the daemon tells of a connection from inside MHD_add_connection */
+    bool dirty;                  /* the daemon has something to do before the loop sleeps */
+    bool draining, stopped;
+    size_t unsent;
+    uint64_t request_serial;
+    uint32_t instance; /* tells request ids of this process from those of others */
+};
+
+enum http_phase {
+    HTTP_IDLE,    /* between requests */
+    HTTP_HEAD,    /* part of a request's head has come */
+    HTTP_BODY,    /* its body is coming */
+    HTTP_WORK,    /* it is complete and being worked on */
+    HTTP_REPLY,   /* its reply is going out */
+    HTTP_REFUSED, /* a final error went out behind the daemon's back; nothing more is read */
+};
+
+struct http_session {
+    struct sg_session base;
+    struct sg_http *http;
+    struct MHD_Connection *mhd;
+    struct http_request *request; /* NULL between requests */
+    struct sg_flow flow;
+    enum http_phase phase;
+    int64_t phase_us;     /* when it began */
+    uint64_t bytes_noted; /* arrived when the connection became idle; acknowledged of a reply at the last look */
+    bool dead;            /* every further call of the daemon ends the connection */
+    bool linger;          /* read on into nothing after the end, so that the last reply arrives */
+    bool closing;         /* the reply under way is the last one */
+};
+
+enum http_body { HTTP_BODY_NONE, HTTP_BODY_RAW, HTTP_BODY_MULTIPART, HTTP_BODY_JSON };
+
+struct http_route {
+    const char *path;
+    unsigned methods; /* HTTP_GET (with HEAD), HTTP_POST */
+    /* Headers are there: what is wrong already, what the body is. NULL = the body is ignored. */
+    int (*begin)(struct http_request *request, struct sg_error *err);
+    /* The body is complete: answers, or suspends and answers when called again. */
+    void (*serve)(struct http_request *request);
+};
+
+enum { HTTP_GET = 1, HTTP_POST = 2 };
+
+struct http_request {
+    struct http_session *session;
+    struct sg_http *http;
+    struct MHD_Connection *mhd;
+    const struct http_route *route;
+    const char *method, *path; /* borrowed from the daemon */
+    char id[SG_JOB_NAME_MAX + 1];
+    int64_t began_us;
+    bool suspended;
+    /* The body. */
+    enum http_body body;
+    struct MHD_PostProcessor *post;
+    uint64_t expected; /* Content-Length, 0 when not known */
+    bool has_body, chunked, expect_continue;
+    size_t received, max_body;
+    int picture_parts; /* of a multipart body */
+    char field[32];    /* name and value of the form field that is arriving */
+    char value[SG_HTTP_VALUE_MAX + 1];
+    size_t value_size;
+    struct sg_http_params params;
+    struct sg_job *job;
+    /* The answer. */
+    struct sg_error error; /* code SG_OK = none so far */
+    unsigned status;       /* overrides the error's own when not 0 */
+    unsigned allow;        /* methods, with 405 */
+    int64_t retry_ms;      /* what Retry-After says, 0 = not known */
+    struct sg_reload_waiter reload;
+    bool reloaded;
+    unsigned sent_status;
+    size_t sent_bytes;
+    bool counted_unsent;
+};
+
+/* http.c */
+void http_phase_set(struct http_session *session, enum http_phase phase);
+/* Writes the request's error past the daemon and ends the connection: for clients that are still sending. */
+void http_refuse(struct http_session *session, const struct sg_error *err);
+/* The daemon has let the connection go. */
+void http_session_ended(struct http_session *session);
+/* Ends the connection now. */
+void http_kill(struct http_session *session);
+
+/* http_daemon.c */
+int http_daemon_start(struct sg_http *http, struct sg_error *err);
+void http_daemon_stop(struct sg_http *http);
+/* The daemon takes a second descriptor of the session's socket. */
+int http_daemon_add(struct sg_http *http, struct http_session *session);
+void http_suspend(struct http_request *request);
+void http_resume(struct http_request *request);
+
+/* http_request.c: the daemon's callbacks. */
+enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
+                                const char *version, const char *data, size_t *size, void **context);
+void http_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
+                       enum MHD_RequestTerminationCode why);
+
+/* http_routes.c */
+const struct http_route *http_routes(int *out_count);
+/* NULL with err and out_status set when there is no such path (404) or it has other methods (405). */
+const struct http_route *http_route_find(const char *method, const char *path, struct sg_error *err,
+                                         unsigned *out_status, unsigned *out_allow);
+/* "GET, HEAD" */
+const char *http_allow_text(unsigned methods);
+
+/* http_body.c: the body of a request for work goes into its job. All return 0 or an error in err. */
+/* NULL = the default one */
+const char *http_pipeline_name(const struct http_request *request);
+/* SG_E_BUSY in words: so many of `what`, limited by that key. */
+int http_busy(struct http_request *request, const char *what, const char *key, struct sg_error *err);
+int http_body_begin(struct http_request *request, struct sg_error *err);
+int http_body_data(struct http_request *request, const char *data, size_t size, struct sg_error *err);
+int http_body_end(struct http_request *request, struct sg_error *err);
+
+/* http_infer.c, http_info.c, http_reload.c */
+int http_infer_begin(struct http_request *request, struct sg_error *err);
+void http_infer_serve(struct http_request *request);
+void http_infer_done(struct http_request *request, struct sg_job *job);
+void http_index_serve(struct http_request *request);
+void http_pipelines_serve(struct http_request *request);
+void http_models_serve(struct http_request *request);
+void http_version_serve(struct http_request *request);
+void http_openapi_serve(struct http_request *request);
+void http_live_serve(struct http_request *request);
+void http_ready_serve(struct http_request *request);
+void http_metrics_serve(struct http_request *request);
+void http_reload_serve(struct http_request *request);
+
+/* http_reply.c */
+/* Queues a reply; takes the bytes of body (left empty). timing may be NULL. */
+void http_reply(struct http_request *request, unsigned status, const char *type, struct sg_buf *take_body,
+                const int64_t *timing_us);
+void http_reply_static(struct http_request *request, const char *type, const void *data, size_t size);
+void http_reply_error(struct http_request *request, const struct sg_error *err);
+/* {"error":{…}} for err. */
+void http_error_body(const struct sg_error *err, const char *id, struct sg_buf *out);
+/* A whole reply in bytes that closes the connection. */
+void http_reply_raw(unsigned status, const struct sg_error *err, const char *id, int64_t began_us,
+                    int64_t retry_ms, struct sg_buf *out);
+
+#endif
