@@ -46,13 +46,12 @@ int sg_error_prefix(struct sg_error *err, const char *format, ...)
     va_end(args);
     if (used < 0 || (size_t)used >= sizeof(text) - 2)
         return err->code;
-    memcpy(text + used, ": ", 2);
-    used += 2;
+    text[used++] = ':';
+    text[used++] = ' ';
     keep = strnlen(err->text, sizeof(err->text) - (size_t)used - 1);
-    memmove(err->text + used, err->text, keep);
-    err->text[(size_t)used + keep] = '\0';
-    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the old text stands behind it, with its end. */
-    memcpy(err->text, text, (size_t)used);
+    memmove(text + used, err->text, keep);
+    text[(size_t)used + keep] = '\0';
+    memcpy(err->text, text, sizeof(text));
     return err->code;
 }
 
