@@ -624,6 +624,19 @@ def test_replies_nobody_reads(start_server: Start, group: bytes) -> None:
         assert wait_until(closed, 20)
 
 
+def test_logs_as_json(start_server: Start, small: bytes) -> None:
+    """Every line after the announcement is one JSON object; the client's request id is in it."""
+    server = start_server("--log-format", "json", "--log-level", "debug")
+    assert post(server, small, X_Request_Id="find-me").status == 200
+    ask(server, "GET", "/a%22b%5C%0Ac")
+    assert server.stop() == 0
+    lines = [json.loads(line) for line in server.lines if line.startswith("{")]
+    assert len(lines) >= 4 and all(line["ts"] and line["level"] and line["msg"] for line in lines)
+    mine = [line for line in lines if line.get("request_id") == "find-me"]
+    assert mine and mine[0]["status"] == 200 and mine[0]["path"] == "/v1/infer" and mine[0]["in_bytes"] == len(small)
+    assert any(line.get("path", "").startswith('/a"b\\') for line in lines)
+
+
 def test_seed_frames_beside_http(server: Server, small: bytes) -> None:
     with dial(server) as link:
         link.sendall(len(small).to_bytes(4, "little") + small)

@@ -39,6 +39,7 @@ int serve_open_library(struct sg_engine *engine, struct sg_server_conf *conf,
 void serve_apply(const struct sg_server_conf *conf)
 {
     sg_log_level_set((enum sg_log_level)conf->log_level);
+    sg_log_format_set(conf->log_format == SG_SERVER_LOG_JSON ? SG_LOG_JSON : SG_LOG_LOGFMT);
 }
 
 /* Settings that only a restart changes, one remark each. */

@@ -13,7 +13,12 @@
 
 #define LOG_LINE_MAX 2048
 
-static _Atomic int log_level = SG_LOG_INFO;
+static _Atomic int log_level = SG_LOG_INFO, log_format = SG_LOG_LOGFMT;
+
+void sg_log_format_set(enum sg_log_format format)
+{
+    atomic_store_explicit(&log_format, (int)format, memory_order_relaxed);
+}
 
 void sg_log_level_set(enum sg_log_level level)
 {
@@ -47,6 +52,15 @@ const char *sg_log_quote(const char *value, char *out, unsigned long out_bytes)
     return out;
 }
 
+static ssize_t write_json(const char *logfmt)
+{
+    char line[2 * LOG_LINE_MAX];
+    size_t used = sg_log_json(logfmt, line, sizeof(line) - 1);
+
+    line[used++] = '\n';
+    return write(STDERR_FILENO, line, used);
+}
+
 void sg_log(enum sg_log_level level, const char *msg, const char *fields, ...)
 {
     static const char *const names[] = {"error", "warn", "info", "debug"};
@@ -74,7 +88,12 @@ void sg_log(enum sg_log_level level, const char *msg, const char *fields, ...)
         if (more > 0)
             used = used + more < (int)sizeof(line) - 1 ? used + more : (int)sizeof(line) - 2;
     }
-    line[used++] = '\n';
-    written = write(STDERR_FILENO, line, (size_t)used);
+    if (atomic_load_explicit(&log_format, memory_order_relaxed) == SG_LOG_JSON) {
+        line[used] = '\0';
+        written = write_json(line);
+    } else {
+        line[used++] = '\n';
+        written = write(STDERR_FILENO, line, (size_t)used);
+    }
     (void)written; /* a log that cannot be written has nowhere to complain */
 }

@@ -6,9 +6,14 @@
 #define SG_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum sg_log_level { SG_LOG_ERROR, SG_LOG_WARN, SG_LOG_INFO, SG_LOG_DEBUG };
 
+/* LOGFMT at first. JSON lines hold the same pairs, in the same order. */
+enum sg_log_format { SG_LOG_LOGFMT, SG_LOG_JSON };
+
+void sg_log_format_set(enum sg_log_format format);
 void sg_log_level_set(enum sg_log_level level);
 bool sg_log_enabled(enum sg_log_level level);
 
@@ -19,5 +24,9 @@ void sg_log(enum sg_log_level level, const char *msg, const char *fields, ...)
 
 /* Writes value quoted and escaped for logfmt into out (always terminated); returns out. */
 const char *sg_log_quote(const char *value, char *out, unsigned long out_bytes);
+
+/* A line of logfmt (without its end) as a JSON object of at most out_bytes - 1 bytes (at least 8), terminated;
+ * pairs that do not fit are left out. Returns its length. */
+size_t sg_log_json(const char *logfmt, char *out, size_t out_bytes);
 
 #endif
