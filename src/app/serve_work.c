@@ -76,7 +76,7 @@ static void run_job(void *state, struct sg_job *job)
     const struct sg_served *served = job->pipeline;
     const struct sg_job_pixels *pixels = &job->pixels;
     struct sg_frame frame = {0};
-    struct sg_image image;
+    struct sg_image image = {0}; /* borrowing frees what it held */
     struct sg_request request = SG_REQUEST_DEFAULTS;
 
     if (pixels->raw) {

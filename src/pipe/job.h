@@ -47,6 +47,8 @@ struct sg_job {
     struct sg_buf reply;
     /* Called by the worker after run, also when error is set: writes the reply of the job's protocol. */
     int (*encode)(struct sg_job *job);
+    uint64_t client_id;     /* the protocol's own: how the client names the request */
+    int reply_format;       /* likewise: what encode writes */
     const void *encode_arg; /* what encode needs of its protocol; unchanging while jobs are out */
 
     int64_t received_us; /* the last byte of the picture was there */

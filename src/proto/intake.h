@@ -11,6 +11,8 @@
 #include "pipe/pool.h"
 #include "proto/metrics.h"
 
+#define SG_INTAKE_DISCARD ((size_t)64 << 10)
+
 /* Written by the loop thread, readable by any (relaxed). */
 struct sg_counters {
     _Atomic uint64_t accepted;             /* connections */
@@ -35,6 +37,7 @@ struct sg_intake {
     struct sg_counters counters;
     struct sg_metrics *metrics; /* or NULL */
     struct sg_http *http;       /* one daemon for all connections that speak HTTP; NULL before start */
+    uint8_t discard[SG_INTAKE_DISCARD]; /* where bytes of refused pictures go */
 };
 
 void sg_counter_add(_Atomic uint64_t *counter, uint64_t n);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT
+ * Blocks read back at the offsets that docs/PROTOCOL.md publishes, as numbers, without the structs: what a
+ * client in another language does. Values are chosen by hand.
+ */
+#include "codec/record.h"
+
+#include "base/error.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static uint32_t u32(const struct sg_buf *buf, size_t at)
+{
+    const uint8_t *p = buf->data + at;
+
+    assert_true(at + 4 <= buf->size);
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static float f32(const struct sg_buf *buf, size_t at)
+{
+    uint32_t bits = u32(buf, at);
+    float value;
+
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static void assert_text(const struct sg_buf *buf, size_t at, const char *expected)
+{
+    uint32_t offset = u32(buf, at), bytes = u32(buf, at + 4);
+
+    assert_int_equal(bytes, strlen(expected));
+    if (bytes == 0)
+        assert_int_equal(offset, 0);
+    assert_true((size_t)offset + bytes <= buf->size);
+    if (bytes > 0)
+        assert_memory_equal(buf->data + offset, expected, bytes);
+}
+
+static void empty_result(void **state)
+{
+    struct sg_result result = {.width = 640, .height = 480};
+    struct sg_buf buf;
+
+    (void)state;
+    sg_buf_init(&buf, 1 << 20);
+    assert_int_equal(sg_record_write(&result, &buf), 0);
+    assert_int_equal(buf.size, 88);
+    assert_memory_equal(buf.data, "SGR1", 4);
+    assert_int_equal(u32(&buf, 4), 1 | 88 << 16);
+    assert_int_equal(u32(&buf, 8), 88);
+    assert_int_equal(u32(&buf, 12), 80 | 52 << 16);
+    assert_int_equal(u32(&buf, 16), 640);
+    assert_int_equal(u32(&buf, 20), 480);
+    assert_int_equal(u32(&buf, 24), 0);
+    assert_int_equal(u32(&buf, 28), 0);
+    sg_buf_fini(&buf);
+}
+
+static void everything_is_where_the_document_says(void **state)
+{
+    static const struct sg_keypoint points[2] = {{1.5f, 2.5f, 0.5f}, {3.5f, 4.5f, -1.0f}};
+    static const struct sg_point polygon[3] = {{1, 2}, {3, 4}, {5, 6}};
+    static const float vector[4] = {0.5f, -0.5f, 0.25f, 0.75f};
+    struct sg_attribute answers[2] = {
+        {.model = "expression", .class_id = 3, .label = "happy", .score = 0.75f},
+        {.model = "age", .name = "years", .class_id = -1, .has_value = true, .value = 31.5f, .unit = "y"}};
+    struct sg_attribute whole = {.model = "embed", .class_id = -1, .vector = vector, .vector_length = 4};
+    struct sg_object objects[2] = {{.box = {10, 20, 30.5f, 45},
+                                    .class_id = 7,
+                                    .label = "face",
+                                    .score = 0.875f,
+                                    .landmarks = points,
+                                    .landmark_count = 2,
+                                    .attributes = answers,
+                                    .attribute_count = 2,
+                                    .parent = -1},
+                                   {.box = {0, 0, 4, 4},
+                                    .class_id = 0,
+                                    .score = 0.5f,
+                                    .has_quad = true,
+                                    .quad = {{0, 0}, {4, 0}, {4, 4}, {0, 4}},
+                                    .text = "Z\xc3\xbcrich",
+                                    .text_score = 0.9f,
+                                    .polygon = polygon,
+                                    .polygon_count = 3,
+                                    .parent = 0}};
+    struct sg_result result = {.pipeline = "faces",
+                               .width = 100,
+                               .height = 50,
+                               .objects = objects,
+                               .object_count = 2,
+                               .attributes = &whole,
+                               .attribute_count = 1,
+                               .timing_us = {[SG_STAGE_QUEUE] = 1,
+                                             [SG_STAGE_DECODE] = 2,
+                                             [SG_STAGE_PREPROCESS] = 3,
+                                             [SG_STAGE_DETECT] = 4,
+                                             [SG_STAGE_POSTPROCESS] = 5,
+                                             [SG_STAGE_CLASSIFY] = 6,
+                                             [SG_STAGE_READ] = 7,
+                                             [SG_STAGE_ENCODE] = 8,
+                                             [SG_STAGE_TOTAL] = (int64_t)1 << 40}};
+    size_t start = 5, first, second, table, i;
+    struct sg_buf buf, block;
+
+    (void)state;
+    sg_buf_init(&buf, 1 << 20);
+    assert_int_equal(sg_buf_append(&buf, "12345", 5), 0); /* behind a header of any length */
+    assert_int_equal(sg_record_write(&result, &buf), 0);
+    block = (struct sg_buf){.data = buf.data + start, .size = buf.size - start};
+    assert_int_equal(u32(&block, 8), block.size);
+    first = u32(&block, 24);
+    assert_int_equal(first, 88);
+    assert_int_equal(u32(&block, 28), 2);
+    table = u32(&block, 32);
+    assert_int_equal(table, 88 + 2 * 80);
+    assert_int_equal(u32(&block, 36), 3);
+    assert_int_equal(u32(&block, 40), 1);
+    assert_text(&block, 44, "faces");
+    for (i = 0; i < 8; i++)
+        assert_int_equal(u32(&block, 52 + 4 * i), i + 1);
+    assert_int_equal(u32(&block, 84), UINT32_MAX);
+
+    assert_true(f32(&block, first) == 10 && f32(&block, first + 4) == 20);
+    assert_true(f32(&block, first + 8) == 20.5f && f32(&block, first + 12) == 25);
+    assert_int_equal(u32(&block, first + 16), 7);
+    assert_true(f32(&block, first + 20) == 0.875f);
+    assert_int_equal(u32(&block, first + 24), UINT32_MAX);
+    assert_text(&block, first + 28, "face");
+    assert_text(&block, first + 36, "");
+    assert_int_equal(u32(&block, first + 52), 6);
+    for (i = 0; i < 6; i++)
+        assert_true(f32(&block, u32(&block, first + 48) + 4 * i) == (&points[0].x)[i]);
+    assert_int_equal(u32(&block, first + 60), 0);
+    assert_int_equal(u32(&block, first + 72), 1);
+    assert_int_equal(u32(&block, first + 76), 2);
+
+    second = first + 80;
+    assert_int_equal(u32(&block, second + 24), 0);
+    assert_text(&block, second + 36, "Z\xc3\xbcrich");
+    assert_true(f32(&block, second + 44) == 0.9f);
+    assert_int_equal(u32(&block, second + 60), 8);
+    assert_true(f32(&block, u32(&block, second + 56) + 8) == 4);
+    assert_int_equal(u32(&block, second + 68), 6);
+    assert_true(f32(&block, u32(&block, second + 64) + 20) == 6);
+    assert_int_equal(u32(&block, second + 76), 0);
+
+    assert_text(&block, table, "embed");
+    assert_int_equal(u32(&block, table + 32), UINT32_MAX);
+    assert_true(isnan(f32(&block, table + 40)));
+    assert_int_equal(u32(&block, table + 48), 4);
+    assert_true(f32(&block, u32(&block, table + 44) + 4) == -0.5f);
+    assert_text(&block, table + 52, "expression");
+    assert_text(&block, table + 52 + 16, "happy");
+    assert_int_equal(u32(&block, table + 52 + 32), 3);
+    assert_text(&block, table + 104 + 8, "years");
+    assert_true(f32(&block, table + 104 + 40) == 31.5f);
+    assert_text(&block, table + 104 + 24, "y");
+    result.timing_us[0] = 99;
+    sg_record_set_timing(block.data, &result);
+    assert_int_equal(u32(&block, 52), 99);
+    sg_buf_fini(&buf);
+}
+
+static void too_large_for_the_buffer(void **state)
+{
+    struct sg_result result = {.pipeline = "faces", .width = 1, .height = 1};
+    struct sg_buf buf;
+
+    (void)state;
+    sg_buf_init(&buf, 92);
+    assert_int_equal(sg_record_write(&result, &buf), SG_E_TOO_LARGE);
+    assert_int_equal(buf.size, 0);
+    sg_buf_fini(&buf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(empty_result),
+                                       cmocka_unit_test(everything_is_where_the_document_says),
+                                       cmocka_unit_test(too_large_for_the_buffer)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
