@@ -82,7 +82,7 @@ struct sg_recipe_detects {
 /* Reading the text lines that a text detector found. */
 struct sg_recipe_read {
     struct sg_text orient;  /* 0/180 degrees classifier, or NULL */
-    float orient_threshold; /* turn when its score is at least this */
+    float orient_threshold; /* where it is less sure a line is read both ways */
     struct sg_text recognise;
     float threshold; /* lines whose mean character probability is lower are dropped */
     int line, column;

@@ -11,19 +11,20 @@
 #include "head/find.h"
 #include "head/kinds.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_STEPS 65536
-/* Of 2132 gaps of rendered lines the true spaces have 0.02 and more but for 2 of 347, the others less but for
- * 1 of 1785; the least true one on photographs has 0.026. */
-#define SPACE 0.02f
+/* Figures: docs/DECISIONS-text.md. */
+#define SPACE         0.02f /* between letters and digits */
+#define SPACE_AT_MARK 0.3f  /* beside most punctuation, which stands in white of its own */
 
 struct ctc {
     int classes;
     bool logits;
-    float space; /* least probability of a space between two characters */
+    float space; /* least probability of a space between two letters */
 };
 
 /* What one step says. */
@@ -180,6 +181,26 @@ static bool put(struct line *line, const char *text)
     return true;
 }
 
+static bool is_mark(char c)
+{
+    return (unsigned char)c < 0x80 && ispunct((unsigned char)c);
+}
+
+/* Least probability of a space between the last byte of one character and the first of the next. Marks that
+ * end a phrase or a sentence are followed by spaces as words are, and marks that open are preceded by them;
+ * the full stop of a name (example.com) and the colon of a time are not. */
+static float least_space(const struct ctc *state, char left, char right)
+{
+    bool hard = is_mark(left) && !strchr(",;!?)%", left);
+
+    if (left == '.')
+        hard = islower((unsigned char)right);
+    else if (left == ':')
+        hard = !isupper((unsigned char)right);
+    return hard || (is_mark(right) && !strchr("#($", right)) ? fmaxf(state->space, SPACE_AT_MARK)
+                                                             : state->space;
+}
+
 static int read_steps(const struct ctc *state, const float *scores, int64_t count, const char *const *labels,
                       int label_count, struct line *line, struct sg_error *err)
 {
@@ -204,7 +225,8 @@ static int read_steps(const struct ctc *state, const float *scores, int64_t coun
             return sg_error_set(err, SG_E_CONFIG,
                                 "`labels` has %d entries, the model reads class %d of %d: give its key file",
                                 label_count, step.best, state->classes);
-        if (line->used > 0 && 1.0f - line->no_space >= state->space)
+        if (line->used > 0 &&
+            1.0f - line->no_space >= least_space(state, line->text[line->used - 1], text[0]))
             put(line, " ");
         line->no_space = 1.0f;
         if (put(line, text)) {

@@ -178,6 +178,35 @@ static void a_long_line_is_cut_at_a_character(void **state)
     free(long_steps);
 }
 
+/* Two characters around a gap of 0.1, which is enough between letters and not beside most marks. */
+static void marks_stand_in_white_of_their_own(void **state)
+{
+    static const char *full[CLASSES] = {"", "a", "B", "1", "-", ",", ".", ":", "(", "路", ")", " "};
+    static const struct {
+        int left, right;
+        const char *text;
+    } cases[] = {{1, 2, "a B"}, {1, 4, "a-"},   {4, 1, "-a"}, {5, 1, ", a"},  {6, 1, ".a"},
+                 {6, 2, ". B"}, {6, 3, ". 1"},  {7, 3, ":1"}, {7, 2, ": B"},  {1, 8, "a ("},
+                 {8, 1, "(a"},  {10, 1, ") a"}, {1, 5, "a,"}, {9, 1, "路 a"}, {1, 9, "a 路"}};
+    struct test_graph graph;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const int path[STEPS] = {0, cases[i].left, 0, cases[i].right, 0, 0, 0, 0, 0};
+
+        build(&graph, path, 1.0f);
+        steps[2][0] = 0.9f;
+        steps[2][11] = 0.1f;
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_int_equal(
+            sg_head_answer(graph.head, graph.outputs, graph.count, 0, 1, full, CLASSES, &answers, &graph.err),
+            SG_OK);
+        assert_string_equal(answers.text, cases[i].text);
+        test_fini(&graph);
+    }
+}
+
 /* Eleven logits of 0 beside ln 24 of the blank: the space has 1 / (24 + 11) = 0.029. */
 static void spaces_of_logits(void **state)
 {
@@ -237,6 +266,7 @@ int main(void)
         cmocka_unit_test(spaces_stand_single_and_inside),
         cmocka_unit_test(the_space_is_found_among_the_labels),
         cmocka_unit_test(a_long_line_is_cut_at_a_character),
+        cmocka_unit_test(marks_stand_in_white_of_their_own),
         cmocka_unit_test(spaces_of_logits),
         cmocka_unit_test(survives_odd_values_and_shapes),
     };

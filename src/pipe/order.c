@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,17 @@ static int rearrange(struct sg_result *result, const int *before, int count)
     return 0;
 }
 
+/* Of a line along its own sides: the box around a slanted one is higher, and would take in the next row. */
+static float own_height(const struct sg_object *object)
+{
+    const struct sg_point *quad = object->quad;
+
+    if (!object->has_quad)
+        return object->box.y2 - object->box.y1;
+    return fmaxf(hypotf(quad[3].x - quad[0].x, quad[3].y - quad[0].y),
+                 hypotf(quad[2].x - quad[1].x, quad[2].y - quad[1].y));
+}
+
 /* Places of all objects, and room for the indices that rearrange takes. */
 static int list_places(struct sg_result *result, struct place **out_places, int **out_before)
 {
@@ -81,7 +93,7 @@ static int list_places(struct sg_result *result, struct place **out_places, int 
         (*out_places)[i] = (struct place){.score = object->score,
                                           .middle = (object->box.y1 + object->box.y2) / 2.0f,
                                           .left = object->box.x1,
-                                          .height = object->box.y2 - object->box.y1,
+                                          .height = own_height(object),
                                           .before = i};
     }
     return 0;

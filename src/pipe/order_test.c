@@ -19,7 +19,12 @@ static struct sg_object object(int id, float score, int parent)
 static struct sg_object line(int id, float x, float y, float height)
 {
     return (struct sg_object){
-        .class_id = id, .box = {x, y, x + 50.0f, y + height}, .has_quad = true, .parent = -1};
+        .class_id = id,
+        .box = {x, y, x + 50.0f, y + height},
+        .has_quad = true,
+        .quad = {{x, y}, {x + 50.0f, y}, {x + 50.0f, y + height}, {x, y + height}},
+        .parent = -1,
+    };
 }
 
 static void assert_ids(const struct sg_result *result, const int *ids, int count)
@@ -66,6 +71,24 @@ static void a_line_half_a_line_below_begins_a_row(void **state)
     struct sg_result result = {.objects = objects, .object_count = 2};
 
     (void)state;
+    assert_int_equal(sg_order_reading(&result), 0);
+    assert_ids(&result, (const int[]){1, 2}, 2);
+    sg_result_fini(&result);
+}
+
+static void slanted_lines_are_as_high_as_their_own_sides(void **state)
+{
+    /* Lines 20 high in boxes 60 high, the second 20 below the first and further left. */
+    struct sg_object objects[] = {line(2, 0, 20, 60), line(1, 10, 0, 60)};
+    struct sg_result result = {.objects = objects, .object_count = 2};
+    int i;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        objects[i].quad[1].y += 40.0f;
+        objects[i].quad[2].y = objects[i].box.y2;
+        objects[i].quad[3].y = objects[i].box.y1 + 20.0f;
+    }
     assert_int_equal(sg_order_reading(&result), 0);
     assert_ids(&result, (const int[]){1, 2}, 2);
     sg_result_fini(&result);
@@ -119,6 +142,7 @@ int main(void)
         cmocka_unit_test(best_first_and_parents_follow),
         cmocka_unit_test(rows_from_the_top_then_from_the_left),
         cmocka_unit_test(a_line_half_a_line_below_begins_a_row),
+        cmocka_unit_test(slanted_lines_are_as_high_as_their_own_sides),
         cmocka_unit_test(lines_move_around_objects_that_are_none),
         cmocka_unit_test(dropped_objects_leave_no_stale_parents),
         cmocka_unit_test(nothing_is_in_order),

@@ -99,34 +99,58 @@ out:
     return code;
 }
 
+static void stand_on_head(struct sg_point quad[4])
+{
+    struct sg_point turned[4] = {quad[2], quad[3], quad[0], quad[1]};
+
+    memcpy(quad, turned, sizeof(turned));
+}
+
+/* Reads the line in quad; the object keeps what it says unless an earlier reading was surer. */
+static int recognise(struct run *run, const struct read_stage *stage, const struct sg_image *image,
+                     const struct sg_point quad[4], struct sg_object *object)
+{
+    struct sg_answers *answers = &run->ws->answers;
+    int code = straighten(run, stage->recognise, quad, image, &run->ws->line);
+
+    if (code == 0)
+        code = run_line(run, stage->recognise, &run->ws->line, answers);
+    if (code < 0 || (object->text && answers->text_score <= object->text_score))
+        return code;
+    object->text = sg_result_strdup(run->result, answers->text, strlen(answers->text));
+    if (!object->text)
+        return sg_error_set(run->err, SG_E_NOMEM, "no memory for text");
+    object->text_score = answers->text_score;
+    memcpy(object->quad, quad, sizeof(object->quad));
+    return 0;
+}
+
+/* A line whose orientation is in doubt, as that of a short one may be, is read both ways. */
 static int read_line(struct run *run, const struct read_stage *stage, const struct sg_image *image,
                      struct sg_object *object)
 {
     struct sg_answers *answers = &run->ws->answers;
-    struct sg_image *line = &run->ws->line;
+    struct sg_point quad[4];
+    bool doubt = false;
     int code;
 
+    memcpy(quad, object->quad, sizeof(quad));
     if (stage->orient) {
-        code = straighten(run, stage->orient, object->quad, image, line);
+        code = straighten(run, stage->orient, quad, image, &run->ws->line);
         if (code == 0)
-            code = run_line(run, stage->orient, line, answers);
+            code = run_line(run, stage->orient, &run->ws->line, answers);
         if (code < 0)
             return code;
-        if (answers->count > 0 && answers->items[0].class_id == 1 &&
-            answers->items[0].score >= stage->orient_threshold) {
-            struct sg_point turned[4] = {object->quad[2], object->quad[3], object->quad[0], object->quad[1]};
-
-            memcpy(object->quad, turned, sizeof(turned));
-        }
+        doubt = answers->count > 0 && answers->items[0].score < stage->orient_threshold;
+        if (answers->count > 0 && answers->items[0].class_id == 1)
+            stand_on_head(quad);
     }
-    code = straighten(run, stage->recognise, object->quad, image, line);
-    if (code == 0)
-        code = run_line(run, stage->recognise, line, answers);
-    if (code < 0)
-        return code;
-    object->text = sg_result_strdup(run->result, answers->text, strlen(answers->text));
-    object->text_score = answers->text_score;
-    return object->text ? 0 : sg_error_set(run->err, SG_E_NOMEM, "no memory for text");
+    code = recognise(run, stage, image, quad, object);
+    if (code == 0 && doubt) {
+        stand_on_head(quad);
+        code = recognise(run, stage, image, quad, object);
+    }
+    return code;
 }
 
 /* The picture lines are cut from: large enough that the smallest line is as high as the reader wants it. */
