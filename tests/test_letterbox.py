@@ -42,6 +42,36 @@ def noise(width, height, channels=3, seed=1):
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
+def axis(size, to, is_row):
+    """For each of `to` outputs: both source places and their weights, as cv2.resize has them but with ties up."""
+    place = np.float32((np.arange(to) + 0.5) * (1 / (to / size)) - 0.5)
+    first = np.floor(place).astype(int)
+    share = place - first.astype(np.float32)
+    if not is_row:
+        share[(first < 0) | (first >= size - 1)] = 0
+    weights = [np.floor(s.astype(np.float64) * 2048 + 0.5).astype(np.int64) for s in (np.float32(1) - share, share)]
+    return np.clip(first, 0, size - 1), np.clip(first + 1, 0, size - 1), weights[0], weights[1]
+
+
+def bilinear(pixels, width, height):
+    """The goldens' resize in whole numbers: cv2's formula with the cuts of its SIMD code."""
+    planes = pixels.reshape(*pixels.shape[:2], -1).astype(np.int64)
+    left, right, a, b = axis(pixels.shape[1], width, False)
+    upper, lower, c, d = axis(pixels.shape[0], height, True)
+    rows = (planes[:, left] * a[:, None] + planes[:, right] * b[:, None]) >> 4
+    result = ((rows[upper] * c[:, None, None] >> 16) + (rows[lower] * d[:, None, None] >> 16) + 2) >> 2
+    return result.astype(np.uint8).reshape(height, width, *pixels.shape[2:])
+
+
+LIMIT = 0.01  # measured on noise, OpenCV 4.6: 0.0032 over all, 0.0095 in the worst case here
+
+
+def above_opencv(mine, pixels):
+    above = mine.astype(int) - cv2.resize(pixels, mine.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    assert above.min() >= 0 and above.max() <= 1
+    return above.mean()
+
+
 SIZES = [(640, 480, 416, 416), (1920, 1080, 640, 360), (1920, 1080, 640, 640), (333, 517, 320, 240), (7, 5, 64, 64),
          (1, 1, 8, 8), (3000, 12, 640, 3), (12, 3000, 3, 640), (100, 100, 50, 50), (99, 101, 33, 300),
          (640, 480, 640, 480), (2, 900, 31, 17), (4000, 3000, 640, 480)]
@@ -49,21 +79,22 @@ SIZES = [(640, 480, 416, 416), (1920, 1080, 640, 360), (1920, 1080, 640, 640), (
 
 @pytest.mark.parametrize("plain", [0, 1])
 @pytest.mark.parametrize("width,height,to_width,to_height", SIZES)
-def test_resize_is_opencv_to_the_bit(width, height, to_width, to_height, plain):
+def test_resize_is_the_formula_to_the_bit(width, height, to_width, to_height, plain):
     pixels = noise(width, height)
     mine, _ = run(pixels, width, height, (to_width, to_height), plain=plain)
-    assert np.array_equal(mine, cv2.resize(pixels, (to_width, to_height), interpolation=cv2.INTER_LINEAR))
+    assert np.array_equal(mine, bilinear(pixels, to_width, to_height))
+    assert above_opencv(mine, pixels) <= LIMIT
 
 
 @pytest.mark.parametrize("plain", [0, 1])
-def test_random_sizes_are_opencv_to_the_bit(plain):
+def test_random_sizes_are_the_formula_to_the_bit(plain):
     draw = np.random.default_rng(7)
     for seed in range(60):
         width, height, to_width, to_height = (int(n) for n in draw.integers(1, 700, 4))
         pixels = noise(width, height, seed=seed)
         mine, _ = run(pixels, width, height, (to_width, to_height), plain=plain)
-        theirs = cv2.resize(pixels, (to_width, to_height), interpolation=cv2.INTER_LINEAR)
-        assert np.array_equal(mine, theirs), (width, height, to_width, to_height)
+        assert above_opencv(mine, pixels) <= LIMIT
+        assert np.array_equal(mine, bilinear(pixels, to_width, to_height)), (width, height, to_width, to_height)
 
 
 @pytest.mark.parametrize("plain", [0, 1])
@@ -72,22 +103,22 @@ def test_a_crop_is_cut_first(region, plain):
     pixels = noise(800, 400)
     x1, y1, x2, y2 = region
     mine, _ = run(pixels, 800, 400, (112, 112), region="%d,%d,%d,%d" % region, plain=plain)
-    assert np.array_equal(mine, cv2.resize(np.ascontiguousarray(pixels[y1:y2, x1:x2]), (112, 112)))
+    assert np.array_equal(mine, bilinear(pixels[y1:y2, x1:x2], 112, 112))
 
 
 @pytest.mark.parametrize("plain", [0, 1])
-def test_gray_and_nv12_are_opencv(plain):
+def test_gray_and_nv12(plain):
     gray = noise(321, 123, 1)
     mine, _ = run(gray, 321, 123, (200, 99), form=GRAY8, gray=True, plain=plain)
-    assert np.array_equal(mine[:, :, 0], cv2.resize(gray, (200, 99)))
+    assert np.array_equal(mine[:, :, 0], bilinear(gray, 200, 99))
     colour = noise(321, 123)
     mine, _ = run(colour, 321, 123, (200, 99), gray=True, plain=plain)
-    assert np.array_equal(mine[:, :, 0], cv2.cvtColor(cv2.resize(colour, (200, 99)), cv2.COLOR_BGR2GRAY))
+    assert np.array_equal(mine[:, :, 0], cv2.cvtColor(bilinear(colour, 200, 99), cv2.COLOR_BGR2GRAY))
     planes = noise(320, 180, 1, seed=3)  # 120 luma rows and 60 chroma rows
     mine, _ = run(planes, 320, 120, (320, 120), form=NV12, channels=0, plain=plain)
     assert np.array_equal(mine, cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_NV12))
     mine, _ = run(planes, 320, 120, (111, 77), form=NV12, plain=plain)
-    assert np.array_equal(mine, cv2.resize(cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_NV12), (111, 77)))
+    assert np.array_equal(mine, bilinear(cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_NV12), 111, 77))
 
 
 def test_a_partial_decode_gives_the_same_crop():
@@ -159,13 +190,12 @@ def test_golden_input(name):
     if "resized_w" in golden["preprocess"]:
         pre = golden["preprocess"]
         assert place == (pre["pad_left"], pre["pad_top"], pre["resized_w"], pre["resized_h"])
-    # The goldens' own resize is a level off in about one pixel of a hundred (MANIFEST.md: "at most 1 level off");
-    # CMYK was converted by another program there.
+    # CMYK is mixed by OpenCV here, approximately (up to 2 levels); all else agrees as far as seven digits say.
     level = 1.01 / min(abs(float(s)) for s in golden["preprocess"]["std"] or [1])
-    share = 1.0 if "cmyk" in name else 0.02
+    slack = 2 * level if "cmyk" in name else 0.0
     samples = flat[:: stats["sample_stride"]][: len(stats["samples"])]
     away = np.abs(samples - np.array(stats["samples"], dtype=np.float64))
-    assert away.max() <= level and (away > level / 50).sum() <= (16 if share == 1.0 else 1), away
-    for key, value in (("mean", flat.mean()), ("mean_abs", np.abs(flat).mean())):
-        assert abs(value - stats[key]) <= share * level + abs(value) * 1e-5, key
-    assert abs(flat.min() - stats["min"]) <= level and abs(flat.max() - stats["max"]) <= level
+    assert (away <= slack + np.abs(samples) * 1e-6 + 1e-7).all(), away
+    for key, value in (("mean", flat.mean()), ("mean_abs", np.abs(flat).mean()), ("min", flat.min()),
+                       ("max", flat.max())):
+        assert abs(value - stats[key]) <= slack + abs(value) * 1e-6 + 1e-7, key

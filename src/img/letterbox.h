@@ -29,8 +29,9 @@ void sg_letterbox_fini(struct sg_letterbox *letterbox);
 
 /* Fills one item (sg_letterbox_bytes at `tensor`, 64-byte aligned not required) from image (RGB24, BGR24,
  * GRAY8 or NV12, which may be a reduced or partial decode: its scale and origin are applied). Samples outside
- * the image repeat its edge. 8-bit bilinear as cv2.INTER_LINEAR (half-pixel centres, 11-bit weights), so that
- * a full-size decode reproduces OpenCV. SG_E_INVALID for a transform that makes no sense, SG_E_NOMEM. */
+ * the image repeat its edge. 8-bit bilinear as cv2.INTER_LINEAR (half-pixel centres, 11-bit weights, its
+ * SIMD code's cuts), except that a weight halfway between two rounds up: at most one level above OpenCV, in
+ * few values. SG_E_INVALID for a transform that makes no sense, SG_E_NOMEM. */
 int sg_letterbox_run(struct sg_letterbox *letterbox, const struct sg_image *image,
                      const struct sg_transform *transform, const struct sg_placement *placement, void *tensor,
                      struct sg_error *err);

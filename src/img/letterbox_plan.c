@@ -97,9 +97,10 @@ static int axis_sample(const struct axis *axis, int i, float *share)
     return whole + axis->base;
 }
 
+/* Ties go up, where cv2 rounds to even: two weights that are both a tie make 2049 together. */
 static int16_t weight(float share)
 {
-    return (int16_t)lrintf(share * SG_LETTERBOX_ONE);
+    return (int16_t)lroundf(share * SG_LETTERBOX_ONE);
 }
 
 static void plan_columns(struct sg_letterbox_plan *plan, const struct axis *axis, int count)
