@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 static struct http_session *session_of(struct sg_session *session)
@@ -335,7 +336,8 @@ int sg_http_create(const struct sg_http_options *options, struct sg_http **out_h
     if (!http)
         return sg_error_set(err, SG_E_NOMEM, "no memory for HTTP");
     http->options = *options;
-    http->instance = (uint32_t)(sg_clock_us() * 2654435761u >> 4);
+    if (getrandom(&http->instance, sizeof(http->instance), GRND_NONBLOCK) < 0)
+        http->instance = (uint32_t)sg_clock_us();
     code = http_daemon_start(http, err);
     if (code < 0) {
         free(http);
