@@ -336,7 +336,8 @@ def test_chunked_and_expect(server: Server, group: bytes, small: bytes) -> None:
                  headers={"Transfer-Encoding": "chunked"})
     assert len(Answer(link.getresponse()).json()["objects"]) == 10
     with dial(server) as raw:
-        raw.sendall(b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(small))
+        raw.sendall(b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n")
+        raw.sendall(b"Content-Length: %d\r\n\r\n" % len(small))
         assert raw.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         raw.sendall(small)
         assert response(raw).status == 200
@@ -642,4 +643,3 @@ def test_seed_frames_beside_http(server: Server, small: bytes) -> None:
         link.sendall(len(small).to_bytes(4, "little") + small)
         assert "object_list" in json.loads(link.recv(65536))
     assert post(server, small).status == 200
-

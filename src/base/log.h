@@ -25,8 +25,8 @@ void sg_log(enum sg_log_level level, const char *msg, const char *fields, ...)
 /* Writes value quoted and escaped for logfmt into out (always terminated); returns out. */
 const char *sg_log_quote(const char *value, char *out, unsigned long out_bytes);
 
-/* A line of logfmt (without its end) as a JSON object of at most out_bytes - 1 bytes (at least 8), terminated;
- * pairs that do not fit are left out. Returns its length. */
+/* A line of logfmt (without its end) as a JSON object of at most out_bytes - 1 bytes (at least 8),
+ * terminated; pairs that do not fit are left out. Returns its length. */
 size_t sg_log_json(const char *logfmt, char *out, size_t out_bytes);
 
 #endif

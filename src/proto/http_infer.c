@@ -111,7 +111,7 @@ static void answer(struct http_request *request)
 
 void http_infer_serve(struct http_request *request)
 {
-    if (request->job && request->job->finished) {
+    if (request->job->finished) {
         answer(request);
         return;
     }

@@ -220,7 +220,7 @@ static int read_members(const struct lifted *lifted, const cJSON *root, struct s
     }
     if (code < 0)
         return code;
-    if (!cJSON_IsString(image))
+    if (!image || !cJSON_IsString(image))
         return sg_error_set(err, SG_E_INVALID, "image: expected the encoded picture as base64 text");
     return take_image(span_of(lifted, image), body, err);
 }

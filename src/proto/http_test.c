@@ -192,13 +192,15 @@ static void json_bodies(void **state)
 /* A string of that many characters, as image of a body with other members around it. */
 static char *long_body(size_t characters, const char *before, const char *after)
 {
-    char *text = malloc(characters + strlen(before) + strlen(after) + 1);
-    size_t at = strlen(before);
+    size_t room = characters + strlen(before) + strlen(after) + 1;
+    char *text = malloc(room), *middle = malloc(characters + 1);
 
     assert_non_null(text);
-    strcpy(text, before);
-    memset(text + at, 'A', characters);
-    strcpy(text + at + characters, after);
+    assert_non_null(middle);
+    memset(middle, 'A', characters);
+    middle[characters] = '\0';
+    snprintf(text, room, "%s%s%s", before, middle, after);
+    free(middle);
     return text;
 }
 
