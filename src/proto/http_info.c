@@ -73,7 +73,7 @@ static int write_version(void *ctx, struct sg_buf *out)
 
     if (code == 0)
         code = sg_json_text(app ? app->runtime : NULL, out);
-    return code < 0 ? code : sg_buf_printf(out, ",\"protocols\":[\"seed\",\"http/1.1\"]}");
+    return code < 0 ? code : sg_buf_printf(out, ",\"protocols\":[\"seed\",\"v2\",\"http/1.1\"]}");
 }
 
 void http_version_serve(struct http_request *request)
