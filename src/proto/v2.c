@@ -392,7 +392,7 @@ static bool send_hello(struct v2 *v2)
     return alive;
 }
 
-/* Where the picture goes on; false when it was refused or lost. */
+/* Where the picture goes on; size stays 0 when it is refused instead. */
 static bool want_picture(struct v2 *v2, uint8_t **out_data, size_t *out_size)
 {
     struct sg_buf *bytes = &v2->job->bytes;
@@ -406,15 +406,13 @@ static bool want_picture(struct v2 *v2, uint8_t **out_data, size_t *out_size)
     if (sg_intake_charge(v2->base.intake, v2->job, capacity, NULL) < 0) {
         sg_error_set(&v2->job->error, SG_E_BUSY,
                      "the server holds as many bytes of pictures as it admits (max_queue_bytes)");
-        refuse(v2, sg_intake_retry_ms(v2->base.intake));
-        return false;
+        return refuse(v2, sg_intake_retry_ms(v2->base.intake));
     }
     bytes->max_bytes = capacity;
     if (sg_buf_reserve(bytes, capacity - bytes->size) < 0) {
         sg_error_set(&v2->job->error, SG_E_NOMEM, "no memory for a picture of %zu bytes",
                      v2->reader.picture_bytes);
-        refuse(v2, sg_intake_retry_ms(v2->base.intake));
-        return false;
+        return refuse(v2, sg_intake_retry_ms(v2->base.intake));
     }
     *out_data = bytes->data + bytes->size;
     *out_size =
@@ -429,9 +427,8 @@ static void on_want(void *user, uint8_t **out_data, size_t *out_size)
     bool may_read = !v2->ending && sg_conn_unsent(conn) <= V2_UNSENT_MAX;
 
     if (may_read && v2->reader.state == SG_V2_AT_PICTURE &&
-        (v2->reader.hello.policy != SG_V2_BLOCK || !window_full(v2)) &&
-        !want_picture(v2, out_data, out_size) && !sg_conn_user(conn))
-        return; /* lost; v2 is gone */
+        (v2->reader.hello.policy != SG_V2_BLOCK || !window_full(v2)) && !want_picture(v2, out_data, out_size))
+        return;
     if (may_read && v2->reader.state == SG_V2_AT_SKIP) {
         *out_data = v2->base.intake->discard;
         *out_size = v2->reader.left < SG_INTAKE_DISCARD ? v2->reader.left : SG_INTAKE_DISCARD;
@@ -470,7 +467,6 @@ static bool handle(struct v2 *v2, enum sg_v2_event event, const struct sg_error 
 static void on_got(void *user, size_t n)
 {
     struct v2 *v2 = user;
-    struct sg_conn *conn = v2->base.conn;
     struct sg_error error;
     enum sg_v2_event event;
 
@@ -482,7 +478,7 @@ static void on_got(void *user, size_t n)
     if (v2->reader.state == SG_V2_AT_PICTURE)
         v2->job->bytes.size += n;
     event = sg_v2_reader_got(&v2->reader, n, &error);
-    if (handle(v2, event, &error) && sg_conn_user(conn) && !v2->ending)
+    if (handle(v2, event, &error) && !v2->ending)
         set_deadline(v2);
 }
 

@@ -35,8 +35,7 @@ static void put_float(float value)
 static void put_hello(unsigned policy, unsigned window)
 {
     used = 0;
-    memcpy(stream, "SGT2", 4);
-    used = 4;
+    put(0x32544753, 4); /* "SGT2" */
     put(2, 2);
     put(2, 2);
     put(policy, 1);
