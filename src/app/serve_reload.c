@@ -7,6 +7,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -109,6 +110,7 @@ static void reap(void *arg)
     while (!sg_library_alone(serve->retired))
         usleep(RELOAD_REAP_US);
     sg_library_release(&serve->retired);
+    malloc_trim(0); /* models of hundreds of megabytes would stay in the allocator's arenas */
 }
 
 void serve_reap(struct serve *serve)
