@@ -24,9 +24,8 @@ serve: build ## run the server on 127.0.0.1:8080
 test: build ## unit tests, then end-to-end tests against the real server
 	@scripts/test $(BUILD)
 
-# Under sanitizers each model is held against a picture or two; tests of the Python converters run no code of ours.
-test-asan: deps ## the suite under AddressSanitizer and UBSan
-	@scripts/test --sanitize address,undefined build-asan -k "not test_models and (not test_goldens or zidane or bee)"
+test-asan: deps ## unit tests, and what takes bytes from outside, under AddressSanitizer and UBSan
+	@scripts/test --sanitize address,undefined build-asan -k "test_seed or test_http or test_v2 or test_cli or test_config or test_decode"
 
 test-tsan: deps ## unit tests, and all that serves, under ThreadSanitizer
 	@scripts/test --sanitize thread build-tsan -k "test_seed or test_http or test_v2 or test_faces"

@@ -53,12 +53,11 @@ struct http_session {
     struct http_request *request; /* NULL between requests */
     struct sg_flow flow;
     enum http_phase phase;
-    int64_t phase_us; /* when it began */
-    uint64_t
-        bytes_noted; /* arrived when the connection became idle; acknowledged of a reply at the last look */
-    bool dead;       /* every further call of the daemon ends the connection */
-    bool linger;     /* read on into nothing after the end, so that the last reply arrives */
-    bool closing;    /* the reply under way is the last one */
+    int64_t phase_us;     /* when it began */
+    uint64_t bytes_noted; /* arrived by the last look */
+    bool dead;            /* every further call of the daemon ends the connection */
+    bool linger;          /* read on into nothing after the end, so that the last reply arrives */
+    bool closing;         /* the reply under way is the last one */
 };
 
 enum http_body { HTTP_BODY_NONE, HTTP_BODY_RAW, HTTP_BODY_MULTIPART, HTTP_BODY_JSON };
