@@ -6,6 +6,7 @@ the folder with the test images. What is absent makes its tests skip and say why
 """
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -22,6 +23,15 @@ BIN = Path(os.environ.get("SIGHT_BIN") or Path(os.environ.get("SIGHT_BUILD") or 
 SHARED = Path(os.environ.get("SIGHT_SHARED") or ROOT.parent / "shared")
 READY_SECONDS = 60  # generous: sanitizer builds load models slowly
 ADDRESS = re.compile(r"\b127\.0\.0\.1:(\d+)\b")
+
+
+def sanitized() -> bool:
+    """Whether the build folder was set up with a sanitizer: its shadow memory makes bounds on memory meaningless."""
+    try:
+        text = (BIN.parent / "meson-info" / "intro-buildoptions.json").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return any(row["name"] == "b_sanitize" and row["value"] not in ("none", []) for row in json.loads(text))
 
 
 class Server:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from conftest import BIN, ROOT, Server, wait_until
+from conftest import BIN, ROOT, Server, sanitized, wait_until
 
 Start = Callable[..., Server]
 
@@ -236,7 +236,8 @@ def test_slow_senders_and_idle_clients_hold_little_memory(start_server: Start, t
         link.sendall(struct.pack("i", 64 * 2**20) + b"\xff\xd8\xff")  # 64 MiB promised, three bytes sent
     assert code(ask(server, two)) is None
     # 12.5 GiB were promised; each costs one page of what arrived, its buffer's first step untouched.
-    assert server.rss_kib() - before < 40 * 1024
+    if not sanitized():
+        assert server.rss_kib() - before < 40 * 1024
     for link in links:
         link.close()
 
