@@ -20,11 +20,11 @@
 
 struct bench_args {
     struct sg_texts images;
-    struct sg_text histogram;
+    struct sg_text histogram, pipeline;
     int connections, depth, slices;
     float rate;
-    int64_t duration_ms, warmup_ms, timeout_ms, slice_ms, requests;
-    bool compare, json, allow_remote;
+    int64_t duration_ms, warmup_ms, timeout_ms, slice_ms, requests, deadline_ms;
+    bool compare, json, allow_remote, records;
     int pids[TARGETS_MAX], pid_count;
 };
 
@@ -38,6 +38,24 @@ static const struct sg_option bench_rows[] = {
      .value_name = "PATH",
      .section = "What is sent",
      .help = "a picture or a folder of pictures; may be given several times; sent in turn"},
+    {.key = "pipeline",
+     .type = SG_OPTION_TEXT,
+     AT(pipeline),
+     .value_name = "NAME",
+     .absent = "the server's default one",
+     .help = "v2 only; for HTTP put ?pipeline=NAME into the target"},
+    {.key = "deadline",
+     .type = SG_OPTION_DURATION,
+     AT(deadline_ms),
+     .minimum = 0,
+     .maximum = 600e3,
+     .value_default = "0s",
+     .help = "v2 and HTTP: each request must be answered within it or refused; 0 = none"},
+    {.key = "records",
+     .type = SG_OPTION_BOOL,
+     AT(records),
+     .value_default = "false",
+     .help = "v2: ask for binary results"},
     {.key = "connections",
      .type = SG_OPTION_INT,
      AT(connections),
@@ -221,6 +239,28 @@ static void make_room_for_sockets(int connections)
     }
 }
 
+/* What the flags ask of every request. */
+static int ask(const struct bench_args *args, struct sg_bench_target *target, struct sg_error *err)
+{
+    const char *scheme = target->wire->scheme;
+    bool v2 = strcmp(scheme, "v2") == 0, seed = strcmp(scheme, "seed") == 0;
+    const char *flag = args->pipeline.value && !v2     ? "--pipeline"
+                       : args->records && !v2          ? "--records"
+                       : args->deadline_ms > 0 && seed ? "--deadline"
+                                                       : NULL;
+
+    if (flag)
+        return sg_error_set(err, SG_E_INVALID, "%s has no meaning for \"%s\" (%s)", flag, target->name,
+                            scheme);
+    if (args->pipeline.value && strlen(args->pipeline.value) >= sizeof(target->pipeline))
+        return sg_error_set(err, SG_E_INVALID, "--pipeline: the name is too long");
+    snprintf(target->pipeline, sizeof(target->pipeline), "%s",
+             args->pipeline.value ? args->pipeline.value : "");
+    target->deadline_ms = args->deadline_ms;
+    target->records = args->records;
+    return 0;
+}
+
 static int open_targets(struct bench *bench, const struct sg_args *words, struct sg_error *err)
 {
     const struct bench_args *args = bench->args;
@@ -244,6 +284,8 @@ static int open_targets(struct bench *bench, const struct sg_args *words, struct
     for (i = 0; i < bench->target_count && code == 0; i++) {
         bench->outcomes[i].target = &bench->targets[i];
         code = sg_bench_target_parse(words->positionals[i], args->allow_remote, &bench->targets[i], err);
+        if (code == 0)
+            code = ask(args, &bench->targets[i], err);
         if (code == 0)
             code = sg_bench_load_create(&bench->targets[i], &bench->plan, &bench->loads[i], err);
     }
@@ -411,6 +453,8 @@ static const char *const examples[] = {"sight bench 127.0.0.1:8080 --images phot
                                        "16 clients for 10 s over seed frames",
                                        "sight bench http://127.0.0.1:8080/v1/infer --images a.jpg -c 64",
                                        "64 clients over HTTP",
+                                       "sight bench v2://127.0.0.1:8080 -i a.jpg -r 200 --deadline 500ms",
+                                       "more than it can do: what is refused, and how fast",
                                        "sight bench 127.0.0.1:8080 -i a.jpg --rate 50 --duration 1m",
                                        "50 requests a second, due or not",
                                        "sight bench --compare 127.0.0.1:8080 http://127.0.0.1:9000/ -i a.jpg",
@@ -424,8 +468,9 @@ const struct sg_command sg_command_bench = {
              .min_positionals = 1,
              .max_positionals = TARGETS_MAX,
              .description =
-                 "A target is host:port or seed://host:port for seed frames, http://host:port/path for "
-                 "HTTP. Results and errors are counted apart; latencies are those of results. Targets are "
+                 "A target is host:port or seed://host:port for seed frames, v2://host:port for frame "
+                 "protocol v2, http://host:port/path for HTTP. Results and errors are counted apart; "
+                 "latencies are those of results. Targets are "
                  "measured one after another, or in turns with --compare. The exit status is 1 when a "
                  "target gave no result.",
              .examples = examples},

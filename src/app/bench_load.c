@@ -24,6 +24,7 @@ struct sg_bench_load {
     struct sg_bench_plan plan;
     struct sg_buf head_bytes;
     struct sg_bench_picture *heads; /* as many as pictures, into head_bytes */
+    int *objects;                   /* in the first result of each picture, -1 = none yet */
     struct sg_bench_conn *conns;
     struct sg_bench_request *rings;
     int epoll_fd, timer_fd;
@@ -63,9 +64,14 @@ static void count_reply(struct sg_bench_load *load, const struct sg_bench_reques
             sg_bench_histogram_add(&totals->refused, now - request->began_us);
         return;
     }
+    if (load->objects[request->picture] < 0)
+        load->objects[request->picture] = reply->objects;
     if (measuring(load, now)) {
         totals->ok++;
         totals->objects += (uint64_t)reply->objects;
+        totals->changed += reply->objects != load->objects[request->picture];
+        totals->late +=
+            load->target.deadline_ms > 0 && now - request->began_us > load->target.deadline_ms * 1000;
     }
     if (counts)
         sg_bench_histogram_add(&totals->latency, now - request->began_us);
@@ -77,8 +83,12 @@ static void lose(struct sg_bench_load *load, struct sg_bench_conn *conn, const c
     int64_t now = sg_clock_us();
     int i;
 
-    for (i = 0; i < conn->count; i++)
-        count_failure(load, code, conn->ring[(conn->first + i) % load->plan.depth].began_us, now);
+    for (i = 0; i < conn->count; i++) {
+        const struct sg_bench_request *request = &conn->ring[(conn->first + i) % load->plan.depth];
+
+        if (!request->answered)
+            count_failure(load, code, request->began_us, now);
+    }
     sg_bench_conn_close(conn);
     conn->retry_us = now + RETRY_US;
 }
@@ -94,7 +104,7 @@ static void push(struct sg_bench_load *load, struct sg_bench_conn *conn, int64_t
 
     load->next_picture = (picture + 1) % load->plan.picture_count;
     conn->ring[(conn->first + conn->count) % load->plan.depth] =
-        (struct sg_bench_request){.began_us = began_us, .picture = picture};
+        (struct sg_bench_request){.began_us = began_us, .id = ++conn->last_id, .picture = picture};
     conn->count++;
     load->pushed++;
     load->totals->bytes_out += load->plan.pictures[picture].size;
@@ -108,7 +118,7 @@ static void feed(struct sg_bench_load *load, struct sg_bench_conn *conn)
     if (load->plan.rate <= 0)
         while (may_send(load) && conn->count < load->plan.depth)
             push(load, conn, sg_clock_us());
-    if (sg_bench_conn_send(conn, load->heads, &load->plan) == SG_BENCH_LOST) {
+    if (sg_bench_conn_send(conn, load->target.wire, load->heads, &load->plan) == SG_BENCH_LOST) {
         /* A refusal may be waiting to be read: the reading side finds the end. */
         shutdown(conn->fd, SHUT_WR);
     }
@@ -169,15 +179,57 @@ static void finish_connect(struct sg_bench_load *load, struct sg_bench_conn *con
     load->ever_connected = true;
 }
 
+/* The reply of a protocol without ids: of the oldest request. False when the connection is to be closed. */
+static bool take_in_order(struct sg_bench_load *load, struct sg_bench_conn *conn,
+                          const struct sg_bench_reply *reply)
+{
+    bool early = conn->sent == 0;
+
+    count_reply(load, &conn->ring[conn->first], reply);
+    sg_bench_conn_remove(conn, load->plan.depth, 0);
+    /* Answered before it was sent whole: the rest of it would be taken for the next request. */
+    if (!early && !reply->close)
+        return true;
+    lose(load, conn, "closed");
+    conn->retry_us = 0;
+    return false;
+}
+
+/* The same where replies name their request. What is answered early is still sent to its end. */
+static bool take_by_id(struct sg_bench_load *load, struct sg_bench_conn *conn,
+                       const struct sg_bench_reply *reply)
+{
+    int place;
+
+    if (reply->close) {
+        lose(load, conn, reply->code[0] ? reply->code : "closed");
+        return false;
+    }
+    if (reply->no_reply)
+        return true;
+    place = sg_bench_conn_find(conn, load->plan.depth, reply->id);
+    if (place < 0 || place > conn->sent || (place == conn->sent && conn->offset == 0)) {
+        lose(load, conn, "bad_reply"); /* nobody asked */
+        return false;
+    }
+    count_reply(load, &conn->ring[(conn->first + place) % load->plan.depth], reply);
+    if (place < conn->sent)
+        sg_bench_conn_remove(conn, load->plan.depth, place);
+    else
+        conn->ring[(conn->first + place) % load->plan.depth].answered = true;
+    return true;
+}
+
 /* Takes the replies in the buffer; false when the connection is to be closed. */
 static bool read_replies(struct sg_bench_load *load, struct sg_bench_conn *conn)
 {
     while (conn->in.size > conn->in_used) {
         struct sg_bench_reply reply = {0};
-        int64_t used = conn->count == 0 ? SG_E_FRAMING /* nobody asked */
-                                        : load->target.wire->reply(&conn->scan, conn->in.data + conn->in_used,
-                                                                   conn->in.size - conn->in_used, &reply);
-        bool early;
+        const struct sg_bench_wire *wire = load->target.wire;
+        int64_t used = conn->count == 0 && !wire->set_id
+                           ? SG_E_FRAMING /* nobody asked */
+                           : wire->reply(&conn->scan, conn->in.data + conn->in_used,
+                                         conn->in.size - conn->in_used, &reply);
 
         if (used < 0) {
             lose(load, conn, "bad_reply");
@@ -186,17 +238,8 @@ static bool read_replies(struct sg_bench_load *load, struct sg_bench_conn *conn)
         if (used == 0)
             break;
         conn->in_used += (size_t)used;
-        count_reply(load, &conn->ring[conn->first], &reply);
-        early = conn->sent == 0;
-        conn->first = (conn->first + 1) % load->plan.depth;
-        conn->count--;
-        conn->sent -= !early;
-        /* Answered before it was sent whole: the rest of it would be taken for the next request. */
-        if (early || reply.close) {
-            lose(load, conn, "closed");
-            conn->retry_us = 0;
+        if (!(wire->set_id ? take_by_id : take_in_order)(load, conn, &reply))
             return false;
-        }
     }
     memmove(conn->in.data, conn->in.data + conn->in_used, conn->in.size - conn->in_used);
     conn->in.size -= conn->in_used;
@@ -410,12 +453,15 @@ int sg_bench_load_create(const struct sg_bench_target *target, const struct sg_b
     load->conns = calloc((size_t)plan->connections, sizeof(*load->conns));
     load->rings = calloc((size_t)plan->connections * (size_t)plan->depth, sizeof(*load->rings));
     load->heads = calloc((size_t)plan->picture_count, sizeof(*load->heads));
+    load->objects = calloc((size_t)plan->picture_count, sizeof(*load->objects));
+    for (i = 0; load->objects && i < plan->picture_count; i++)
+        load->objects[i] = -1;
     for (i = 0; load->conns && i < plan->connections; i++) {
         load->conns[i].fd = -1;
         load->conns[i].ring = load->rings + (size_t)i * (size_t)plan->depth;
         sg_buf_init(&load->conns[i].in, SG_BENCH_REPLY_MAX + ((size_t)1 << 20));
     }
-    if (!load->conns || !load->rings || !load->heads)
+    if (!load->conns || !load->rings || !load->heads || !load->objects)
         code = sg_error_set(err, SG_E_NOMEM, "no memory for %d connections", plan->connections);
     else if (load->epoll_fd < 0 || load->timer_fd < 0 ||
              epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, load->timer_fd, &event) != 0)
@@ -446,6 +492,7 @@ void sg_bench_load_destroy(struct sg_bench_load **load_ptr)
     free(load->conns);
     free(load->rings);
     free(load->heads);
+    free(load->objects);
     sg_buf_fini(&load->head_bytes);
     free(load);
     *load_ptr = NULL;

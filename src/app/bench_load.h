@@ -37,6 +37,8 @@ struct sg_bench_totals {
     uint64_t ok;      /* results that arrived while measuring */
     uint64_t failed;  /* errors of any code that arrived while measuring */
     uint64_t objects; /* in the results */
+    uint64_t late;    /* results that came after their deadline; they are in ok too */
+    uint64_t changed; /* results with another number of objects than the first one of the same picture */
     uint64_t unsent;  /* open loop: due, but no connection was free before the end; counted by their age */
     uint64_t bytes_out;
     struct sg_bench_histogram latency; /* of results; open loop: of those due while measuring */

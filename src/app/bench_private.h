@@ -11,10 +11,12 @@ void sg_bench_totals_code(struct sg_bench_totals *totals, const char *code, uint
 /* A request on the way. */
 struct sg_bench_request {
     int64_t began_us; /* sent, or due */
+    uint64_t id;      /* of its connection, from 1 */
     int picture;
+    bool answered; /* before it was sent whole: the rest still has to go out */
 };
 
-/* One connection. Requests are answered in their order. */
+/* One connection. Requests are answered in their order, or by id. */
 struct sg_bench_conn {
     int fd; /* -1 = closed */
     bool connecting;
@@ -23,6 +25,10 @@ struct sg_bench_conn {
     int first, count;
     int sent;      /* of count, whole requests handed to the socket */
     size_t offset; /* bytes of the next one already handed over */
+    uint64_t last_id;
+    uint8_t greeting[SG_BENCH_GREETING_MAX];
+    size_t greeting_bytes, greeted;     /* greeted: handed over */
+    uint8_t head[SG_BENCH_ID_HEAD_MAX]; /* of the next one, with its id; only where there are ids */
     struct sg_buf in;
     size_t in_used; /* bytes at the start of `in` that belong to replies already read */
     struct sg_bench_scan scan;
@@ -34,8 +40,13 @@ enum sg_bench_event { SG_BENCH_ALIVE, SG_BENCH_LOST };
 int sg_bench_conn_open(struct sg_bench_conn *conn, const struct sg_bench_target *target);
 void sg_bench_conn_close(struct sg_bench_conn *conn);
 /* Hands over as much as the socket takes. heads are the bytes before each picture. */
-enum sg_bench_event sg_bench_conn_send(struct sg_bench_conn *conn, const struct sg_bench_picture *heads,
+enum sg_bench_event sg_bench_conn_send(struct sg_bench_conn *conn, const struct sg_bench_wire *wire,
+                                       const struct sg_bench_picture *heads,
                                        const struct sg_bench_plan *plan);
+/* The request on the way that has that id, -1 = none: a place from `first` on. */
+int sg_bench_conn_find(const struct sg_bench_conn *conn, int depth, uint64_t id);
+/* Forgets the request at that place; those behind it move up. */
+void sg_bench_conn_remove(struct sg_bench_conn *conn, int depth, int place);
 /* Takes in what has come. */
 enum sg_bench_event sg_bench_conn_receive(struct sg_bench_conn *conn);
 

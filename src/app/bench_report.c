@@ -59,6 +59,13 @@ static void print_details(const struct sg_bench_outcome *outcome, FILE *to)
                 (double)sg_bench_histogram_at(&totals->refused, 50) / 1000.0,
                 (double)sg_bench_histogram_at(&totals->refused, 99) / 1000.0,
                 (double)totals->refused.max_us / 1000.0);
+    if (outcome->target->deadline_ms > 0)
+        fprintf(to, "  after their deadline of %lld ms: %" PRIu64 " results\n",
+                (long long)outcome->target->deadline_ms, totals->late);
+    if (totals->changed)
+        fprintf(to,
+                "  results with another number of objects than the first of the same picture: %" PRIu64 "\n",
+                totals->changed);
     if (totals->unsent)
         fprintf(to, "  due but never sent, for want of a free connection: %" PRIu64 "\n", totals->unsent);
 }
@@ -121,11 +128,12 @@ static void json_outcome(const struct sg_bench_outcome *outcome, struct sg_buf *
     sg_json_text(outcome->target->name, out);
     sg_buf_printf(out,
                   ",\"protocol\":\"%s\",\"seconds\":%.3f,\"throughput\":%.3f,\"results\":%" PRIu64
-                  ",\"objects\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"unsent\":%" PRIu64
-                  ",\"bytes_out\":%" PRIu64 ",\"latency_us\":{\"mean\":%.1f",
+                  ",\"objects\":%" PRIu64 ",\"changed\":%" PRIu64 ",\"late\":%" PRIu64 ",\"errors\":%" PRIu64
+                  ",\"unsent\":%" PRIu64 ",\"bytes_out\":%" PRIu64 ",\"latency_us\":{\"mean\":%.1f",
                   outcome->target->wire->scheme, (double)totals->measured_us / 1e6,
-                  sg_bench_throughput(totals), totals->ok, totals->objects, totals->failed, totals->unsent,
-                  totals->bytes_out, sg_bench_histogram_mean(&totals->latency));
+                  sg_bench_throughput(totals), totals->ok, totals->objects, totals->changed, totals->late,
+                  totals->failed, totals->unsent, totals->bytes_out,
+                  sg_bench_histogram_mean(&totals->latency));
     for (i = 0; i < COLUMN_COUNT; i++)
         sg_buf_printf(out, ",\"%s\":%" PRId64, columns[i].key,
                       sg_bench_histogram_at(&totals->latency, columns[i].percent));

@@ -31,6 +31,8 @@ void sg_bench_totals_merge(struct sg_bench_totals *into, const struct sg_bench_t
     into->ok += from->ok;
     into->failed += from->failed;
     into->objects += from->objects;
+    into->late += from->late;
+    into->changed += from->changed;
     into->unsent += from->unsent;
     into->bytes_out += from->bytes_out;
     sg_bench_histogram_merge(&into->latency, &from->latency);

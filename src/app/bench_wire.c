@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Client side of seed frames and HTTP/1.1.
  */
-#include "app/bench_wire.h"
+#include "app/bench_wire_private.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -13,7 +13,7 @@
 
 /* The replies of all servers we measure carry one "bbox" per object, and {"error":{"code":…}} on failure.
  * Inside a JSON string the quotes would be escaped, so neither pattern can appear in a text. */
-static void read_json(const uint8_t *data, size_t size, struct sg_bench_reply *reply)
+void sg_bench_read_json(const uint8_t *data, size_t size, struct sg_bench_reply *reply)
 {
     static const char box[] = "\"bbox\":", error[] = "\"error\":{\"code\":\"";
     const uint8_t *at = data, *end = data + size;
@@ -66,17 +66,22 @@ static int64_t seed_reply(struct sg_bench_scan *scan, const uint8_t *data, size_
     if (scan->at == size)
         return size > SG_BENCH_REPLY_MAX ? SG_E_FRAMING : 0;
     size = scan->at + 1;
-    read_json(data, size, reply);
+    sg_bench_read_json(data, size, reply);
     *scan = (struct sg_bench_scan){0};
     return (int64_t)size;
 }
 
 static int http_head(const struct sg_bench_target *target, size_t image_bytes, struct sg_buf *out)
 {
+    char deadline[48] = "";
+
+    if (target->deadline_ms > 0)
+        snprintf(deadline, sizeof(deadline), "%cdeadline_ms=%lld", strchr(target->path, '?') ? '&' : '?',
+                 (long long)target->deadline_ms);
     return sg_buf_printf(out,
-                         "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\n"
+                         "POST %s%s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\n"
                          "Content-Length: %zu\r\n\r\n",
-                         target->path, target->host, image_bytes);
+                         target->path, deadline, target->host, image_bytes);
 }
 
 static bool header_is(const char *line, size_t size, const char *name, const char **out_value)
@@ -171,7 +176,7 @@ static int64_t http_reply(struct sg_bench_scan *scan, const uint8_t *data, size_
                          : (size - scan->head >= scan->body ? (int64_t)scan->body : 0);
     if (body < 0 || (body == 0 && (scan->chunked || scan->body > 0)))
         return body;
-    read_json(data + scan->head, (size_t)body, reply);
+    sg_bench_read_json(data + scan->head, (size_t)body, reply);
     if (scan->status != 200 && !reply->code[0])
         snprintf(reply->code, sizeof(reply->code), "http_%d", scan->status);
     reply->close = scan->close;
@@ -185,7 +190,7 @@ static const struct sg_bench_wire seed_wire = {
 static const struct sg_bench_wire http_wire = {
     .scheme = "http", .summary = "POST of the image, keep-alive", .head = http_head, .reply = http_reply};
 
-static const struct sg_bench_wire *const wires[] = {&seed_wire, &http_wire, NULL};
+static const struct sg_bench_wire *const wires[] = {&seed_wire, &http_wire, &sg_bench_wire_v2, NULL};
 
 const struct sg_bench_wire *const *sg_bench_wires(void)
 {
@@ -216,8 +221,8 @@ static int look_up(struct sg_bench_target *target, bool allow_remote, struct sg_
     colon = strrchr(host, ':');
     if (!colon || !colon[1] || colon == host)
         return sg_error_set(err, SG_E_INVALID,
-                            "target \"%s\" has no port; expected host:port, seed://host:port or "
-                            "http://host:port/path",
+                            "target \"%s\" has no port; expected host:port, seed://host:port, "
+                            "v2://host:port or http://host:port/path",
                             target->name);
     *colon = '\0';
     if (host[0] == '[' && colon[-1] == ']') {
@@ -255,7 +260,7 @@ int sg_bench_target_parse(const char *text, bool allow_remote, struct sg_bench_t
                 break;
         if (!wires[i])
             return sg_error_set(err, SG_E_INVALID,
-                                "target \"%s\": no protocol \"%.*s\"; there are seed, http", text,
+                                "target \"%s\": no protocol \"%.*s\"; there are seed, v2, http", text,
                                 (int)(rest - text), text);
         target->wire = wires[i];
     }

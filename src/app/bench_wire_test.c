@@ -125,6 +125,51 @@ static void what_is_no_reply_is_refused(void **state)
     }
 }
 
+/* Put together from the tables of docs/PROTOCOL.md. */
+static void v2_frames_name_their_request(void **state)
+{
+    static const uint8_t bytes[] = {
+        3,   0,   0,   0,   0x81, 0,   0,   0,   0,   0,   0, 0, 0, 0, 0, 0, 'a', 'b', 'c', /* a hello */
+        13,  0,   0,   0,   0x82, 0,   0,   0,   1,   2,   0, 0, 0, 0, 0, 0, '[', '{', '"',
+        'b', 'b', 'o', 'x', '"',  ':', '1', '}', ']', ' ', /* no object: refused below */
+    };
+    static const uint8_t refusal[] = {16, 0, 0, 0, 0x83, 0, 0, 0, 7,   0,   0,   0,   0,   0,   0,   0,
+                                      9,  0, 0, 0, 4,    0, 0, 0, 'b', 'u', 's', 'y', 'w', 'h', 'y', '?'};
+    struct sg_bench_reply reply = {0};
+    struct sg_bench_scan scan = {0};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 19; i++)
+        assert_int_equal(wire("v2")->reply(&scan, bytes, i, &reply), 0);
+    assert_int_equal(wire("v2")->reply(&scan, bytes, 19, &reply), 19);
+    assert_true(reply.no_reply);
+    assert_true(wire("v2")->reply(&scan, bytes + 19, sizeof(bytes) - 19, &reply) < 0);
+    reply = (struct sg_bench_reply){0};
+    assert_int_equal(wire("v2")->reply(&scan, refusal, sizeof(refusal), &reply), (int)sizeof(refusal));
+    assert_string_equal(reply.code, "busy");
+    assert_int_equal(reply.id, 7);
+    assert_false(reply.close);
+}
+
+static void v2_requests_are_what_the_document_says(void **state)
+{
+    static const uint8_t expected[] = {
+        43, 0, 0, 0, 1, 0, 0, 0, 5,   0, 0, 0, 0, 0, 0,    0, /* header, id 5 */
+        40, 0, 1, 0, 1, 0, 0, 0, 250, 0, 0, 0, 0, 0, 0x80, 0xbf, 0, 0, 0x80, 0xbf, 0,
+        0,  0, 0, 0, 0, 0, 0, 0, 0,   0, 0, 0, 0, 0, 0,    0,    0, 0, 0,    'p'};
+    struct sg_bench_target target = {.pipeline = "p", .deadline_ms = 250, .records = true};
+    struct sg_buf out;
+
+    (void)state;
+    sg_buf_init(&out, SG_BENCH_HEAD_MAX);
+    assert_int_equal(wire("v2")->head(&target, 2, &out), 0);
+    wire("v2")->set_id(out.data, 5);
+    assert_int_equal(out.size, sizeof(expected));
+    assert_memory_equal(out.data, expected, sizeof(expected));
+    sg_buf_fini(&out);
+}
+
 static void seed_head_is_the_length_in_little_endian(void **state)
 {
     const uint8_t expected[] = {0x04, 0x03, 0x02, 0x01};
@@ -174,6 +219,8 @@ int main(void)
         cmocka_unit_test(seed_replies_end_at_their_last_brace),
         cmocka_unit_test(http_replies_end_by_length_or_last_chunk),
         cmocka_unit_test(what_is_no_reply_is_refused),
+        cmocka_unit_test(v2_frames_name_their_request),
+        cmocka_unit_test(v2_requests_are_what_the_document_says),
         cmocka_unit_test(seed_head_is_the_length_in_little_endian),
         cmocka_unit_test(targets_are_read_and_others_refused),
     };

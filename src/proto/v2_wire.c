@@ -5,40 +5,10 @@
 #include "proto/v2_wire.h"
 
 #include "data/result.h"
+#include "proto/v2_bytes.h"
+#include "proto/v2_client.h"
 
 #include <string.h>
-
-static uint16_t u16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t u32(const uint8_t *p)
-{
-    return (uint32_t)u16(p) | (uint32_t)u16(p + 2) << 16;
-}
-
-static uint64_t u64(const uint8_t *p)
-{
-    return (uint64_t)u32(p) | (uint64_t)u32(p + 4) << 32;
-}
-
-static float f32(const uint8_t *p)
-{
-    uint32_t bits = u32(p);
-    float value;
-
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-}
-
-static void put(uint8_t *out, uint64_t value, unsigned bytes)
-{
-    unsigned i;
-
-    for (i = 0; i < bytes; i++)
-        out[i] = (uint8_t)(value >> (8 * i));
-}
 
 static void expect(struct sg_v2_reader *reader, enum sg_v2_state state, size_t need)
 {
@@ -83,14 +53,16 @@ static enum sg_v2_event got_hello(struct sg_v2_reader *reader, struct sg_error *
         sg_error_set(err, SG_E_FRAMING, "the hello does not begin with %s", SG_V2_MAGIC);
         return broken(reader);
     }
-    reader->hello = (struct sg_v2_hello){
-        .version_min = u16(p + 4), .version_max = u16(p + 6), .policy = SG_V2_BLOCK, .window = u16(p + 10)};
+    reader->hello = (struct sg_v2_hello){.version_min = v2_u16(p + 4),
+                                         .version_max = v2_u16(p + 6),
+                                         .policy = SG_V2_BLOCK,
+                                         .window = v2_u16(p + 10)};
     if (reader->hello.version_min > SG_V2_VERSION || reader->hello.version_max < SG_V2_VERSION) {
         sg_error_set(err, SG_E_UNSUPPORTED, "the client speaks versions %u to %u, the server speaks %d",
                      (unsigned)reader->hello.version_min, (unsigned)reader->hello.version_max, SG_V2_VERSION);
         return broken(reader);
     }
-    if (p[8] > SG_V2_OLDEST || p[9] != 0 || u32(p + 12) != 0) {
+    if (p[8] > SG_V2_OLDEST || p[9] != 0 || v2_u32(p + 12) != 0) {
         sg_error_set(
             err, SG_E_FRAMING,
             "the hello's policy is %u (0 block, 1 newest, 2 oldest) and its reserved bytes must be 0",
@@ -126,8 +98,7 @@ static enum sg_v2_event got_header(struct sg_v2_reader *reader, struct sg_error 
     struct sg_v2_header *header = &reader->header;
     const uint8_t *p = reader->small;
 
-    *header = (struct sg_v2_header){
-        .body_bytes = u32(p), .type = p[4], .flags = p[5], .format = u16(p + 6), .id = u64(p + 8)};
+    sg_v2_header_read(p, header);
     if (header->flags != 0 || header->format != 0)
         return bad_header(reader, err, "bytes 5 to 7 must be 0");
     switch (header->type) {
@@ -181,7 +152,7 @@ uint64_t sg_v2_pixels_bytes(const struct sg_job_pixels *pixels)
 static int read_pixels(const uint8_t *p, uint64_t bytes, struct sg_job_pixels *pixels, struct sg_error *err)
 {
     static const enum sg_pixel formats[] = {SG_PIXEL_RGB24, SG_PIXEL_BGR24, SG_PIXEL_GRAY8, SG_PIXEL_NV12};
-    uint32_t width = u32(p + 28), height = u32(p + 32), stride = u32(p + 36);
+    uint32_t width = v2_u32(p + 28), height = v2_u32(p + 32), stride = v2_u32(p + 36);
     uint64_t expected;
 
     *pixels = (struct sg_job_pixels){0};
@@ -215,8 +186,8 @@ static int read_pixels(const uint8_t *p, uint64_t bytes, struct sg_job_pixels *p
 static int read_options(const uint8_t *p, struct sg_v2_infer *infer, struct sg_error *err)
 {
     struct sg_job_options *options = &infer->options;
-    float threshold = f32(p + 12), iou = f32(p + 16);
-    uint32_t max_objects = u32(p + 20);
+    float threshold = v2_f32(p + 12), iou = v2_f32(p + 16);
+    uint32_t max_objects = v2_u32(p + 20);
 
     sg_job_options_init(options);
     if (p[4] > SG_V2_RECORDS)
@@ -224,7 +195,7 @@ static int read_options(const uint8_t *p, struct sg_v2_infer *infer, struct sg_e
     if (p[5] > SG_DECODE_EXACT)
         return sg_error_set(err, SG_E_INVALID, "decode is %u: 0 as the pipeline says, 1 fast, 2 exact",
                             (unsigned)p[5]);
-    if (u16(p + 6) != 0 || u16(p + 26) != 0)
+    if (v2_u16(p + 6) != 0 || v2_u16(p + 26) != 0)
         return sg_error_set(err, SG_E_INVALID, "reserved bytes of the request's head must be 0");
     if (!(threshold <= 1.0f) || !(iou <= 1.0f))
         return sg_error_set(err, SG_E_INVALID,
@@ -233,12 +204,12 @@ static int read_options(const uint8_t *p, struct sg_v2_infer *infer, struct sg_e
         return sg_error_set(err, SG_E_INVALID, "max_objects is %lu, the limit is %d",
                             (unsigned long)max_objects, SG_RESULT_MAX_OBJECTS);
     infer->format = (enum sg_v2_format)p[4];
-    infer->deadline_ms = u32(p + 8);
+    infer->deadline_ms = v2_u32(p + 8);
     options->decode = (enum sg_decode_mode)p[5];
     options->threshold = threshold < 0.0f ? -1.0f : threshold;
     options->iou = iou < 0.0f ? -1.0f : iou;
     options->max_objects = (int)max_objects;
-    options->top_k = u16(p + 24);
+    options->top_k = v2_u16(p + 24);
     return 0;
 }
 
@@ -246,7 +217,7 @@ static int read_options(const uint8_t *p, struct sg_v2_infer *infer, struct sg_e
 static enum sg_v2_event got_infer(struct sg_v2_reader *reader, struct sg_error *err)
 {
     const uint8_t *p = reader->small;
-    size_t head_bytes = u16(p), name_bytes = p[2];
+    size_t head_bytes = v2_u16(p), name_bytes = p[2];
     size_t picture = reader->header.body_bytes - head_bytes - name_bytes;
     int code;
 
@@ -280,7 +251,7 @@ static enum sg_v2_event got_small(struct sg_v2_reader *reader, struct sg_error *
         next_frame(reader);
         return SG_V2_GOT_CONTROL;
     }
-    head_bytes = u16(reader->small);
+    head_bytes = v2_u16(reader->small);
     whole = head_bytes + reader->small[2];
     if (head_bytes < SG_V2_INFER_BYTES || head_bytes > SG_V2_INFER_HEAD_MAX ||
         whole > reader->header.body_bytes)
@@ -325,11 +296,11 @@ void sg_v2_reader_skip(struct sg_v2_reader *reader)
 
 void sg_v2_header_write(uint8_t out[SG_V2_HEADER_BYTES], const struct sg_v2_header *header)
 {
-    put(out, header->body_bytes, 4);
+    v2_put(out, header->body_bytes, 4);
     out[4] = header->type;
     out[5] = header->flags;
-    put(out + 6, header->format, 2);
-    put(out + 8, header->id, 8);
+    v2_put(out + 6, header->format, 2);
+    v2_put(out + 8, header->id, 8);
 }
 
 /* flags and length before it */
@@ -353,14 +324,14 @@ int sg_v2_welcome_write(const struct sg_v2_welcome *welcome,
     bool is_default = false;
     int code, count = 0;
 
-    put(body, SG_V2_VERSION, 2);
-    put(body + 2, SG_V2_VERSION, 2);
-    put(body + 4, SG_V2_VERSION, 2);
-    put(body + 6, SG_V2_HELLO_BODY_BYTES, 2);
-    put(body + 8, welcome->max_image_bytes, 4);
-    put(body + 12, SG_RESULT_MAX_OBJECTS, 4);
-    put(body + 16, (uint64_t)welcome->receive_timeout_ms, 4);
-    put(body + 20, welcome->window, 2);
+    v2_put(body, SG_V2_VERSION, 2);
+    v2_put(body + 2, SG_V2_VERSION, 2);
+    v2_put(body + 4, SG_V2_VERSION, 2);
+    v2_put(body + 6, SG_V2_HELLO_BODY_BYTES, 2);
+    v2_put(body + 8, welcome->max_image_bytes, 4);
+    v2_put(body + 12, SG_RESULT_MAX_OBJECTS, 4);
+    v2_put(body + 16, (uint64_t)welcome->receive_timeout_ms, 4);
+    v2_put(body + 20, welcome->window, 2);
     body[22] = (uint8_t)welcome->policy;
     code = sg_buf_append(out, head, sizeof(head));
     if (code == 0)
@@ -373,7 +344,7 @@ int sg_v2_welcome_write(const struct sg_v2_welcome *welcome,
         return code;
     header.body_bytes = (uint32_t)(out->size - start - SG_V2_HEADER_BYTES);
     sg_v2_header_write(out->data + start, &header);
-    put(out->data + start + SG_V2_HEADER_BYTES + 24, (uint64_t)count, 2);
+    v2_put(out->data + start + SG_V2_HEADER_BYTES + 24, (uint64_t)count, 2);
     return 0;
 }
 
@@ -390,9 +361,9 @@ int sg_v2_error_write(uint64_t id, const struct sg_error *err, int64_t retry_aft
     if (retry_after_ms < 0)
         retry_after_ms = 0;
     sg_v2_header_write(head, &header);
-    put(head + SG_V2_HEADER_BYTES,
-        (uint64_t)(retry_after_ms < (int64_t)UINT32_MAX ? retry_after_ms : UINT32_MAX), 4);
-    put(head + SG_V2_HEADER_BYTES + 4, name_bytes, 2);
+    v2_put(head + SG_V2_HEADER_BYTES,
+           (uint64_t)(retry_after_ms < (int64_t)UINT32_MAX ? retry_after_ms : UINT32_MAX), 4);
+    v2_put(head + SG_V2_HEADER_BYTES + 4, name_bytes, 2);
     code = sg_buf_append(out, head, sizeof(head));
     if (code == 0)
         code = sg_buf_append(out, name, name_bytes);
