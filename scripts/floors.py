@@ -16,7 +16,7 @@ FLOORS = {
     "net": 3, "conf": 3, "codec": 3,
     "pipe": 4,
     "proto": 5, "sink": 5,
-    "app": 6,
+    "app": 6, "lib": 6,
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

@@ -3,7 +3,7 @@
  */
 #include "app/annotate.h"
 
-#include "app/places.h"
+#include "conf/places.h"
 #include "img/encode.h"
 
 #include <errno.h>

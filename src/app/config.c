@@ -3,11 +3,11 @@
  * of all keys. Main thread.
  */
 #include "app/command.h"
-#include "app/places.h"
 #include "base/cpu.h"
 #include "conf/card.h"
 #include "conf/docs.h"
 #include "conf/files.h"
+#include "conf/places.h"
 #include "conf/recipe.h"
 #include "conf/server.h"
 #include "pipe/golden.h"

@@ -5,11 +5,10 @@
 #include "app/annotate.h"
 #include "app/command.h"
 #include "app/pictures.h"
-#include "app/places.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "codec/json.h"
-#include "pipe/library.h"
+#include "pipe/open.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -280,61 +279,25 @@ static int open_annotator(struct detect_run *run, const struct sg_pictures *pict
     return code;
 }
 
-/* Either one model, or the library's pipeline. */
-struct detect_source {
-    struct sg_engine *engine;
-    struct sg_model *model;
-    struct sg_pipeline *of_model;
-    struct sg_library *library;
-};
-
-static int open_source(struct detect_args *args, struct detect_source *source,
-                       struct sg_conf_problems *problems, const struct sg_pipeline **out_pipeline,
+static int open_source(struct detect_args *args, struct sg_opened *opened, struct sg_conf_problems *problems,
                        struct sg_error *err)
 {
-    bool exact = args->decode == 1;
-    int code = sg_engine_create(&source->engine, err);
+    struct sg_open_options options = {.model = args->model.value,
+                                      .labels = args->labels.value,
+                                      .models = &args->models,
+                                      .pipelines = &args->pipelines,
+                                      .pipeline = args->pipeline.value,
+                                      .exact = args->decode == 1,
+                                      .threads = sg_cpu_count()};
 
-    if (code < 0)
-        return code;
-    if (args->model.value) {
-        struct sg_model_options options = {
-            .path = args->model.value, .labels = args->labels.value, .wide_threads = sg_cpu_count()};
-
-        code = sg_model_open(source->engine, &options, problems, &source->model, err);
-        if (code == 0)
-            code = sg_pipeline_of_model(source->model, exact, &source->of_model, err);
-        *out_pipeline = source->of_model;
-        return code;
-    }
-    if (sg_place_resolve(&args->pipelines) < 0 || sg_place_resolve(&args->models) < 0)
-        return sg_error_set(err, SG_E_NOMEM, "no memory");
-    {
-        struct sg_library_options options = {.models = &args->models,
-                                             .pipelines = &args->pipelines,
-                                             .only = args->pipeline.value,
-                                             .exact = exact,
-                                             .threads = sg_cpu_count()};
-
-        code = sg_library_open(source->engine, &options, problems, &source->library, err);
-    }
-    return code < 0 ? code : sg_library_find(source->library, args->pipeline.value, out_pipeline, err);
-}
-
-static void close_source(struct detect_source *source)
-{
-    sg_pipeline_destroy(&source->of_model);
-    sg_model_destroy(&source->model);
-    if (source->library)
-        sg_library_release(&source->library);
-    sg_engine_destroy(&source->engine);
+    return sg_opened_init(opened, &options, problems, err);
 }
 
 static int detect_all(const struct sg_command *self, struct detect_args *args, const struct sg_args *words)
 {
     struct detect_run run = {.args = args, .request = SG_REQUEST_DEFAULTS};
     struct sg_workspace_options options = {.limits = {(size_t)args->max_image_bytes, args->max_pixels}};
-    struct detect_source source = {0};
+    struct sg_opened opened = {0};
     struct sg_conf_problems problems = {0};
     struct sg_pictures pictures = {0};
     struct sg_error err = {0};
@@ -355,8 +318,9 @@ static int detect_all(const struct sg_command *self, struct detect_args *args, c
     if (code == 0)
         code = open_annotator(&run, &pictures, &err);
     if (code == 0)
-        code = open_source(args, &source, &problems, &run.pipeline, &err);
+        code = open_source(args, &opened, &problems, &err);
     if (code == 0) {
+        run.pipeline = opened.pipeline;
         code = sg_workspace_create(&options, &run.workspace);
         if (code < 0)
             sg_error_set(&err, code, "no memory for a workspace");
@@ -371,7 +335,7 @@ static int detect_all(const struct sg_command *self, struct detect_args *args, c
     status = run.failed ? SG_EXIT_FAILED : SG_EXIT_OK;
 out:
     sg_workspace_destroy(&run.workspace);
-    close_source(&source);
+    sg_opened_fini(&opened);
     sg_annotator_fini(&run.annotator);
     sg_result_fini(&run.result);
     sg_buf_fini(&run.file);

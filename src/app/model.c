@@ -4,10 +4,10 @@
  */
 #include "app/command.h"
 #include "app/pictures.h"
-#include "app/places.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/cpu.h"
+#include "conf/places.h"
 #include "pipe/library.h"
 
 #include <math.h>

@@ -2,10 +2,10 @@
  * Settings and models read again while the server runs. serve_load works on a thread of its own and changes
  * nothing; serve_swap makes what it loaded current on the loop thread. Jobs keep the library they began with.
  */
-#include "app/places.h"
 #include "app/serve.h"
 #include "base/cpu.h"
 #include "base/log.h"
+#include "conf/places.h"
 
 #include <malloc.h>
 #include <stdlib.h>

@@ -112,13 +112,16 @@ static void ORT_API_CALL log_line(void *param, OrtLoggingLevel severity, const c
 int sg_engine_create(struct sg_engine **out_engine, struct sg_error *err)
 {
     struct sg_engine *engine = calloc(1, sizeof(*engine));
+    const char *silent = getenv("ORT_DISABLE_TELEMETRY");
     const OrtApiBase *base;
     int code;
 
     *out_engine = NULL;
     if (!engine)
         return sg_error_set(err, SG_E_NOMEM, "no memory for the inference engine");
-    setenv("ORT_DISABLE_TELEMETRY", "1", 1);
+    /* Not again when it is so: in a library other threads may be reading the environment. */
+    if (!silent || strcmp(silent, "1") != 0)
+        setenv("ORT_DISABLE_TELEMETRY", "1", 1);
     base = OrtGetApiBase();
     engine->api = base->GetApi(ENGINE_API_VERSION);
     if (!engine->api) {

@@ -174,9 +174,30 @@ static int index_of(const struct sg_library *library, const char *name)
     return -1;
 }
 
+/* The default one of those that nothing is said about. */
+static const char *const usual[] = {"objects", "faces"};
+
+/* Leaves only the recipe that choose_default would take. */
+static void keep_default(struct sg_library *library)
+{
+    int keep = 0, i;
+    size_t k;
+
+    for (k = sizeof(usual) / sizeof(usual[0]); k-- > 0;)
+        for (i = 0; i < library->recipe_count; i++)
+            if (strcmp(library->recipes[i].name.value, usual[k]) == 0)
+                keep = i;
+    for (i = 0; i < library->recipe_count; i++)
+        if (i != keep)
+            sg_recipe_fini(&library->recipes[i]);
+    if (library->recipe_count > 0) {
+        library->recipes[0] = library->recipes[keep];
+        library->recipe_count = 1;
+    }
+}
+
 static int choose_default(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err)
 {
-    static const char *const usual[] = {"objects", "faces"};
     const struct sg_text *name = library->options.default_pipeline;
     const struct sg_pipeline *found;
     int code;
@@ -223,6 +244,8 @@ int sg_library_open(struct sg_engine *engine, const struct sg_library_options *o
     library->options = *options;
     code = sg_library_scan_models(library, options->models, options->settings, problems, err);
     code = worse(code, sg_library_scan_recipes(library, problems, err));
+    if (options->only_default)
+        keep_default(library);
     want_all(library);
     load_wanted(library);
     code = worse(code, merge_problems(library, problems, err));
@@ -268,6 +291,16 @@ void sg_library_widen(struct sg_library *library)
 {
     if (library->options.threads > 1 && !library->widening)
         library->widening = pthread_create(&library->widener, NULL, widen, library) == 0;
+}
+
+int sg_library_widen_now(struct sg_library *library, struct sg_error *err)
+{
+    int code = 0, i;
+
+    for (i = 0; i < library->model_count && library->options.threads > 1 && code == 0; i++)
+        if (library->models[i].model)
+            code = sg_model_widen(library->models[i].model, library->options.threads, err);
+    return code;
 }
 
 struct sg_library *sg_library_hold(struct sg_library *library)

@@ -22,6 +22,7 @@ struct sg_library_options {
     const struct sg_texts *pipelines;       /* folders of recipes, or recipe files */
     const struct sg_text *default_pipeline; /* NULL or without value = "objects", "faces", else the first */
     const char *only;                       /* open this pipeline alone; NULL = all */
+    bool only_default;                      /* open the default one alone */
     bool exact;                             /* decode mode of recipes that say nothing */
     bool serve;                             /* narrow graphs too; false: one frame at a time on all cores */
     bool prove;                             /* run the goldens of cards; a failing one is a problem */
@@ -36,6 +37,8 @@ int sg_library_open(struct sg_engine *engine, const struct sg_library_options *o
 /* After opening with `serve`: starts adding the wide graphs, on a thread of its own, so that serving can
  * begin before. A model whose wide graph cannot be opened goes on with its narrow one. */
 void sg_library_widen(struct sg_library *library);
+/* The same on this thread; returns when every model is as wide as it can be. SG_E_MODEL, SG_E_NOMEM. */
+int sg_library_widen_now(struct sg_library *library, struct sg_error *err);
 struct sg_library *sg_library_hold(struct sg_library *library);
 /* Nobody else holds it. Final once no one can find it any more. */
 bool sg_library_alone(const struct sg_library *library);

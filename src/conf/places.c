@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Finding sightd's own files.
+ * Finding sightd's own files. Called while opening; any thread.
  */
-#include "app/places.h"
+#include "conf/places.h"
 
+#include <dlfcn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +18,37 @@ static bool has_pipelines(const char *folder)
     return access(path, R_OK) == 0;
 }
 
+/* The folder of the file this code is in: of libsight when a program has loaded that, else of the program. */
+static bool own_folder(char out[SG_PLACE_MAX])
+{
+    Dl_info info;
+    char *slash;
+
+    /* For the program itself dladdr gives argv[0], which says little. */
+    if (dladdr((void *)(uintptr_t)own_folder, &info) && info.dli_fname && strstr(info.dli_fname, ".so")) {
+        char *path = realpath(info.dli_fname, NULL);
+
+        snprintf(out, SG_PLACE_MAX, "%s", path ? path : info.dli_fname);
+        free(path);
+    } else {
+        ssize_t length = readlink("/proc/self/exe", out, SG_PLACE_MAX - 1);
+
+        if (length <= 0)
+            return false;
+        out[length] = '\0';
+    }
+    slash = strrchr(out, '/');
+    if (slash)
+        *slash = '\0';
+    return slash != NULL;
+}
+
 const char *sg_place_data(char *out, size_t out_bytes)
 {
-    static const char *const beside[] = {"..", "../share/sightd"};
+    /* The last is seen from lib/x86_64-linux-gnu. */
+    static const char *const beside[] = {"..", "../share/sightd", "../../share/sightd"};
     const char *given = getenv("SIGHT_DATA");
-    char exe[SG_PLACE_MAX];
-    ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-    char *slash;
+    char own[SG_PLACE_MAX];
     size_t i;
 
     if (given) {
@@ -30,14 +56,10 @@ const char *sg_place_data(char *out, size_t out_bytes)
         return out;
     }
     snprintf(out, out_bytes, ".");
-    if (has_pipelines(out) || length <= 0)
+    if (has_pipelines(out) || !own_folder(own))
         return out;
-    exe[length] = '\0';
-    slash = strrchr(exe, '/');
-    if (slash)
-        *slash = '\0';
     for (i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
-        snprintf(out, out_bytes, "%s/%s", exe, beside[i]);
+        snprintf(out, out_bytes, "%s/%s", own, beside[i]);
         if (has_pipelines(out))
             return out;
     }
