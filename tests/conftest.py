@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "python"))  # the package sightd
 BIN = Path(os.environ.get("SIGHT_BIN") or Path(os.environ.get("SIGHT_BUILD") or ROOT / "build") / "sight")
 SHARED = Path(os.environ.get("SIGHT_SHARED") or ROOT.parent / "shared")
 READY_SECONDS = 60  # generous: sanitizer builds load models slowly
@@ -37,12 +39,13 @@ def sanitized() -> bool:
 class Server:
     """A running `sight serve`; everything it prints is kept in `lines`."""
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, *args: str, port: int = 0) -> None:
         self.lines: list[str] = []
         self.port = 0
         self.ready = threading.Event()
-        self.process = subprocess.Popen([str(BIN), "serve", "--listen", "127.0.0.1:0", *args], cwd=ROOT, text=True,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen([str(BIN), "serve", "--listen", f"127.0.0.1:{port}", *args], cwd=ROOT,
+                                        text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
         if not self.ready.wait(READY_SECONDS) or not self.port:
@@ -98,8 +101,8 @@ def start_server(sight: Path) -> Iterator[Callable[..., Server]]:
     del sight
     started: list[Server] = []
 
-    def start(*args: str) -> Server:
-        started.append(Server(*args))
+    def start(*args: str, port: int = 0) -> Server:
+        started.append(Server(*args, port=port))
         return started[-1]
 
     yield start
