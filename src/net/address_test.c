@@ -4,8 +4,10 @@
 #include "net/address.h"
 #include "net/listen.h"
 
+#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +86,17 @@ static void nobody(void *user, int fd, const struct sockaddr *peer, socklen_t pe
     close(fd);
 }
 
+/* A system made by debootstrap alone has no /etc/hosts. */
+static bool localhost_is_known(void)
+{
+    struct addrinfo *found = NULL;
+    bool known = getaddrinfo("localhost", NULL, NULL, &found) == 0;
+
+    if (known)
+        freeaddrinfo(found);
+    return known;
+}
+
 static void listens_and_reports_the_real_port(void **state)
 {
     static const char *const texts[] = {"127.0.0.1:0", "localhost:0", "*:0", "0.0.0.0:0"};
@@ -97,6 +110,10 @@ static void listens_and_reports_the_real_port(void **state)
     for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         char again[SG_ADDRESS_TEXT_MAX];
 
+        if (strncmp(texts[i], "localhost", 9) == 0 && !localhost_is_known()) {
+            print_message("skipped: this system has no localhost in /etc/hosts\n");
+            continue;
+        }
         if (sg_listener_open(&loop, texts[i], nobody, NULL, &listener, &err) < 0)
             fail_msg("%s: %s", texts[i], err.text);
         snprintf(again, sizeof(again), "%s", sg_listener_address(listener));
