@@ -24,11 +24,11 @@ serve: build ## run the server on 127.0.0.1:8080
 test: build ## unit tests, then end-to-end tests against the real server
 	@scripts/test $(BUILD)
 
-test-asan: deps ## unit tests, and what takes bytes from outside, under AddressSanitizer and UBSan
-	@scripts/test --sanitize address,undefined build-asan -k "test_seed or test_http or test_v2 or test_cli or test_config or test_decode"
+test-asan: deps ## the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/test --sanitize address,undefined build-asan
 
-test-tsan: deps ## unit tests, and all that serves, under ThreadSanitizer
-	@scripts/test --sanitize thread build-tsan -k "test_seed or test_http or test_v2 or test_faces"
+test-tsan: deps ## the same tests under ThreadSanitizer
+	@scripts/test --sanitize thread build-tsan
 
 lint: build ## format, clang-tidy, floors, headers, Python, documents
 	@scripts/lint $(BUILD)
@@ -46,4 +46,4 @@ clean: ## remove builds and pictures; what `make deps` installed stays
 	@rm -rf build build-* out
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
