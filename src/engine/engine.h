@@ -25,12 +25,21 @@ struct sg_graph_options {
     int threads;       /* cores one run may use; 1 = runs on the caller's thread alone */
     bool spin;         /* threads of a wide graph spin between operators: faster alone, hungry in company */
     bool optimise_off; /* for comparing */
+    bool share;        /* keeps the weights where sg_graph_open_beside can use them, if the model allows it */
 };
 
 /* Loads a model file. SG_E_NOT_FOUND, SG_E_MODEL (not a model, unsupported operator, input types we cannot
  * feed), SG_E_NOMEM. */
 int sg_graph_open(struct sg_engine *engine, const char *path, const struct sg_graph_options *options,
                   struct sg_graph **out_graph, struct sg_error *err);
+/* Opens the model of `first` once more, with other threads: over the same weights when `first` shares them
+ * (sg_graph_shares), from the file otherwise. The new graph outlives `first` if it must; its signature is the
+ * same without the metadata. Errors as sg_graph_open. */
+int sg_graph_open_beside(const struct sg_graph *first, const char *path,
+                         const struct sg_graph_options *options, struct sg_graph **out_graph,
+                         struct sg_error *err);
+/* Whether the weights are held once for all graphs opened beside this one. */
+bool sg_graph_shares(const struct sg_graph *graph);
 void sg_graph_destroy(struct sg_graph **graph);
 /* As the graph declares it; lives as long as the graph. */
 const struct sg_signature *sg_graph_signature(const struct sg_graph *graph);

@@ -190,6 +190,79 @@ static void runners_of_one_graph_run_side_by_side(void **state)
     sg_graph_destroy(&graph);
 }
 
+/* One run on a wave; the sum of the first output, weighed so that order counts. */
+static double run_on_wave(struct sg_graph *graph, int side)
+{
+    const int64_t dims[4] = {1, 3, side, side};
+    struct sg_runner *runner = NULL;
+    struct sg_error err = {0};
+    const struct sg_tensor *outputs;
+    struct sg_tensor input;
+    double sum = 0.0;
+    int64_t k;
+    int i, count;
+
+    assert_int_equal(sg_runner_create(graph, &runner, &err), 0);
+    assert_int_equal(sg_runner_input(runner, 0, dims, 4, &input, &err), 0);
+    for (i = 0; i < 3 * side * side; i++)
+        ((float *)input.data)[i] = 0.5f + sinf((float)i * 0.013f) * 0.4f;
+    assert_int_equal(sg_runner_run(runner, &err), 0);
+    outputs = sg_runner_outputs(runner, &count);
+    for (k = 0; k < sg_tensor_count(&outputs[0]); k++)
+        sum += (double)sg_tensor_at(&outputs[0], k) * (double)(1 + k % 7);
+    sg_runner_destroy(&runner);
+    return sum;
+}
+
+/* Expected: what a session that loads the file by itself gives. */
+static void shared_weights_give_the_same_results(void **state)
+{
+    static const struct {
+        const char *name;
+        int side;
+    } models[] = {{"yolox_nano.onnx", 416}, {"faceapi_expression.onnx", 112}, {"yolo11n_dyn.onnx", 320}};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
+        struct sg_graph_options options = {.threads = 1, .share = true};
+        const char *path = model_path(models[i].name);
+        struct sg_graph *plain = open_graph(models[i].name, 1), *first = NULL, *beside = NULL;
+        double expected = run_on_wave(plain, models[i].side);
+        struct sg_error err = {0};
+
+        assert_false(sg_graph_shares(plain));
+        assert_int_equal(sg_graph_open(engine, path, &options, &first, &err), 0);
+        assert_true(sg_graph_shares(first));
+        assert_string_equal(sg_graph_signature(first)->producer, sg_graph_signature(plain)->producer);
+        assert_int_equal(sg_graph_signature(first)->meta_count, sg_graph_signature(plain)->meta_count);
+        options = (struct sg_graph_options){.threads = 2};
+        assert_int_equal(sg_graph_open_beside(first, path, &options, &beside, &err), 0);
+        assert_true(sg_graph_shares(beside));
+        assert_float_equal(run_on_wave(first, models[i].side), expected, 1e-5 * fabs(expected));
+        sg_graph_destroy(&first); /* the weights live on with the second */
+        assert_float_equal(run_on_wave(beside, models[i].side), expected, 1e-4 * fabs(expected));
+        sg_graph_destroy(&beside);
+        sg_graph_destroy(&plain);
+    }
+}
+
+/* A graph that was not asked to share is opened again from its file. */
+static void a_graph_beside_one_of_its_own(void **state)
+{
+    struct sg_graph *first = open_graph("faceapi_expression.onnx", 1), *beside = NULL;
+    struct sg_graph_options options = {.threads = 2};
+    struct sg_error err = {0};
+
+    (void)state;
+    assert_int_equal(
+        sg_graph_open_beside(first, model_path("faceapi_expression.onnx"), &options, &beside, &err), 0);
+    assert_false(sg_graph_shares(beside));
+    assert_float_equal(run_on_wave(beside, 112), run_on_wave(first, 112), 1e-4);
+    sg_graph_destroy(&beside);
+    sg_graph_destroy(&first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +271,8 @@ int main(void)
         cmocka_unit_test(a_wrong_shape_is_named),
         cmocka_unit_test(what_is_no_model_is_refused),
         cmocka_unit_test(runners_of_one_graph_run_side_by_side),
+        cmocka_unit_test(shared_weights_give_the_same_results),
+        cmocka_unit_test(a_graph_beside_one_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, open_engine, close_engine);

@@ -179,6 +179,7 @@ static int open_graphs(struct sg_model *model, const struct sg_model_options *op
     int code;
 
     if (options->narrow || options->wide_threads <= 1) {
+        graph.share = options->narrow;
         code = sg_graph_open(model->engine, model->path, &graph, &model->narrow, err);
     } else {
         graph.threads = options->wide_threads;
@@ -236,7 +237,7 @@ int sg_model_widen(struct sg_model *model, int threads, struct sg_error *err)
     struct sg_graph_options options = {.threads = threads, .spin = true};
     struct sg_graph *graph = NULL;
     struct sg_runner *runner = NULL;
-    int code = sg_graph_open(model->engine, model->path, &options, &graph, err);
+    int code = sg_graph_open_beside(model->narrow, model->path, &options, &graph, err);
 
     if (code == 0)
         code = sg_runner_create(graph, &runner, err);
