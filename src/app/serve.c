@@ -6,12 +6,15 @@
 #include "base/clock.h"
 #include "codec/json.h"
 
+#include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#define SERVE_BLOCK_BYTES (4 << 20)
 
 static void server_options(const struct sg_server_conf *conf, struct sg_server_options *options)
 {
@@ -60,6 +63,17 @@ static void raise_descriptors(void)
     }
 }
 
+/* Blocks of pictures go back to the system when they are freed. By itself glibc raises its bound to 32 MB
+ * after the first large picture, and what pictures of all sizes leave behind stays in the heap of every
+ * worker. */
+static void bound_heap(void)
+{
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_THRESHOLD, SERVE_BLOCK_BYTES);
+    mallopt(M_TRIM_THRESHOLD, 4 * SERVE_BLOCK_BYTES);
+#endif
+}
+
 static int serve_all(const struct sg_command *self, struct serve *serve)
 {
     struct sg_server_app app = {.ctx = serve,
@@ -77,6 +91,7 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     int code, status = SG_EXIT_FAILED;
 
     raise_descriptors();
+    bound_heap();
     ops.ctx = serve;
     serve_apply(&serve->conf);
     server_options(&serve->conf, &options);

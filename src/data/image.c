@@ -61,6 +61,12 @@ void sg_image_borrow(struct sg_image *image, enum sg_pixel format, int width, in
     image->scale_x = image->scale_y = 1.0f;
 }
 
+void sg_image_trim(struct sg_image *image, size_t keep_bytes)
+{
+    if (image->capacity_bytes > keep_bytes)
+        sg_image_fini(image);
+}
+
 void sg_image_fini(struct sg_image *image)
 {
     if (image->capacity_bytes)

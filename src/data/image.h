@@ -49,6 +49,9 @@ int sg_image_resize(struct sg_image *image, enum sg_pixel format, int width, int
 void sg_image_borrow(struct sg_image *image, enum sg_pixel format, int width, int height, size_t stride_bytes,
                      const uint8_t *data, const uint8_t *chroma);
 
+/* Frees the memory of a picture larger than keep_bytes, as fini; leaves a smaller or borrowed one alone. */
+void sg_image_trim(struct sg_image *image, size_t keep_bytes);
+
 /* Frees owned memory and zeroes the struct; a zeroed struct is valid and empty. */
 void sg_image_fini(struct sg_image *image);
 

@@ -43,6 +43,24 @@ static void a_borrowed_view_is_never_freed(void **state)
     sg_image_fini(&image);
 }
 
+static void only_large_memory_is_trimmed(void **state)
+{
+    static const uint8_t pixels[12];
+    struct sg_image image = {0};
+
+    (void)state;
+    assert_int_equal(sg_image_resize(&image, SG_PIXEL_RGB24, 64, 64), 0); /* 192 x 64 bytes */
+    sg_image_trim(&image, (size_t)192 * 64);
+    assert_non_null(image.data);
+    sg_image_trim(&image, (size_t)192 * 64 - 1);
+    assert_null(image.data);
+    assert_int_equal(image.capacity_bytes, 0);
+    sg_image_borrow(&image, SG_PIXEL_RGB24, 2, 2, 6, pixels, NULL);
+    sg_image_trim(&image, 0);
+    assert_ptr_equal(image.data, pixels);
+    sg_image_fini(&image);
+}
+
 static void senseless_sizes_are_refused(void **state)
 {
     struct sg_image image = {0};
@@ -59,6 +77,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_reused_when_large_enough),
         cmocka_unit_test(a_borrowed_view_is_never_freed),
+        cmocka_unit_test(only_large_memory_is_trimmed),
         cmocka_unit_test(senseless_sizes_are_refused),
     };
 

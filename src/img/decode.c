@@ -226,3 +226,8 @@ int sg_decoder_decode(struct sg_decoder *decoder, const void *bytes, size_t size
                             image->height);
     return 0;
 }
+
+void sg_decoder_trim(struct sg_decoder *decoder, size_t keep_bytes)
+{
+    sg_image_trim(&decoder->scratch, keep_bytes);
+}

@@ -53,5 +53,7 @@ int sg_decoder_probe(struct sg_decoder *decoder, const void *bytes, size_t size,
  * JPEG whose last row is there, and stray bytes before a JPEG marker. Errors as probe, and SG_E_NOMEM. */
 int sg_decoder_decode(struct sg_decoder *decoder, const void *bytes, size_t size,
                       const struct sg_decode_wish *wish, struct sg_image *image, struct sg_error *err);
+/* Gives memory kept for turning pictures back when it is more than keep_bytes. */
+void sg_decoder_trim(struct sg_decoder *decoder, size_t keep_bytes);
 
 #endif

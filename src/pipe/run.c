@@ -9,6 +9,9 @@
 #include <string.h>
 
 #define OBJECTS_FIRST 16
+/* A workspace keeps the memory of pictures up to this size: 12 megapixels at half size. What a
+ * larger one takes is a small part of its decode's time, and would be held for ever by every worker. */
+#define PICTURE_KEEP_BYTES ((size_t)12 << 20)
 
 int sg_workspace_create(const struct sg_workspace_options *options, struct sg_workspace **out_workspace)
 {
@@ -41,6 +44,14 @@ void sg_workspace_destroy(struct sg_workspace **workspace)
     sg_answers_fini(&ws->answers);
     free(ws);
     *workspace = NULL;
+}
+
+static void trim(struct sg_workspace *ws)
+{
+    sg_image_trim(&ws->image, PICTURE_KEEP_BYTES);
+    sg_image_trim(&ws->detail, PICTURE_KEEP_BYTES);
+    sg_image_trim(&ws->line, PICTURE_KEEP_BYTES);
+    sg_decoder_trim(ws->decoder, PICTURE_KEEP_BYTES);
 }
 
 bool class_set_has(const struct class_set *set, int class_id)
@@ -196,6 +207,7 @@ int sg_pipeline_run(const struct sg_pipeline *pipeline, struct sg_workspace *wor
         code = read_run(&run, &pipeline->read);
     if (code < 0)
         result->object_count = result->attribute_count = 0; /* half an answer is not an answer */
+    trim(workspace);
     result->timing_us[SG_STAGE_TOTAL] = sg_clock_us() - began;
     return code;
 }
