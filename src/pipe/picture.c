@@ -21,6 +21,7 @@ int picture_open(struct run *run)
 {
     struct sg_picture picture;
     const struct sg_image *pixels = run->frame->pixels;
+    int64_t since = 0;
     int code;
 
     if (!run->frame->bytes && pixels) {
@@ -29,7 +30,9 @@ int picture_open(struct run *run)
         run->result->height = pixels->full_height;
         return 0;
     }
+    run_tick(run, SG_STAGE_COUNT, &since);
     code = sg_decoder_probe(run->ws->decoder, run->frame->bytes, run->frame->size, &picture, run->err);
+    run_tick(run, SG_STAGE_DECODE, &since);
     if (code < 0)
         return code;
     run->result->width = picture.width;
