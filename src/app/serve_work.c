@@ -4,6 +4,7 @@
  */
 #include "app/serve.h"
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "img/draw.h"
 #include "img/encode.h"
 
@@ -12,6 +13,7 @@
 /* One per worker. Decoder, painter and canvas are made by the first picture that is to be drawn. */
 struct worker {
     struct sg_decode_limits limits;
+    int workers; /* how many of its kind there are */
     struct sg_workspace *workspace;
     struct sg_decoder *decoder;
     struct sg_painter *painter;
@@ -28,6 +30,7 @@ static int open_worker(void *ctx, int index, void **out_state, struct sg_error *
 
     if (worker) {
         worker->limits = options.limits;
+        worker->workers = serve->conf.workers > 0 ? serve->conf.workers : sg_cpu_count();
         code = sg_workspace_create(&options, &worker->workspace);
     }
     if (code < 0) {
@@ -97,6 +100,7 @@ static void run_job(void *state, struct sg_job *job)
     request.deadline_us = job->deadline_us;
     request.cancelled = &job->cancelled;
     request.in_flight = job->in_flight;
+    request.workers = worker->workers;
     if (sg_pipeline_run(served->pipeline, worker->workspace, &frame, &request, &job->result, &job->error) ==
             0 &&
         job->annotate != SG_JOB_ANNOTATE_NO)

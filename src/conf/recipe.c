@@ -130,6 +130,36 @@ static const struct sg_option_table look_table = {
     "second_look", "Doubtful objects are looked at again, closer.", ROWS(look_rows),
     .struct_bytes = sizeof(struct sg_recipe_second_look)};
 
+static const char *const batch_words[] = {"measured", "always", "never", NULL};
+
+#define BATCH(member_name) .offset = offsetof(struct sg_recipe_batch, member_name)
+static const struct sg_option batch_rows[] = {
+    {.key = "use",
+     .type = SG_OPTION_ENUM,
+     BATCH(use),
+     .choices = batch_words,
+     .value_default = "measured",
+     .help = "measured: where it was faster at start; always: wherever results do not depend on it"},
+    {.key = "max",
+     .type = SG_OPTION_INT,
+     BATCH(max),
+     .minimum = 2,
+     .maximum = 32,
+     .value_default = "8",
+     .help = "pictures in one run"},
+    {.key = "delay_ms",
+     .type = SG_OPTION_INT,
+     BATCH(delay_ms),
+     .minimum = 0,
+     .maximum = 1000,
+     .value_default = "2",
+     .unit = "ms",
+     .help = "how long the first picture waits for others"},
+};
+static const struct sg_option_table batch_table = {
+    "batch", "Pictures of several requests in one run of the detector.", ROWS(batch_rows),
+    .struct_bytes = sizeof(struct sg_recipe_batch)};
+
 /* What a first detector and one inside its boxes have in common. */
 /* clang-format off */
 #define DETECT_ROWS                                                                                          \
@@ -173,6 +203,13 @@ static const struct sg_option detect_rows[] = {
      .table = &look_table,
      .absent = "one look",
      .help = "look closer at objects that score low, to tell real ones from false ones"},
+    {.key = "batch",
+     .type = SG_OPTION_GROUP,
+     DETECT(batch),
+     DETECT_SET(has_batch),
+     .table = &batch_table,
+     .absent = "where it was measured to be faster",
+     .help = "pictures of several requests go through the model at once, if it takes a batch"},
 };
 static const struct sg_option_table detect_table = {"detect",
                                                     "The detector that looks at the picture.",

@@ -49,6 +49,15 @@ struct sg_recipe_second_look {
     float threshold; /* what the object must score there; box and score are then those of the second look */
 };
 
+/* Pictures of several requests in one run of the detector. */
+enum sg_recipe_batch_use { SG_RECIPE_BATCH_MEASURED, SG_RECIPE_BATCH_ALWAYS, SG_RECIPE_BATCH_NEVER };
+
+struct sg_recipe_batch {
+    enum sg_recipe_batch_use use;
+    int max;
+    int delay_ms;
+};
+
 /* A detector on the picture, or (detect_inside) inside the boxes of the first one. */
 struct sg_recipe_detect {
     struct sg_text model;
@@ -66,6 +75,8 @@ struct sg_recipe_detect {
     bool has_region;
     struct sg_recipe_second_look second_look;
     bool has_second_look;
+    struct sg_recipe_batch batch;
+    bool has_batch;
     /* detect_inside only */
     struct sg_texts on;
     float expand;

@@ -119,20 +119,85 @@ static void head_options(const struct run *run, const struct detect_stage *stage
     };
 }
 
+/* One run of the model and what it gave: with a runner of its own, or on a seat of a batch. */
+struct turn {
+    struct sg_runner *runner;
+    struct sg_batch_seat seat;
+    bool seated;
+    const struct sg_tensor *outputs;
+    int count;
+};
+
+/* Whether this frame's run may be one with those of other frames. */
+static bool may_batch(const struct run *run, const struct detect_stage *stage,
+                      const struct sg_transform *transform)
+{
+    const struct sg_model *model = stage->model;
+
+    return stage->batcher && !run_alone(run) && (stage->batch_always || sg_model_batch_pays(model)) &&
+           transform->width == model->transform.width && transform->height == model->transform.height;
+}
+
+/* Takes what the run needs; *out_data is where the input goes. */
+static int turn_begin(struct run *run, const struct detect_stage *stage, const struct sg_transform *transform,
+                      struct turn *turn, void **out_data)
+{
+    struct sg_tensor tensor = {0};
+    size_t item_bytes;
+    int code;
+
+    *turn = (struct turn){0};
+    if (may_batch(run, stage, transform)) {
+        code = sg_batcher_join(stage->batcher, &turn->seat, run->err);
+        turn->seated = code == 0;
+        *out_data = turn->seat.data;
+        return code;
+    }
+    code = sg_model_borrow(stage->model, run_alone(run), &turn->runner, run->err);
+    if (code == 0)
+        code = sg_model_shape(stage->model, turn->runner, transform, 1, &tensor, &item_bytes, run->err);
+    *out_data = tensor.data;
+    return code;
+}
+
+/* filled: how writing the input went. Those who share a batch wait for each other even when it failed. */
+static int turn_run(struct run *run, const struct detect_stage *stage, struct turn *turn, int filled)
+{
+    struct sg_error ignored = {0};
+    int code = filled;
+
+    if (turn->seated) {
+        int ran = sg_batcher_run(stage->batcher, &turn->seat, run->request->in_flight, run->request->workers,
+                                 filled < 0 ? &ignored : run->err);
+
+        code = filled < 0 ? filled : ran;
+        turn->outputs = sg_batcher_outputs(&turn->seat, &turn->count);
+    } else if (filled == 0) {
+        code = sg_runner_run(turn->runner, run->err);
+        turn->outputs = sg_runner_outputs(turn->runner, &turn->count);
+    }
+    return code;
+}
+
+static void turn_end(const struct detect_stage *stage, struct turn *turn)
+{
+    if (turn->seated)
+        sg_batcher_leave(stage->batcher, &turn->seat);
+    sg_model_return(stage->model, &turn->runner);
+}
+
 int detect_run(struct run *run, const struct detect_stage *stage, const struct sg_box *region, int parent)
 {
     struct sg_workspace *ws = run->ws;
-    struct sg_runner *runner = NULL;
     struct sg_transform transform;
     struct sg_placement placement;
     struct sg_head_options options;
-    const struct sg_tensor *outputs;
     const struct sg_image *image;
     struct sg_image view;
-    struct sg_tensor tensor;
-    size_t item_bytes;
+    struct turn turn;
+    void *data;
     int64_t since;
-    int code, count;
+    int code;
 
     picture_place(run, stage->model, region, &transform, &placement);
     code = picture_decode(run, region, stage->model, &placement);
@@ -148,25 +213,22 @@ int detect_run(struct run *run, const struct detect_stage *stage, const struct s
         return code;
     since = sg_clock_us();
     picture_view(image, region, &view);
-    code = sg_model_borrow(stage->model, run_alone(run), &runner, run->err);
+    code = turn_begin(run, stage, &transform, &turn, &data);
     if (code == 0)
-        code = sg_model_shape(stage->model, runner, &transform, 1, &tensor, &item_bytes, run->err);
-    if (code == 0)
-        code = sg_letterbox_run(&ws->letterbox, &view, &transform, &placement, tensor.data, run->err);
+        code = sg_letterbox_run(&ws->letterbox, &view, &transform, &placement, data, run->err);
     run_tick(run, SG_STAGE_PREPROCESS, &since);
-    if (code == 0)
-        code = sg_runner_run(runner, run->err);
+    code = turn_run(run, stage, &turn, code);
     run_tick(run, SG_STAGE_DETECT, &since);
     if (code < 0)
         goto out;
-    outputs = sg_runner_outputs(runner, &count);
     head_options(run, stage, &options);
-    code = sg_head_detect(stage->model->head, outputs, count, 0, &options, &ws->detections, run->err);
+    code = sg_head_detect(stage->model->head, turn.outputs, turn.count, turn.seat.index, &options,
+                          &ws->detections, run->err);
     if (code == 0)
         code = keep_objects(run, stage, &placement, region, parent);
     run_tick(run, SG_STAGE_POSTPROCESS, &since);
 out:
-    sg_model_return(stage->model, &runner);
+    turn_end(stage, &turn);
     return code;
 }
 

@@ -249,6 +249,7 @@ int sg_model_widen(struct sg_model *model, int threads, struct sg_error *err)
         model->wide = graph;
         model->pool->wide = runner;
         pthread_mutex_unlock(&model->pool->lock);
+        sg_model_measure_batch(model, threads);
         return 0;
     }
     sg_runner_destroy(&runner);

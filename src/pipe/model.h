@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "head/head.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #define SG_MODEL_MAX_DECISIONS 24
@@ -67,6 +68,7 @@ struct sg_model {
     bool dynamic_batch; /* the first dimension takes any number */
     bool batches;       /* and results do not depend on batch mates (measured at load) */
     int max_batch;
+    atomic_bool batch_pays;             /* measured when the wide graph came; see sg_model_batch_pays */
     bool native_size;                   /* takes pictures of any size and resizes inside the graph */
     bool dynamic_height, dynamic_width; /* the graph takes any; text readers follow the line's width */
     struct sg_transform transform;
@@ -96,6 +98,10 @@ void sg_model_destroy(struct sg_model **model);
 /* Adds the wide graph to a model that has only the narrow one. Any thread, while others run the model; once.
  */
 int sg_model_widen(struct sg_model *model, int threads, struct sg_error *err);
+
+/* Whether pictures of several jobs go faster in one run on all cores than one by one on a core each: false
+ * until it was measured. Any thread. */
+bool sg_model_batch_pays(const struct sg_model *model);
 
 enum sg_head_task sg_model_task(const struct sg_model *model);
 /* Name of a class, or NULL. */

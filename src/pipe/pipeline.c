@@ -204,6 +204,28 @@ static void detect_defaults(struct sg_model *model, struct detect_stage *stage)
                                    .on = {.all = true}};
 }
 
+/* Only the first detector of a pipeline shares its runs: of the others a frame has several by itself. */
+static int build_batcher(struct build *build, const struct sg_recipe_detect *from, struct detect_stage *stage)
+{
+    static const struct sg_recipe_batch usual = {SG_RECIPE_BATCH_MEASURED, 8, 2};
+    const struct sg_recipe_batch *batch = from->has_batch ? &from->batch : &usual;
+    char text[320];
+
+    if (batch->use == SG_RECIPE_BATCH_ALWAYS && !stage->model->batches) {
+        snprintf(text, sizeof(text),
+                 "model \"%.80s\" cannot take several pictures at once (`sight model explain` says why); set "
+                 "batch: { use: never } or leave it out",
+                 stage->model->name);
+        return problem(build, &from->model, NULL, text);
+    }
+    if (batch->use == SG_RECIPE_BATCH_NEVER || !stage->model->batches)
+        return 0;
+    stage->batch_always = batch->use == SG_RECIPE_BATCH_ALWAYS;
+    return sg_batcher_create(stage->model, batch->max, (int64_t)batch->delay_ms * 1000, &stage->batcher) < 0
+               ? sg_error_set(build->err, SG_E_NOMEM, "no memory for a batch")
+               : 0;
+}
+
 /* outer: the first detector, for detect_inside; else NULL. */
 static int build_detect(struct build *build, const struct sg_recipe_detect *from,
                         const struct sg_model *outer, struct detect_stage *stage)
@@ -234,6 +256,8 @@ static int build_detect(struct build *build, const struct sg_recipe_detect *from
     code = worse(code, fill_class_thresholds(build, from, stage));
     if (outer)
         code = worse(code, fill_set(build, outer, &from->on, &stage->on));
+    else
+        code = worse(code, build_batcher(build, from, stage));
     return worse(code,
                  build_classify(build, &from->classify, model, &stage->classify, &stage->classify_count));
 }
@@ -383,6 +407,7 @@ static void classify_fini(struct classify_stage *stages, int count)
 
 static void detect_fini(struct detect_stage *stage)
 {
+    sg_batcher_destroy(&stage->batcher);
     free(stage->keep.has);
     free(stage->on.has);
     free(stage->class_thresholds);

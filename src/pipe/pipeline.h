@@ -58,6 +58,7 @@ struct sg_request {
     /* Jobs in flight, this one included, read before each model run: a lone frame uses all cores. NULL =
      * alone. */
     const atomic_int *in_flight;
+    int workers;                  /* threads that take jobs; 0 = not known */
     int64_t deadline_us;          /* on sg_clock_us; 0 = none. Checked between steps: SG_E_DEADLINE */
     const atomic_bool *cancelled; /* or NULL. Checked between steps: SG_E_CANCELLED */
 };

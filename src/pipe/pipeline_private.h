@@ -5,6 +5,7 @@
 #ifndef SG_PIPE_PIPELINE_PRIVATE_H
 #define SG_PIPE_PIPELINE_PRIVATE_H
 
+#include "pipe/batch.h"
 #include "pipe/pipeline.h"
 
 /* Set of class ids; all = everything passes. */
@@ -36,6 +37,8 @@ struct detect_stage {
     float region[4];
     bool has_look;
     struct sg_recipe_second_look look;
+    struct sg_batcher *batcher; /* NULL: never with pictures of other jobs */
+    bool batch_always;          /* also where the measurement saw no gain */
     /* inside another detector's boxes */
     struct class_set on;
     float expand;
