@@ -49,8 +49,9 @@ def test_v2_counts_what_the_seed_protocol_counts(server: Server, images: Path, t
     damaged.write_bytes(b"not a picture")
     photos = [str(images / "people_two.jpeg"), str(images / "people_group10.jpeg")]
     shown = [len(sight.detect(photo)[0]["objects"]) for photo in photos]
-    done = bench(f"v2://127.0.0.1:{server.port}", "-i", photos[0], "-i", photos[1], "-i", str(damaged), "-n", "60", "-c",
-                 "3", "-d", "8", "--warmup", "0", "--duration", "60s", "--json", *(["--records"] if records else []))
+    done = bench(f"v2://127.0.0.1:{server.port}", "-i", photos[0], "-i", photos[1], "-i", str(damaged),
+                 "-n", "60", "-c", "3", "-d", "8", "--warmup", "0", "--duration", "60s", "--json",
+                 *(["--records"] if records else []))
     (found,) = json.loads(done.stdout)["targets"]
     assert found["protocol"] == "v2" and found["codes"] == {"bad_image": 20}
     assert found["results"] == 40 and found["objects"] == 20 * sum(shown) and found["changed"] == 0
@@ -59,8 +60,8 @@ def test_v2_counts_what_the_seed_protocol_counts(server: Server, images: Path, t
 @pytest.mark.parametrize("scheme", ["v2", "http"])
 def test_refusals_are_counted_by_code(server: Server, images: Path, scheme: str) -> None:
     """A deadline of 1 ms cannot be kept: every request is refused, and none is lost."""
-    done = bench(f"{scheme}://127.0.0.1:{server.port}", "-i", str(images / "people_group10.jpeg"), "-n", "40", "-c", "2",
-                 "--deadline", "1ms", "--warmup", "0", "--duration", "60s", "--json", status=1)
+    done = bench(f"{scheme}://127.0.0.1:{server.port}", "-i", str(images / "people_group10.jpeg"), "-n", "40", "-c",
+                 "2", "--deadline", "1ms", "--warmup", "0", "--duration", "60s", "--json", status=1)
     (found,) = json.loads(done.stdout)["targets"]
     assert found["results"] == 0 and found["codes"] == {"deadline_exceeded": 40}
     assert 0 < found["error_latency_us"]["p50"] <= found["error_latency_us"]["max"]
@@ -70,7 +71,8 @@ def test_options_that_a_protocol_lacks(server: Server, images: Path) -> None:
     photo, there = str(images / "people_two.jpeg"), f"127.0.0.1:{server.port}"
     assert "--deadline" in bench(there, "-i", photo, "--deadline", "1s", status=1).stderr
     assert "--records" in bench(f"http://{there}", "-i", photo, "--records", status=1).stderr
-    done = bench(f"v2://{there}", "-i", photo, "-n", "4", "--pipeline", "none-such", "--warmup", "0", "--json", status=1)
+    done = bench(f"v2://{there}", "-i", photo, "-n", "4", "--pipeline", "none-such", "--warmup", "0", "--json",
+                 status=1)
     assert json.loads(done.stdout)["targets"][0]["codes"] == {"not_found": 4}
 
 

@@ -5,6 +5,7 @@
 #include "app/bench_load.h"
 #include "app/bench_private.h"
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -378,6 +379,7 @@ int sg_bench_load_run(struct sg_bench_load *load, int64_t warm_us, int64_t measu
     int64_t now, next_tick, drain_until;
     int i, code;
 
+    sg_thread_prompt();
     load->totals = totals;
     load->measure_from_us = load->measure_to_us = 0;
     load->sending = false;

@@ -5,12 +5,20 @@
 
 #include "base/log.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define THREAD_PROMPT_NS     100000 /* the least that the kernel takes for a slice */
+#define THREAD_RESET_ON_FORK 1      /* SCHED_FLAG_RESET_ON_FORK */
 
 static atomic_uint last_number;
 static _Thread_local unsigned own_number;
@@ -59,6 +67,25 @@ void sg_thread_join(struct sg_thread *thread)
 void sg_thread_name_set(const char *name)
 {
     pthread_setname_np(pthread_self(), name);
+}
+
+void sg_thread_prompt(void)
+{
+    /* struct sched_attr of sched_setattr(2), first version; Debian 12's C library has no name for it. */
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime_ns, deadline_ns, period_ns;
+    } attributes = {.size = sizeof(attributes),
+                    .policy = SCHED_OTHER,
+                    .flags = THREAD_RESET_ON_FORK,
+                    .nice = getpriority(PRIO_PROCESS, 0),
+                    .runtime_ns = THREAD_PROMPT_NS};
+
+    /* A short slice is an early virtual deadline: EEVDF picks the thread as soon as it is runnable. */
+    syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 unsigned sg_thread_self(void)

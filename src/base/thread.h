@@ -28,6 +28,11 @@ void sg_thread_join(struct sg_thread *thread);
 /* Names the calling thread (the loop names itself). */
 void sg_thread_name_set(const char *name);
 
+/* Asks the system to let the calling thread run soon after it wakes up, for threads that work little and
+ * often beside others that compute. Costs them nothing; where the system cannot (Linux before 6.12), nothing
+ * happens. Threads started later do not inherit it. */
+void sg_thread_prompt(void);
+
 /* A number of the calling thread, above 0, never reused in this process. */
 unsigned sg_thread_self(void);
 /* Ends the process with a message when the caller is not thread `owner` (a number from sg_thread_self;

@@ -83,6 +83,7 @@ struct sg_result {
     struct sg_attribute *attributes; /* of the whole picture: a pipeline that only classifies */
     int attribute_count;
     int64_t timing_us[SG_STAGE_COUNT];
+    float decode_scale; /* decoded pixels per pixel of the picture, on an axis; 0 = none was decoded */
     struct sg_result_chunk *chunks; /* private: the arena */
     size_t arena_bytes;
 };

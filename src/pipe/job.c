@@ -17,6 +17,19 @@ int sg_job_expired(struct sg_job *job, int64_t now_us)
     return 0;
 }
 
+int sg_job_hopeless(struct sg_job *job, int64_t now_us)
+{
+    int code = sg_job_expired(job, now_us);
+
+    if (code == 0 && job->deadline_us != 0 && now_us + job->service_us > job->deadline_us)
+        code =
+            sg_error_set(&job->error, SG_E_DEADLINE,
+                         "%lld ms were left when its turn came, such requests take up to %lld ms: it waited "
+                         "longer than foreseen",
+                         (long long)(job->deadline_us - now_us) / 1000, (long long)job->service_us / 1000);
+    return code;
+}
+
 void sg_job_store_init(struct sg_job_store *store)
 {
     *store = (struct sg_job_store){0};

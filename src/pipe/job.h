@@ -40,7 +40,9 @@ struct sg_job {
     enum sg_job_annotate annotate;
     char name[SG_JOB_NAME_MAX + 1]; /* the request id that its client gave it, or "" */
     int64_t deadline_us;            /* sg_clock_us; 0 = none */
-    _Atomic bool cancelled;         /* set by the loop thread at any time: the client has gone */
+    int64_t expected_wait_us; /* foreseen when it was admitted, 0 = not known; of jobs with a deadline */
+    int64_t service_us;       /* what it takes at the most, as a rule; likewise */
+    _Atomic bool cancelled;   /* set by the loop thread at any time: the client has gone */
 
     struct sg_result result;
     struct sg_error error; /* code SG_OK = result holds */
@@ -92,6 +94,8 @@ static inline int sg_job_in_flight(const struct sg_job *job)
     return atomic_load_explicit(job->in_flight, memory_order_relaxed);
 }
 
+/* As sg_job_expired, before it is begun: also when it could not be done by its deadline any more. */
+int sg_job_hopeless(struct sg_job *job, int64_t now_us);
 /* SG_E_CANCELLED, SG_E_DEADLINE or 0; sets job->error. For the gaps between steps. Worker's thread. */
 int sg_job_expired(struct sg_job *job, int64_t now_us);
 

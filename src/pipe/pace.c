@@ -13,6 +13,8 @@
 #define PACE_WEIGHT_MOST  1e18f
 #define PACE_MEAN_SHARE   0.05 /* of the mean, taken by a new sample */
 #define PACE_SERVICE_RANK 0.95
+#define PACE_WAIT_RANK    0.99
+#define PACE_WAIT_UNIT    1000.0
 
 static int bucket_of(int64_t value_us)
 {
@@ -93,6 +95,15 @@ void sg_pace_add(struct sg_pace *pace, const void *pipeline, int64_t service_us,
         pace->mean_us += PACE_MEAN_SHARE * ((double)service_us - pace->mean_us);
 }
 
+void sg_pace_waited(struct sg_pace *pace, int64_t expected_us, int64_t waited_us, int64_t now_us)
+{
+    /* Short waits are a matter of when a running job ends, not of the pace. */
+    if (expected_us <= 0 || (double)expected_us < pace->mean_us)
+        return;
+    sg_pace_quantile_add(&pace->waits, (int64_t)(PACE_WAIT_UNIT * (double)waited_us / (double)expected_us),
+                         now_us);
+}
+
 struct sg_pace_outlook sg_pace_outlook(const struct sg_pace *pace, const void *pipeline, int ahead,
                                        int workers, int64_t now_us)
 {
@@ -102,6 +113,13 @@ struct sg_pace_outlook sg_pace_outlook(const struct sg_pace *pace, const void *p
     /* Whoever runs is half done on average; a free worker means no wait at all. */
     if (ahead >= workers && workers > 0)
         outlook.wait_us = (int64_t)(pace->mean_us * ((double)(ahead - workers) + 0.5) / (double)workers);
+    outlook.expected_us = outlook.wait_us;
+    if (outlook.wait_us > 0 && pace->waits.total > 0 && now_us - pace->waits.last_us <= SG_PACE_FRESH_US) {
+        double stretch = (double)sg_pace_quantile_at(&pace->waits, PACE_WAIT_RANK) / PACE_WAIT_UNIT;
+
+        if (stretch > 1.0)
+            outlook.wait_us = (int64_t)((double)outlook.wait_us * stretch);
+    }
     for (i = 0; i < pace->row_count; i++)
         if (pace->rows[i].pipeline == pipeline && now_us - pace->rows[i].service.last_us <= SG_PACE_FRESH_US)
             outlook.service_us = sg_pace_quantile_at(&pace->rows[i].service, PACE_SERVICE_RANK);

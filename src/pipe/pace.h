@@ -26,13 +26,15 @@ struct sg_pace {
         struct sg_pace_quantile service;
     } rows[SG_PACE_PIPELINES];
     int row_count;
-    double mean_us; /* of all pipelines; 0 = nothing known */
+    struct sg_pace_quantile waits; /* real waits per thousand of what was expected */
+    double mean_us;                /* of all pipelines; 0 = nothing known */
 };
 
 /* What a request would meet if it were admitted now. */
 struct sg_pace_outlook {
-    int64_t wait_us;    /* until a worker takes it */
-    int64_t service_us; /* p95 of its pipeline, reading of the queue to reply written; 0 = not known */
+    int64_t wait_us;     /* until a worker takes it, with a margin */
+    int64_t expected_us; /* the same without: for sg_pace_waited */
+    int64_t service_us;  /* p95 of its pipeline, reading of the queue to reply written; 0 = not known */
 };
 
 void sg_pace_quantile_add(struct sg_pace_quantile *quantile, int64_t value_us, int64_t now_us);
@@ -41,6 +43,9 @@ int64_t sg_pace_quantile_at(const struct sg_pace_quantile *quantile, double shar
 
 /* A zeroed struct is ready. pipeline tells pipelines apart and is never looked into. */
 void sg_pace_add(struct sg_pace *pace, const void *pipeline, int64_t service_us, int64_t now_us);
+/* A job for which a wait of expected_us was foreseen waited waited_us. Waits foreseen from then on are
+ * stretched by what it takes to be right about nearly all. */
+void sg_pace_waited(struct sg_pace *pace, int64_t expected_us, int64_t waited_us, int64_t now_us);
 /* ahead: jobs that start before it or run already. */
 struct sg_pace_outlook sg_pace_outlook(const struct sg_pace *pace, const void *pipeline, int ahead,
                                        int workers, int64_t now_us);

@@ -112,6 +112,29 @@ static void test_outlook(void **state)
     assert_int_equal(outlook.service_us, 0);
 }
 
+/* Waits that were half as long again as foreseen stretch what is foreseen. Short waits teach nothing, and
+ * what was learned is forgotten. */
+static void test_waits_are_learned(void **state)
+{
+    struct sg_pace pace = {0};
+    struct sg_pace_outlook outlook;
+    int name = 0, i;
+
+    (void)state;
+    for (i = 0; i < 500; i++)
+        sg_pace_add(&pace, &name, 10000, 1000);
+    for (i = 0; i < 100; i++) {
+        sg_pace_waited(&pace, 50000, i % 10 ? 50000 : 75000, 1000);
+        sg_pace_waited(&pace, 5000, 50000, 1000);
+    }
+    outlook = sg_pace_outlook(&pace, &name, 12, 2, 2000);
+    assert_in_range(outlook.expected_us, 52400, 52600);
+    check_within_a_bucket(outlook.wait_us, 78750);
+    assert_int_equal(sg_pace_outlook(&pace, &name, 0, 2, 2000).wait_us, 0);
+    outlook = sg_pace_outlook(&pace, &name, 12, 2, 1001 + SG_PACE_FRESH_US);
+    assert_int_equal(outlook.wait_us, outlook.expected_us);
+}
+
 static void test_more_pipelines_than_rows(void **state)
 {
     struct sg_pace pace = {0};
@@ -139,6 +162,7 @@ int main(void)
         cmocka_unit_test(test_one_value_and_the_edges),
         cmocka_unit_test(test_forgets),
         cmocka_unit_test(test_outlook),
+        cmocka_unit_test(test_waits_are_learned),
         cmocka_unit_test(test_more_pipelines_than_rows),
     };
 

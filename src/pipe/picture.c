@@ -126,9 +126,11 @@ int picture_decode(struct run *run, const struct sg_box *region, const struct sg
         height = (int)ceilf(placement->scale_y * model->margin * (region->y2 - region->y1) - PICTURE_HAIR);
     }
     code = decode(run, region, width, height, &run->ws->image);
-    if (code == 0)
-        run->picture = &run->ws->image;
-    return code;
+    if (code < 0)
+        return code;
+    run->picture = &run->ws->image;
+    run->result->decode_scale = run->picture->scale_x;
+    return 0;
 }
 
 static bool covers(const struct run *run, const struct sg_image *image, const struct sg_box *box)

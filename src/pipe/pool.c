@@ -205,7 +205,7 @@ static void work(struct worker *worker, struct sg_job *job)
     job->worker = worker->index;
     job->in_flight_at_start = sg_job_in_flight(job);
     job->result.timing_us[SG_STAGE_QUEUE] = job->started_us - job->received_us;
-    if (sg_job_expired(job, job->started_us) == 0)
+    if (sg_job_hopeless(job, job->started_us) == 0)
         worker->pool->ops->run(worker->state, job);
     encode(job);
     finish(worker->pool, job);

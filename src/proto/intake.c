@@ -89,6 +89,8 @@ int sg_intake_deadline(struct sg_intake *intake, const struct sg_flow *flow, str
         return sg_job_expired(job, now);
     outlook = sg_pace_outlook(&intake->pace, job->pipeline, sg_pool_ahead(intake->pool, flow),
                               sg_pool_workers(intake->pool), now);
+    job->expected_wait_us = outlook.expected_us;
+    job->service_us = outlook.service_us;
     if (outlook.service_us == 0 || outlook.wait_us + outlook.service_us <= left)
         return 0;
     if (outlook.service_us <= left)
@@ -155,6 +157,9 @@ struct sg_mail_node *sg_intake_collect(struct sg_intake *intake)
     for (node = chain; node; node = node->next) {
         const struct sg_job *job = sg_container_of(node, struct sg_job, mail);
 
+        if (job->started_us > 0 && job->expected_wait_us > 0)
+            sg_pace_waited(&intake->pace, job->expected_wait_us, job->started_us - job->queued_us,
+                           job->started_us);
         if (job->error.code == SG_OK && job->started_us > 0)
             sg_pace_add(&intake->pace, job->pipeline, job->done_us - job->started_us, job->done_us);
     }

@@ -3,6 +3,7 @@
  */
 #include "proto/metrics.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +74,17 @@ void sg_metrics_job(struct sg_metrics *metrics, enum sg_protocol protocol, const
     if (code != 0)
         return;
     entry->objects += (uint64_t)job->result.object_count;
+    if (job->result.decode_scale > 0.0f) {
+        i = (int)lroundf(job->result.decode_scale * SG_METRICS_SCALES) - 1;
+        entry->scales[i < 0 ? 0 : i < SG_METRICS_SCALES ? i : SG_METRICS_SCALES - 1]++;
+    }
     for (i = 0; i < SG_STAGE_COUNT; i++)
         sg_histogram_add(&entry->stages[i], job->result.timing_us[i]);
+}
+
+void sg_metrics_refused(struct sg_metrics *metrics, enum sg_protocol protocol, int64_t us)
+{
+    sg_histogram_add(&metrics->refusals[protocol], us);
 }
 
 void sg_metrics_http(struct sg_metrics *metrics, const char *route, unsigned status)

@@ -14,6 +14,7 @@
 #define SG_METRICS_NAME_MAX    64
 #define SG_METRICS_BUCKETS     16
 #define SG_METRICS_HTTP_COUNTS 64 /* pairs of route and status */
+#define SG_METRICS_SCALES      8  /* decode scales are counted in eighths, as JPEG has them */
 
 enum sg_protocol { SG_PROTOCOL_SEED, SG_PROTOCOL_HTTP, SG_PROTOCOL_V2, SG_PROTOCOL_COUNT };
 
@@ -27,6 +28,7 @@ struct sg_metrics_pipeline {
     uint64_t replies[SG_PROTOCOL_COUNT][SG_ERR_COUNT + 1]; /* by code: 0 = ok, -code else */
     uint64_t objects;
     struct sg_histogram stages[SG_STAGE_COUNT];
+    uint64_t scales[SG_METRICS_SCALES]; /* pictures decoded at 1/8, 2/8, … of their size */
 };
 
 struct sg_metrics_http {
@@ -42,6 +44,7 @@ struct sg_metrics {
     int http_count;
     uint64_t http_bytes_in, http_bytes_out; /* of bodies */
     uint64_t reloads, failed_reloads;
+    struct sg_histogram refusals[SG_PROTOCOL_COUNT]; /* from a request's arrival to its refusal */
 };
 
 /* Values of this moment. */
@@ -58,6 +61,8 @@ void sg_metrics_init(struct sg_metrics *metrics);
 void sg_metrics_fini(struct sg_metrics *metrics);
 /* A reply of that job has been written; its pipeline's name comes from the result. */
 void sg_metrics_job(struct sg_metrics *metrics, enum sg_protocol protocol, const struct sg_job *job);
+/* A request that got no place with the workers was told so, us after its head (v2) or its end was there. */
+void sg_metrics_refused(struct sg_metrics *metrics, enum sg_protocol protocol, int64_t us);
 /* An HTTP reply; route must live for ever. */
 void sg_metrics_http(struct sg_metrics *metrics, const char *route, unsigned status);
 void sg_metrics_bytes_in(struct sg_metrics *metrics, size_t bytes);

@@ -98,25 +98,51 @@ static void requests(struct page *page, const struct sg_metrics *metrics)
     }
 }
 
-static void stage_labels(struct page *page, const char *suffix, const char *pipeline, enum sg_stage stage)
+static void scales(struct page *page, const struct sg_metrics *metrics)
 {
-    text(page, "sightd_stage_seconds");
-    text(page, suffix);
-    text(page, "{pipeline=");
-    label(page, pipeline);
-    text(page, ",stage=");
-    label(page, sg_stage_name(stage));
+    static const char *const names[SG_METRICS_SCALES] = {"1/8", "1/4", "3/8", "1/2",
+                                                         "5/8", "3/4", "7/8", "1"};
+    int i, k;
+
+    head(page, "sightd_decoded_total", "counter", "Images decoded, by the scale that was chosen.");
+    for (i = 0; i < metrics->pipeline_count; i++)
+        for (k = 0; k < SG_METRICS_SCALES; k++) {
+            if (metrics->pipelines[i]->scales[k] == 0)
+                continue;
+            text(page, "sightd_decoded_total{pipeline=");
+            label(page, metrics->pipelines[i]->name);
+            text(page, ",scale=");
+            label(page, names[k]);
+            text(page, "}");
+            number(page, metrics->pipelines[i]->scales[k]);
+        }
 }
 
-static void one_histogram(struct page *page, const char *pipeline, enum sg_stage stage,
-                          const struct sg_histogram *histogram)
+/* name{first="…",stage="…": the labels of one line are left open. */
+static void open_labels(struct page *page, const char *name, const char *suffix, const char *key,
+                        const char *value, const char *stage)
+{
+    text(page, name);
+    text(page, suffix);
+    text(page, "{");
+    text(page, key);
+    text(page, "=");
+    label(page, value);
+    if (!stage)
+        return;
+    text(page, ",stage=");
+    label(page, stage);
+}
+
+static void one_histogram(struct page *page, const char *name, const char *key, const char *value,
+                          const char *stage, const struct sg_histogram *histogram)
 {
     uint64_t total = 0;
     int i;
 
     for (i = 0; i <= SG_METRICS_BUCKETS; i++) {
         total += histogram->buckets[i];
-        stage_labels(page, "_bucket", pipeline, stage);
+        open_labels(page, name, "_bucket", key, value, stage);
         if (page->code == 0 && i < SG_METRICS_BUCKETS)
             page->code =
                 sg_buf_printf(page->out, ",le=\"%g\"}", (double)sg_histogram_bound_us(i) / 1000000.0);
@@ -124,12 +150,23 @@ static void one_histogram(struct page *page, const char *pipeline, enum sg_stage
             text(page, ",le=\"+Inf\"}");
         number(page, total);
     }
-    stage_labels(page, "_sum", pipeline, stage);
+    open_labels(page, name, "_sum", key, value, stage);
     if (page->code == 0)
         page->code = sg_buf_printf(page->out, "} %.6f\n", (double)histogram->sum_us / 1000000.0);
-    stage_labels(page, "_count", pipeline, stage);
+    open_labels(page, name, "_count", key, value, stage);
     text(page, "}");
     number(page, total);
+}
+
+static void refusals(struct page *page, const struct sg_metrics *metrics)
+{
+    int i;
+
+    head(page, "sightd_refusal_seconds", "histogram",
+         "Time from a request's arrival to its refusal, of those that no worker saw.");
+    for (i = 0; i < SG_PROTOCOL_COUNT; i++)
+        one_histogram(page, "sightd_refusal_seconds", "protocol", protocol_names[i], NULL,
+                      &metrics->refusals[i]);
 }
 
 static void histograms(struct page *page, const struct sg_metrics *metrics)
@@ -140,8 +177,8 @@ static void histograms(struct page *page, const struct sg_metrics *metrics)
          "Time of answered images by stage; total is from the last byte received to the reply written.");
     for (i = 0; i < metrics->pipeline_count; i++)
         for (stage = 0; stage < SG_STAGE_COUNT; stage++)
-            one_histogram(page, metrics->pipelines[i]->name, (enum sg_stage)stage,
-                          &metrics->pipelines[i]->stages[stage]);
+            one_histogram(page, "sightd_stage_seconds", "pipeline", metrics->pipelines[i]->name,
+                          sg_stage_name((enum sg_stage)stage), &metrics->pipelines[i]->stages[stage]);
 }
 
 static void http_responses(struct page *page, const struct sg_metrics *metrics)
@@ -240,7 +277,9 @@ int sg_metrics_write(const struct sg_metrics *metrics, const struct sg_counters 
     head(&page, "sightd_info", "gauge", "The version, as a label.");
     text(&page, "sightd_info{version=\"" SIGHT_VERSION "\"} 1\n");
     requests(&page, metrics);
+    scales(&page, metrics);
     histograms(&page, metrics);
+    refusals(&page, metrics);
     http_responses(&page, metrics);
     counters(&page, metrics, c, gauges);
     single(&page, "sightd_connections", "gauge", "Connections open.", gauges->connections);

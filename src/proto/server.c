@@ -402,6 +402,7 @@ int sg_server_run(struct sg_server *server, struct sg_error *err)
 {
     if (!server->intake.pool)
         return sg_error_set(err, SG_E_INTERNAL, "sg_server_run before sg_server_start");
+    sg_thread_prompt();
     uv_prepare_start(&server->turn, on_turn);
     sg_listener_accept(server->listener, true);
     uv_run(&server->loop, UV_RUN_DEFAULT);

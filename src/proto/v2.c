@@ -184,8 +184,10 @@ static bool refuse(struct v2 *v2, int64_t retry_ms)
     uint64_t id = job->client_id;
     struct sg_error error = job->error;
 
-    if (v2->base.intake->metrics)
+    if (v2->base.intake->metrics) {
         sg_metrics_job(v2->base.intake->metrics, SG_PROTOCOL_V2, job);
+        sg_metrics_refused(v2->base.intake->metrics, SG_PROTOCOL_V2, sg_clock_us() - job->received_us);
+    }
     v2->job = NULL;
     sg_v2_reader_skip(&v2->reader);
     sg_intake_drop(v2->base.intake, &job);

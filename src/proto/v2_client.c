@@ -7,8 +7,11 @@
 
 void sg_v2_hello_write(uint8_t out[SG_V2_HELLO_BYTES], const struct sg_v2_hello *hello)
 {
+    int i;
+
     memset(out, 0, SG_V2_HELLO_BYTES);
-    memcpy(out, SG_V2_MAGIC, 4);
+    for (i = 0; i < 4; i++)
+        out[i] = (uint8_t)SG_V2_MAGIC[i];
     v2_put(out + 4, hello->version_min, 2);
     v2_put(out + 6, hello->version_max, 2);
     out[8] = (uint8_t)hello->policy;

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""The server under more load than it can carry, among idle and slow clients, beside greedy ones; what /metrics says.
+
+No time is asserted; bench/overload.py, bench/idle.py and bench/reloads.py measure. Metrics are read with Debian's
+python3-prometheus-client, which is not ours.
+"""
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import BIN, Server, sanitized, wait_until
+from test_v2 import HELLO, ask, dial, v2
+
+Start = Callable[..., Server]
+
+
+def samples(server: Server) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
+    """Every sample by name and labels, as Prometheus's own parser reads them."""
+    parser = pytest.importorskip("prometheus_client.parser", reason="skipped: python3-prometheus-client is absent")
+    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    link.request("GET", "/metrics")
+    text = link.getresponse().read().decode()
+    link.close()
+    found: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
+    for family in parser.text_string_to_metric_families(text):
+        assert family.documentation and family.type in ("counter", "gauge", "histogram"), family.name
+        for sample in family.samples:
+            labels = tuple(sorted(sample.labels.items()))
+            assert labels not in found.setdefault(sample.name, {}), sample
+            found[sample.name][labels] = sample.value
+    return found
+
+
+def value(server: Server, name: str, **labels: str) -> float:
+    return samples(server).get(name, {}).get(tuple(sorted(labels.items())), 0)
+
+
+@pytest.fixture(name="group", scope="module")
+def group_bytes(images: Path) -> bytes:
+    return (images / "people_group10.jpeg").read_bytes()
+
+
+def test_metrics_for_a_real_parser(start_server: Start, group: bytes) -> None:
+    """All that the server promises to tell is there, and the numbers are those of what was sent."""
+    server = start_server("--default-pipeline", "objects")
+    with dial(server) as client:
+        for _ in range(3):
+            assert ask(client, group, decode="fast").result
+        assert ask(client, group, decode="exact").result
+        assert ask(client, group, deadline_ms=1).code == "deadline_exceeded"
+        samples(server)
+        found = samples(server)
+    ok = (("code", "ok"), ("pipeline", "objects"), ("protocol", "v2"))
+    assert found["sightd_requests_total"][ok] == 4
+    assert found["sightd_errors_total"][(("code", "deadline_exceeded"),)] == 1
+    assert found["sightd_refusal_seconds_count"][(("protocol", "v2"),)] == 1
+    scales = {dict(labels)["scale"]: count for labels, count in found["sightd_decoded_total"].items()}
+    assert sum(scales.values()) == 4 and scales["1"] >= 1  # exact is the whole picture
+    for stage in v2.STAGES:
+        assert found["sightd_stage_seconds_count"][(("pipeline", "objects"), ("stage", stage))] == 4
+    assert found["sightd_received_bytes_total"][(("protocol", "frames"),)] > 5 * len(group)
+    assert all(seconds > 0 for seconds in found["sightd_model_load_seconds"].values())
+    for name in ("sightd_jobs_admitted", "sightd_jobs_in_flight", "sightd_queue_bytes", "sightd_unsent_bytes",
+                 "sightd_connections", "sightd_workers", "sightd_ready", "process_resident_memory_bytes",
+                 "sightd_reloads_total", "sightd_http_responses_total", "sightd_connections_total"):
+        assert found[name], name
+
+
+@pytest.mark.parametrize("scheme", ["v2", "http"])
+def test_overload_loses_nothing(start_server: Start, images: Path, group: bytes, scheme: str) -> None:
+    """Far more than one worker can do: each request gets a result or a refusal, and then all is as before."""
+    server = start_server("--workers", "1", "--default-pipeline", "objects")
+    target = f"{scheme}://127.0.0.1:{server.port}"
+    with dial(server) as client:
+        for _ in range(3):
+            assert ask(client, group).result
+        done = subprocess.run([str(BIN), "bench", target, "-i", str(images / "people_group10.jpeg"), "-r", "300", "-n",
+                               "600", "-c", "100", "--deadline", "2s", "--warmup", "0", "--duration", "100s", "--json"],
+                              capture_output=True, text=True, timeout=300, check=False)
+        (found,) = json.loads(done.stdout)["targets"]
+        assert found["results"] + found["errors"] == 600
+        assert set(found["codes"]) <= {"deadline_exceeded", "busy"} and found["errors"] > 0
+        assert value(server, "sightd_refusal_seconds_count", protocol=scheme) > 0
+        assert value(server, "sightd_jobs_admitted") == 0 and value(server, "sightd_queue_bytes") == 0
+        assert ask(client, group, deadline_ms=60000).result
+
+
+SLOW_HEADS = {
+    "seed": struct.pack("<i", 50000),
+    "v2": HELLO + v2.HEADER.pack(50040, 1, 0, 0, 1) + v2.REQUEST.pack(40, 0, 0, 0, 0, 0, 0, -1, -1, 0, 0, 0, 0, 0, 0),
+    "http": b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n",
+}
+
+
+def test_idle_and_slow_clients_beside_others(start_server: Start, group: bytes) -> None:
+    """They cost little memory, the slow ones are told of their timeout, the idle ones live, the others are served."""
+    server = start_server("--receive-timeout", "3s")
+
+    def connect(first: bytes) -> socket.socket:
+        link = socket.create_connection(("127.0.0.1", server.port), 60)
+        link.sendall(first)
+        return link
+
+    with dial(server) as client:
+        assert ask(client, group).result
+        before = server.rss_kib()
+        idle = [connect(first) for first in (b"", HELLO, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(80)]
+        slow = [connect(head) for head in SLOW_HEADS.values() for _ in range(20)]
+        stop = threading.Event()
+
+        def drip() -> None:
+            while not stop.wait(0.2):
+                for link in slow:
+                    try:
+                        link.send(b"\xff", socket.MSG_DONTWAIT)
+                    except OSError:
+                        pass
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        for _ in range(5):
+            assert ask(client, group).result
+        grown = server.rss_kib() - before
+        for link in slow:
+            said = b""
+            try:
+                while more := link.recv(4096):
+                    said += more
+            except ConnectionResetError:
+                pass
+            assert b"timeout" in said
+        stop.set()
+        thread.join()
+        assert ask(client, group).result
+        idle[0].sendall(struct.pack("<i", len(group)) + group)
+        assert b"object_list" in idle[0].recv(65536)
+        if not sanitized():
+            assert grown < 30 * 1024
+        for link in idle + slow:
+            link.close()
+
+
+def test_greedy_clients_starve_nobody(start_server: Start, group: bytes) -> None:
+    """Three connections fill their windows; one request of another client overtakes nearly all of theirs."""
+    server = start_server("--workers", "1")
+    greedy = [dial(server) for _ in range(3)]
+    for client in greedy:
+        for _ in range(60):
+            client.send(group, pipeline="objects")
+    assert wait_until(lambda: value(server, "sightd_jobs_in_flight") > 150, 60)
+    with dial(server) as modest:
+        before = value(server, "sightd_jobs_in_flight")
+        assert ask(modest, group, pipeline="objects").result
+        # Each greedy one gets a turn before it, and what the metrics took to fetch.
+        assert value(server, "sightd_jobs_in_flight") > before - 40
+    for client in greedy:
+        client.close()
+
+
+def test_reloads_under_load_of_all_protocols(start_server: Start, images: Path, tmp_path: Path) -> None:
+    recipes = tmp_path / "pipelines"
+    recipes.mkdir()
+    (recipes / "faces.yaml").write_text("detect: { model: blazeface }\n", encoding="utf-8")
+    server = start_server("--pipelines", str(recipes), "--default-pipeline", "faces")
+    loads = [subprocess.Popen([str(BIN), "bench", f"{scheme}://127.0.0.1:{server.port}", "-i",
+                               str(images / "people_two.jpeg"), "-c", "2", "--warmup", "0", "--duration", "300s",
+                               "--json"], stdout=subprocess.PIPE, text=True)
+             for scheme in ("seed", "v2", "http")]
+    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    for _ in range(20):
+        link.request("POST", "/v1/reload")
+        answer = link.getresponse()
+        assert answer.status == 200, answer.read()
+        answer.read()
+    os.kill(server.process.pid, signal.SIGHUP)
+    assert wait_until(lambda: value(server, "sightd_reloads_total", result="ok") == 21, 60)
+    time.sleep(0.2)
+    for load in loads:
+        load.send_signal(signal.SIGINT)  # it prints what there was until then
+        found: dict[str, Any] = json.loads(load.communicate(timeout=60)[0])["targets"][0]
+        assert found["errors"] == 0 and found["changed"] == 0 and found["results"] > 10, found
+    assert server.stop() == 0
