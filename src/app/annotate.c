@@ -1,64 +1,27 @@
 /* SPDX-License-Identifier: MIT
- * Drawing results and writing the pictures.
+ * One decode at full size serves the crops first, while its pixels are clean, and then the drawing.
  */
 #include "app/annotate.h"
 
-#include "conf/places.h"
 #include "img/encode.h"
+#include "sink/file.h"
 
-#include <errno.h>
+#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #define ANNOTATE_MAX_BYTES ((size_t)64 << 20) /* of one JPEG written */
+#define LABEL_BYTES        64                 /* of a label in the name of a crop */
 
-static const char *base_name(const char *path)
-{
-    return strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-}
-
-static int by_base_name(const void *a, const void *b)
-{
-    return strcmp(base_name(*(char *const *)a), base_name(*(char *const *)b));
-}
-
-/* Makes a folder and those above it. */
-static int make_folder(const char *path, struct sg_error *err)
-{
-    char part[SG_PLACE_MAX];
-    size_t i, length = strlen(path);
-
-    if (length >= sizeof(part))
-        return sg_error_set(err, SG_E_INVALID, "the name of folder \"%.60s…\" is too long", path);
-    for (i = 1; i <= length; i++) {
-        if (i < length && path[i] != '/')
-            continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            return sg_error_set(err, SG_E_IO, "cannot make folder \"%s\": %s", part, strerror(errno));
-    }
-    return 0;
-}
-
-int sg_annotator_init(struct sg_annotator *annotator, const char *folder, const struct sg_pictures *pictures,
+int sg_annotator_init(struct sg_annotator *annotator, const char *drawn, const char *crops,
                       const struct sg_decode_limits *limits, struct sg_error *err)
 {
-    int code = make_folder(folder, err);
-
-    *annotator = (struct sg_annotator){.folder = folder, .count = pictures->count};
+    *annotator = (struct sg_annotator){.drawn = drawn, .crops = crops};
     sg_buf_init(&annotator->encoded, ANNOTATE_MAX_BYTES);
-    if (code < 0)
-        return code;
-    annotator->sorted = calloc((size_t)pictures->count, sizeof(*annotator->sorted));
-    if (!annotator->sorted || sg_decoder_create(limits, &annotator->decoder) < 0)
+    if (sg_decoder_create(limits, &annotator->decoder) < 0)
         return sg_error_set(err, SG_E_NOMEM, "no memory to draw pictures");
-    memcpy(annotator->sorted, pictures->paths, (size_t)pictures->count * sizeof(*annotator->sorted));
-    qsort(annotator->sorted, (size_t)annotator->count, sizeof(*annotator->sorted), by_base_name);
-    return sg_painter_create(NULL, &annotator->painter, err);
+    return drawn ? sg_painter_create(NULL, &annotator->painter, err) : 0;
 }
 
 void sg_annotator_fini(struct sg_annotator *annotator)
@@ -67,57 +30,97 @@ void sg_annotator_fini(struct sg_annotator *annotator)
     sg_decoder_destroy(&annotator->decoder);
     sg_image_fini(&annotator->canvas);
     sg_buf_fini(&annotator->encoded);
-    free(annotator->sorted);
-    annotator->sorted = NULL;
 }
 
-/* Whether another picture of this run, from another folder, has the same name. */
-static bool has_twin(const struct sg_annotator *annotator, const char *source)
+int sg_annotator_path(const char *drawn, const char *name, char *out, struct sg_error *err)
 {
-    char **first = annotator->sorted;
-    char **at = bsearch(&source, first, (size_t)annotator->count, sizeof(*first), by_base_name);
-
-    return at && ((at > first && by_base_name(at - 1, at) == 0) ||
-                  (at + 1 < first + annotator->count && by_base_name(at, at + 1) == 0));
-}
-
-static void output_path(const struct sg_annotator *annotator, const char *source, char *out, size_t out_bytes)
-{
-    const char *name = has_twin(annotator, source) ? source : base_name(source), *dot = strrchr(name, '.');
+    const char *dot = strrchr(name, '.');
     bool jpeg = dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
-    size_t folder = strlen(annotator->folder) + 1;
-    char *p;
+    int wrote = snprintf(out, SG_FILE_PATH_MAX, "%s/%s%s", drawn, name, jpeg ? "" : ".jpg");
 
-    snprintf(out, out_bytes, "%s/%s%s", annotator->folder, name, jpeg ? "" : ".jpg");
-    for (p = out + folder; folder < out_bytes && *p; p++)
-        if (*p == '/')
-            *p = '_';
+    if (wrote < 0 || wrote >= SG_FILE_PATH_MAX)
+        return sg_error_set(err, SG_E_INVALID, "the name \"%.60s…\" is too long", name);
+    return 0;
 }
 
-static int write_file(const char *path, const struct sg_buf *bytes, struct sg_error *err)
+static int write_jpeg(struct sg_annotator *annotator, const struct sg_image *image, const char *path,
+                      struct sg_error *err)
 {
-    FILE *file = fopen(path, "wbe");
-    bool written = file && fwrite(bytes->data, 1, bytes->size, file) == bytes->size;
+    int code;
 
-    if (file && fclose(file) != 0)
-        written = false;
-    return written ? 0 : sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", path, strerror(errno));
+    sg_buf_clear(&annotator->encoded);
+    code = sg_encode_jpeg(image, SG_ENCODE_QUALITY, &annotator->encoded, err);
+    if (code == 0)
+        code = sg_folder_make_above(path, err);
+    return code < 0 ? code : sg_file_put(path, annotator->encoded.data, annotator->encoded.size, err);
 }
 
-int sg_annotator_write(struct sg_annotator *annotator, const char *source, const struct sg_buf *bytes,
-                       const struct sg_result *result, char *out_path, size_t out_bytes, struct sg_error *err)
+/* A label as a part of a file's name, whole characters of it. */
+static void label_part(const struct sg_object *object, char out[LABEL_BYTES + 1])
+{
+    size_t i;
+
+    if (object->label)
+        snprintf(out, LABEL_BYTES + 1, "%s", object->label);
+    else
+        snprintf(out, LABEL_BYTES + 1, "class%d", object->class_id);
+    i = strlen(out);
+    while (i == LABEL_BYTES && i > 0 && ((unsigned char)out[i - 1] & 0xc0) == 0x80)
+        out[--i] = '\0';
+    if (i > 0 && (unsigned char)out[i - 1] >= 0xc0)
+        out[i - 1] = '\0';
+    for (i = 0; out[i]; i++)
+        if (out[i] == '/' || (unsigned char)out[i] < 0x20)
+            out[i] = '_';
+}
+
+static int cut(float value, int limit)
+{
+    return value > 0 ? (value < (float)limit ? (int)value : limit) : 0;
+}
+
+static int write_crops(struct sg_annotator *annotator, const char *stem, const struct sg_result *result,
+                       struct sg_error *err)
+{
+    const struct sg_image *canvas = &annotator->canvas;
+    char path[SG_FILE_PATH_MAX], label[LABEL_BYTES + 1];
+    int i, code = 0;
+
+    for (i = 0; i < result->object_count && code == 0; i++) {
+        const struct sg_box *box = &result->objects[i].box;
+        int x1 = cut(floorf(box->x1), canvas->width), x2 = cut(ceilf(box->x2), canvas->width);
+        int y1 = cut(floorf(box->y1), canvas->height), y2 = cut(ceilf(box->y2), canvas->height), wrote;
+        struct sg_image part = {0};
+
+        if (x1 >= x2 || y1 >= y2)
+            continue;
+        label_part(&result->objects[i], label);
+        wrote = snprintf(path, sizeof(path), "%s/%s_%d_%s.jpg", annotator->crops, stem, i, label);
+        if (wrote < 0 || (size_t)wrote >= sizeof(path))
+            return sg_error_set(err, SG_E_INVALID, "the name \"%.60s…\" is too long", stem);
+        sg_image_borrow(&part, canvas->format, x2 - x1, y2 - y1, canvas->stride_bytes,
+                        canvas->data + (size_t)y1 * canvas->stride_bytes + 3 * (size_t)x1, NULL);
+        code = write_jpeg(annotator, &part, path, err);
+    }
+    return code;
+}
+
+int sg_annotator_write(struct sg_annotator *annotator, const char *name, const char *stem,
+                       const struct sg_buf *bytes, const struct sg_result *result, char *drawn_path,
+                       struct sg_error *err)
 {
     const struct sg_decode_wish whole = {0};
     int code;
 
-    sg_buf_clear(&annotator->encoded);
+    if (!annotator->drawn && result->object_count == 0)
+        return 0;
     code = sg_decoder_decode(annotator->decoder, bytes->data, bytes->size, &whole, &annotator->canvas, err);
-    if (code == 0)
-        code = sg_painter_draw(annotator->painter, &annotator->canvas, result, err);
-    if (code == 0)
-        code = sg_encode_jpeg(&annotator->canvas, SG_ENCODE_QUALITY, &annotator->encoded, err);
-    if (code < 0)
+    if (code == 0 && annotator->crops)
+        code = write_crops(annotator, stem, result, err);
+    if (code < 0 || !annotator->drawn)
         return code;
-    output_path(annotator, source, out_path, out_bytes);
-    return write_file(out_path, &annotator->encoded, err);
+    code = sg_painter_draw(annotator->painter, &annotator->canvas, result, err);
+    if (code == 0)
+        code = sg_annotator_path(annotator->drawn, name, drawn_path, err);
+    return code < 0 ? code : write_jpeg(annotator, &annotator->canvas, drawn_path, err);
 }

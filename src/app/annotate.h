@@ -1,35 +1,34 @@
 /* SPDX-License-Identifier: MIT
- * Pictures with what was found drawn in, written into a folder. Main thread.
+ * Pictures made from a picture and its result: with the objects drawn in, and each object cut out. One owner
+ * at a time; each worker has its own.
  */
 #ifndef SG_APP_ANNOTATE_H
 #define SG_APP_ANNOTATE_H
 
-#include "app/pictures.h"
 #include "base/buf.h"
 #include "data/result.h"
 #include "img/decode.h"
 #include "img/draw.h"
 
 struct sg_annotator {
-    const char *folder; /* borrowed */
-    char **sorted;      /* the run's pictures by their names without folders; paths borrowed */
-    int count;
+    const char *drawn, *crops; /* folders, or NULL; borrowed */
     struct sg_painter *painter;
     struct sg_decoder *decoder;
     struct sg_image canvas;
     struct sg_buf encoded;
 };
 
-/* Makes the folder and those above it. folder and pictures must outlive the annotator. SG_E_IO, SG_E_INVALID,
- * SG_E_NOMEM; after a failure fini is still due. */
-int sg_annotator_init(struct sg_annotator *annotator, const char *folder, const struct sg_pictures *pictures,
+/* Both folders must be there. SG_E_NOMEM; after a failure fini is still due. */
+int sg_annotator_init(struct sg_annotator *annotator, const char *drawn, const char *crops,
                       const struct sg_decode_limits *limits, struct sg_error *err);
 void sg_annotator_fini(struct sg_annotator *annotator);
-/* Draws into the encoded picture and writes FOLDER/NAME.jpg, whose path goes to out_path: x.jpg keeps its
- * name, x.png becomes x.png.jpg, and pictures of one name from several folders keep these: a/x.jpg is
- * a_x.jpg. */
-int sg_annotator_write(struct sg_annotator *annotator, const char *source, const struct sg_buf *bytes,
-                       const struct sg_result *result, char *out_path, size_t out_bytes,
+/* Writes DRAWN/NAME.jpg (a .jpg keeps its name, a.png becomes a.png.jpg) and CROPS/STEM_I_LABEL.jpg for
+ * object I; drawn_path (SG_FILE_PATH_MAX bytes) takes the first's path. SG_E_IO when a file cannot be
+ * written, else what is wrong with the picture. */
+int sg_annotator_write(struct sg_annotator *annotator, const char *name, const char *stem,
+                       const struct sg_buf *bytes, const struct sg_result *result, char *drawn_path,
                        struct sg_error *err);
+/* The path of the drawn picture. SG_E_INVALID when it is too long. */
+int sg_annotator_path(const char *drawn, const char *name, char *out, struct sg_error *err);
 
 #endif

@@ -398,9 +398,9 @@ static int report(const struct bench *bench, double own_cpu)
     return status;
 }
 
-static int bench_all(const struct sg_command *self, const struct bench_args *args,
-                     const struct sg_args *words)
+static int bench_all(const struct sg_command *self, void *values, const struct sg_args *words)
 {
+    const struct bench_args *args = values;
     const struct sigaction action = {.sa_handler = on_signal};
     struct bench bench = {.args = args};
     struct sg_error err = {0};
@@ -436,17 +436,8 @@ static int run_bench(const struct sg_command *self, int argc, char **argv)
 {
     struct bench_args values;
     const struct sg_args_binding bindings[] = {{&bench_table, &values}, {NULL, NULL}};
-    struct sg_args args = {0};
-    int code;
 
-    if (sg_option_defaults(&bench_table, &values) < 0)
-        return SG_EXIT_FAILED;
-    code = sg_command_parse(self, bindings, argc, argv, &args);
-    if (code < 0)
-        code = bench_all(self, &values, &args);
-    sg_args_fini(&args);
-    sg_option_fini(&bench_table, &values);
-    return code;
+    return sg_command_body(self, bindings, argc, argv, bench_all, &values);
 }
 
 static const char *const examples[] = {"sight bench 127.0.0.1:8080 --images photos",
@@ -461,6 +452,8 @@ static const char *const examples[] = {"sight bench 127.0.0.1:8080 --images phot
                                        "which of two servers gives more, in one run",
                                        NULL};
 
+static const struct sg_option_table *const tables[] = {&bench_table, NULL};
+
 const struct sg_command sg_command_bench = {
     .args = {.name = "sight bench",
              .summary = "put load on a server and measure what it gives",
@@ -474,5 +467,6 @@ const struct sg_command sg_command_bench = {
                  "measured one after another, or in turns with --compare. The exit status is 1 when a "
                  "target gave no result.",
              .examples = examples},
+    .tables = tables,
     .run = run_bench,
 };

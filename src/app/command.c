@@ -32,6 +32,29 @@ int sg_command_parse(const struct sg_command *self, const struct sg_args_binding
     return SG_EXIT_OK;
 }
 
+int sg_command_body(const struct sg_command *self, const struct sg_args_binding *bindings, int argc,
+                    char **argv,
+                    int (*body)(const struct sg_command *self, void *context, const struct sg_args *words),
+                    void *context)
+{
+    const struct sg_args_binding *binding;
+    struct sg_args args = {0};
+    int code = SG_EXIT_FAILED;
+
+    for (binding = bindings; binding->table; binding++) {
+        if (sg_option_defaults(binding->table, binding->values) < 0)
+            goto out;
+    }
+    code = sg_command_parse(self, bindings, argc, argv, &args);
+    if (code < 0)
+        code = body(self, context, &args);
+    sg_args_fini(&args);
+out:
+    for (; binding != bindings; binding--)
+        sg_option_fini(binding[-1].table, binding[-1].values);
+    return code;
+}
+
 int sg_command_find(const char *parent, const struct sg_args_command *const *rows, const char *word)
 {
     const char *names[COMMAND_MAX_ROWS], *close;

@@ -7,21 +7,31 @@
 #include "conf/args.h"
 #include "conf/problems.h"
 
-/* Exit codes of every command. */
+/* Exit codes of every command; 128 + the signal's number when a signal ended a run early. */
 enum { SG_EXIT_OK = 0, SG_EXIT_FAILED = 1, SG_EXIT_USAGE = 2 };
 
 struct sg_command {
-    struct sg_args_command args; /* name "sight detect", summary, positionals, examples */
+    struct sg_args_command args;                 /* name "sight detect", summary, positionals, examples */
+    const struct sg_option_table *const *tables; /* of its flags, NULL-terminated; or NULL */
+    const struct sg_command *const *commands;    /* below it ("sight model list"), NULL-terminated; or NULL */
     /* argv[0] is the word behind the command's name. Returns an exit code. */
     int (*run)(const struct sg_command *self, int argc, char **argv);
 };
 
+/* All of them, NULL-terminated. */
+extern const struct sg_command *const sg_commands[];
 extern const struct sg_command sg_command_serve, sg_command_detect, sg_command_model, sg_command_config,
-    sg_command_bench, sg_command_version;
+    sg_command_bench, sg_command_completion, sg_command_version;
 
 /* Parses; on --help prints it. Returns -1 to go on, else the exit code to end with. */
 int sg_command_parse(const struct sg_command *self, const struct sg_args_binding *bindings, int argc,
                      char **argv, struct sg_args *args);
+/* The usual way of a command: defaults into the values of all bindings, flags over them, help, then `body`
+ * with its context, and everything freed. Returns an exit code. */
+int sg_command_body(const struct sg_command *self, const struct sg_args_binding *bindings, int argc,
+                    char **argv,
+                    int (*body)(const struct sg_command *self, void *context, const struct sg_args *words),
+                    void *context);
 /* Which of the NULL-terminated rows the word is, by the last word of their names; -1 after an error with the
  * closest name was printed. */
 int sg_command_find(const char *parent, const struct sg_args_command *const *rows, const char *word);

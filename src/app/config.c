@@ -148,6 +148,8 @@ static const char *const check_examples[] = {
 static const char *const docs_examples[] = {"sight config docs", "every key with its range and default",
                                             NULL};
 
+static const struct sg_option_table *const check_flags[] = {&check_table, NULL};
+
 static const struct sg_command
     check_command = {.args = {.name = "sight config check",
                               .summary = "report every problem of settings, pipelines or cards",
@@ -160,7 +162,8 @@ static const struct sg_command
                                   "each problem with a suggestion; the exit status is 1 when there "
                                   "is one. The server refuses to start on the same files with the "
                                   "same text.",
-                              .examples = check_examples}},
+                              .examples = check_examples},
+                     .tables = check_flags},
     docs_command = {.args = {.name = "sight config docs",
                              .summary = "print docs/CONFIG.md: every key there is",
                              .examples = docs_examples}};
@@ -212,7 +215,10 @@ static int run_config(const struct sg_command *self, int argc, char **argv)
     }
 }
 
+static const struct sg_command *const below[] = {&check_command, &docs_command, NULL};
+
 const struct sg_command sg_command_config = {
     .args = {.name = "sight config", .summary = "check configuration files, document every key"},
+    .commands = below,
     .run = run_config,
 };

@@ -1,34 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * `sight detect`: pictures through a pipeline or a bare model, in this process. Main thread; the runtime uses
- * all cores.
+ * `sight detect`: pictures through a pipeline or a bare model, in this process. Few pictures run one after
+ * another, each on all cores; many run side by side, each on one.
  */
-#include "app/annotate.h"
-#include "app/command.h"
-#include "app/pictures.h"
-#include "base/clock.h"
+#include "app/front.h"
 #include "base/cpu.h"
-#include "codec/json.h"
 #include "pipe/open.h"
 
-#include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define DETECT_REPLY_MAX ((size_t)64 << 20)
-#define DETECT_PATH_MAX  8192
 
 struct detect_args {
-    struct sg_text pipeline, model, labels, annotate;
+    struct sg_front_args front;
+    struct sg_text pipeline, model, labels;
     struct sg_texts pipelines, models;
     int decode;
     float threshold, nms;
     bool has_threshold, has_nms;
     int max_objects;
     int top_k;
-    bool json, no_timing;
-    int64_t max_pixels, max_image_bytes;
 };
 
 static const char *const decode_words[] = {"fast", "exact", NULL};
@@ -101,24 +90,6 @@ static const struct sg_option detect_rows[] = {
      .choices = decode_words,
      .value_default = "fast",
      .help = "fast decodes no more pixels than the model needs, exact decodes as OpenCV does"},
-    {.key = "json",
-     .type = SG_OPTION_BOOL,
-     AT(json),
-     .short_flag = 'j',
-     .value_default = "false",
-     .section = "What comes out",
-     .help = "one native reply per picture and line"},
-    {.key = "no_timing",
-     .type = SG_OPTION_BOOL,
-     AT(no_timing),
-     .value_default = "false",
-     .help = "leave timing_us out of --json, so that replies can be compared"},
-    {.key = "annotate",
-     .type = SG_OPTION_TEXT,
-     AT(annotate),
-     .short_flag = 'a',
-     .value_name = "DIR",
-     .help = "also write each picture with its objects drawn in, as DIR/NAME.jpg"},
     {.key = "pipelines",
      .type = SG_OPTION_TEXTS,
      AT(pipelines),
@@ -132,22 +103,6 @@ static const struct sg_option detect_rows[] = {
      .value_name = "DIR",
      .value_default = "models",
      .help = "folders of models"},
-    {.key = "max_pixels",
-     .type = SG_OPTION_COUNT,
-     AT(max_pixels),
-     .minimum = 1,
-     .maximum = 4e9,
-     .value_default = "100M",
-     .section = "Limits",
-     .unit = "pixels",
-     .help = "larger pictures are refused"},
-    {.key = "max_image_bytes",
-     .type = SG_OPTION_SIZE,
-     AT(max_image_bytes),
-     .minimum = 1024,
-     .maximum = 1 << 29,
-     .value_default = "64MiB",
-     .help = "larger files are refused"},
 };
 
 static const struct sg_option_table detect_table = {.name = "detect",
@@ -155,239 +110,168 @@ static const struct sg_option_table detect_table = {.name = "detect",
                                                     .row_count = sizeof(detect_rows) / sizeof(detect_rows[0]),
                                                     .struct_bytes = sizeof(struct detect_args)};
 
-/* What one run of the command keeps from picture to picture. */
-struct detect_run {
-    const struct detect_args *args;
-    const struct sg_pipeline *pipeline;
-    struct sg_workspace *workspace;
+struct detect {
+    const struct sg_command *self;
+    struct detect_args *args;
+    struct sg_opened opened;
     struct sg_request request;
-    struct sg_annotator annotator; /* with --annotate */
-    struct sg_result result;
-    struct sg_buf file, reply;
-    int failed;
+    atomic_int crowd; /* what request.in_flight points at: each picture on its worker's core */
 };
 
-static void print_attribute(const struct sg_attribute *a)
+/* What a worker has. */
+struct lane {
+    const struct detect *detect;
+    struct sg_workspace *workspace;
+};
+
+static int open_lane(void *ctx, void **out_state, struct sg_error *err)
 {
-    if (a->has_value)
-        printf("  %s %.4g%s%s", a->name ? a->name : a->model, (double)a->value, a->unit ? " " : "",
-               a->unit ? a->unit : "");
-    else if (a->vector)
-        printf("  %s [%d numbers]", a->model, a->vector_length);
-    else if (a->label)
-        printf("  %s %.2f", a->label, (double)a->score);
-    else
-        printf("  %s class %d %.2f", a->model, a->class_id, (double)a->score);
+    struct detect *detect = ctx;
+    const struct sg_front_args *front = &detect->args->front;
+    struct sg_workspace_options options = {.limits = {(size_t)front->max_image_bytes, front->max_pixels}};
+    struct lane *lane = calloc(1, sizeof(*lane));
+
+    if (!lane || sg_workspace_create(&options, &lane->workspace) < 0) {
+        free(lane);
+        return sg_error_set(err, SG_E_NOMEM, "no memory for a workspace");
+    }
+    lane->detect = detect;
+    *out_state = lane;
+    return 0;
 }
 
-static void print_table(const char *source, const struct sg_result *result)
+static int run_lane(void *state, const struct sg_buf *bytes, struct sg_result *result, struct sg_buf *reply,
+                    struct sg_error *err)
 {
-    int i, k;
+    struct lane *lane = state;
+    const struct sg_frame frame = {.bytes = bytes->data ? (const void *)bytes->data : "",
+                                   .size = bytes->size};
 
-    printf("%s  %dx%d  %d object%s  %.1f ms\n", source, result->width, result->height, result->object_count,
-           result->object_count == 1 ? "" : "s", (double)result->timing_us[SG_STAGE_TOTAL] / 1000.0);
-    for (k = 0; k < result->attribute_count; k++) {
-        print_attribute(&result->attributes[k]);
-        printf("\n");
-    }
-    for (i = 0; i < result->object_count; i++) {
-        const struct sg_object *o = &result->objects[i];
-        char number[24];
-
-        snprintf(number, sizeof(number), "class %d", o->class_id);
-        printf("  %-14s %.2f  at %4.0f,%-4.0f size %4.0fx%-4.0f", o->label ? o->label : number,
-               (double)o->score, (double)o->box.x1, (double)o->box.y1, (double)(o->box.x2 - o->box.x1),
-               (double)(o->box.y2 - o->box.y1));
-        for (k = 0; k < o->attribute_count; k++)
-            print_attribute(&o->attributes[k]);
-        if (o->text)
-            printf("  \"%s\" %.2f", o->text, (double)o->text_score);
-        printf("\n");
-    }
+    (void)reply;
+    return sg_pipeline_run(lane->detect->opened.pipeline, lane->workspace, &frame, &lane->detect->request,
+                           result, err);
 }
 
-static int detect_one(struct detect_run *run, const char *source, struct sg_error *err)
+static void close_lane(void *state)
 {
-    struct sg_frame frame;
-    int code;
+    struct lane *lane = state;
 
-    sg_result_clear(&run->result);
-    run->result.pipeline = sg_pipeline_name(run->pipeline);
-    sg_buf_clear(&run->file);
-    code = sg_buf_append_file(&run->file, source);
-    if (code == SG_E_TOO_LARGE)
-        return sg_error_set(err, code, "\"%s\" is larger than %lld bytes (--max-image-bytes)", source,
-                            (long long)run->args->max_image_bytes);
+    sg_workspace_destroy(&lane->workspace);
+    free(lane);
+}
+
+static const struct sg_batch_ops lanes = {.open = open_lane, .run = run_lane, .close = close_lane};
+
+/* The number of pictures named decides, not of those left to do: the same run, resumed, computes the same
+ * way.
+ */
+static int prepare(void *ctx, int pictures, int *out_workers)
+{
+    struct detect *detect = ctx;
+    struct detect_args *args = detect->args;
+    struct sg_conf_problems problems = {0};
+    struct sg_error err = {0};
+    bool many = pictures == 0 || pictures > sg_cpu_count();
+    const struct sg_open_options options = {.model = args->model.value,
+                                            .labels = args->labels.value,
+                                            .models = &args->models,
+                                            .pipelines = &args->pipelines,
+                                            .pipeline = args->pipeline.value,
+                                            .exact = args->decode == 1,
+                                            .crowd = many,
+                                            .threads = many ? 1 : sg_cpu_count()};
+    int code = sg_opened_init(&detect->opened, &options, &problems, &err);
+
     if (code < 0)
-        return sg_error_set(err, code, "cannot read \"%s\": %s", source, strerror(errno));
-    frame = (struct sg_frame){.bytes = run->file.data ? (const void *)run->file.data : "",
-                              .size = run->file.size};
-    return sg_pipeline_run(run->pipeline, run->workspace, &frame, &run->request, &run->result, err);
-}
-
-static void report(struct detect_run *run, const char *source, int code, const struct sg_error *err)
-{
-    struct sg_json_native native = {.source = source, .no_timing = run->args->no_timing};
-
-    if (run->args->json) {
-        sg_buf_clear(&run->reply);
-        if (sg_json_native(&run->result, code < 0 ? err : NULL, &native, &run->reply) == 0)
-            printf("%.*s\n", (int)run->reply.size, (const char *)run->reply.data);
-    } else if (code < 0) {
-        fflush(stdout);
-        fprintf(stderr, "sight detect: %s: %s\n", source, err->text);
-    } else {
-        print_table(source, &run->result);
-    }
-    /* Whoever reads a pipe wants each line as it comes. */
-    fflush(stdout);
-}
-
-static void run_pictures(struct detect_run *run, const struct sg_pictures *pictures)
-{
-    char path[DETECT_PATH_MAX];
-    int i;
-
-    for (i = 0; i < pictures->count; i++) {
-        struct sg_error err = {0};
-        int code = detect_one(run, pictures->paths[i], &err);
-
-        report(run, pictures->paths[i], code, &err);
-        if (code == 0 && run->args->annotate.value) {
-            code = sg_annotator_write(&run->annotator, pictures->paths[i], &run->file, &run->result, path,
-                                      sizeof(path), &err);
-            if (code < 0)
-                fprintf(stderr, "sight detect: %s\n", err.text);
-            else if (!run->args->json)
-                printf("  drawn: %s\n", path);
-        }
-        run->failed += code < 0;
-    }
-}
-
-static int open_annotator(struct detect_run *run, const struct sg_pictures *pictures, struct sg_error *err)
-{
-    struct sg_decode_limits limits = {(size_t)run->args->max_image_bytes, run->args->max_pixels};
-    int code;
-
-    if (!run->args->annotate.value)
-        return 0;
-    code = sg_annotator_init(&run->annotator, run->args->annotate.value, pictures, &limits, err);
-    if (code == 0 && !sg_painter_has_font(run->annotator.painter))
-        fprintf(stderr,
-                "sight detect: no font found; boxes are drawn without labels (install fonts-dejavu-core)\n");
+        sg_command_problems(detect->self, &problems, &err);
+    sg_conf_problems_fini(&problems);
+    detect->crowd = 2;
+    detect->request.in_flight = many ? &detect->crowd : NULL;
+    *out_workers = many ? sg_cpu_count() : 1;
     return code;
 }
 
-static int open_source(struct detect_args *args, struct sg_opened *opened, struct sg_conf_problems *problems,
-                       struct sg_error *err)
+static const char *label(void *ctx, int class_id, int *out_count)
 {
-    struct sg_open_options options = {.model = args->model.value,
-                                      .labels = args->labels.value,
-                                      .models = &args->models,
-                                      .pipelines = &args->pipelines,
-                                      .pipeline = args->pipeline.value,
-                                      .exact = args->decode == 1,
-                                      .threads = sg_cpu_count()};
+    const struct detect *detect = ctx;
+    int models = 0;
+    struct sg_model *const *all = sg_pipeline_models(detect->opened.pipeline, &models);
 
-    return sg_opened_init(opened, &options, problems, err);
+    *out_count = models > 0 ? all[0]->labels.count + all[0]->class_base : 0;
+    return models > 0 ? sg_model_label(all[0], class_id) : NULL;
 }
 
-static int detect_all(const struct sg_command *self, struct detect_args *args, const struct sg_args *words)
+static int detect_all(const struct sg_command *self, void *values, const struct sg_args *words)
 {
-    struct detect_run run = {.args = args, .request = SG_REQUEST_DEFAULTS};
-    struct sg_workspace_options options = {.limits = {(size_t)args->max_image_bytes, args->max_pixels}};
-    struct sg_opened opened = {0};
-    struct sg_conf_problems problems = {0};
-    struct sg_pictures pictures = {0};
-    struct sg_error err = {0};
-    int i, code = 0, status = SG_EXIT_FAILED;
+    struct detect detect = {.self = self, .args = values, .request = SG_REQUEST_DEFAULTS};
+    const struct detect_args *args = values;
+    struct sg_front front = {.self = self,
+                             .args = &args->front,
+                             .words = words,
+                             .ops = &lanes,
+                             .ctx = &detect,
+                             .prepare = prepare,
+                             .label = label};
+    int status;
 
+    if (args->labels.value && !args->model.value)
+        return sg_command_usage(self,
+                                "--labels goes with --model; a pipeline's labels are those of its models");
+    if (args->model.value && args->pipeline.value)
+        return sg_command_usage(self, "--model and --pipeline exclude each other");
     if (args->has_threshold)
-        run.request.threshold = args->threshold;
+        detect.request.threshold = args->threshold;
     if (args->has_nms)
-        run.request.iou = args->nms;
-    run.request.max_objects = args->max_objects;
-    run.request.top_k = args->top_k;
+        detect.request.iou = args->nms;
+    detect.request.max_objects = args->max_objects;
+    detect.request.top_k = args->top_k;
     if (args->decode == 1)
-        run.request.decode = SG_DECODE_EXACT;
-    sg_buf_init(&run.file, (size_t)args->max_image_bytes);
-    sg_buf_init(&run.reply, DETECT_REPLY_MAX);
-    for (i = 0; i < words->positional_count && code == 0; i++)
-        code = sg_pictures_add(&pictures, words->positionals[i], &err);
-    if (code == 0)
-        code = open_annotator(&run, &pictures, &err);
-    if (code == 0)
-        code = open_source(args, &opened, &problems, &err);
-    if (code == 0) {
-        run.pipeline = opened.pipeline;
-        code = sg_workspace_create(&options, &run.workspace);
-        if (code < 0)
-            sg_error_set(&err, code, "no memory for a workspace");
-    }
-    if (code < 0) {
-        sg_command_problems(self, &problems, &err);
-        goto out;
-    }
-    run_pictures(&run, &pictures);
-    if (run.failed && pictures.count > 1)
-        fprintf(stderr, "sight detect: %d of %d pictures failed\n", run.failed, pictures.count);
-    status = run.failed ? SG_EXIT_FAILED : SG_EXIT_OK;
-out:
-    sg_workspace_destroy(&run.workspace);
-    sg_opened_fini(&opened);
-    sg_annotator_fini(&run.annotator);
-    sg_result_fini(&run.result);
-    sg_buf_fini(&run.file);
-    sg_buf_fini(&run.reply);
-    sg_pictures_fini(&pictures);
-    sg_conf_problems_fini(&problems);
+        detect.request.decode = SG_DECODE_EXACT;
+    status = sg_front_run(&front);
+    sg_opened_fini(&detect.opened);
     return status;
 }
 
 static int run_detect(const struct sg_command *self, int argc, char **argv)
 {
     struct detect_args values;
-    const struct sg_args_binding bindings[] = {{&detect_table, &values}, {NULL, NULL}};
-    struct sg_args args = {0};
-    int code;
+    const struct sg_args_binding bindings[] = {
+        {&detect_table, &values}, {&sg_front_table, &values.front}, {NULL, NULL}};
 
-    if (sg_option_defaults(&detect_table, &values) < 0)
-        return SG_EXIT_FAILED;
-    code = sg_command_parse(self, bindings, argc, argv, &args);
-    if (code < 0 && values.labels.value && !values.model.value)
-        code =
-            sg_command_usage(self, "--labels goes with --model; a pipeline's labels are those of its models");
-    if (code < 0 && values.model.value && values.pipeline.value)
-        code = sg_command_usage(self, "--model and --pipeline exclude each other");
-    if (code < 0)
-        code = detect_all(self, &values, &args);
-    sg_args_fini(&args);
-    sg_option_fini(&detect_table, &values);
-    return code;
+    return sg_command_body(self, bindings, argc, argv, detect_all, &values);
 }
 
-static const char *const examples[] = {"sight detect photo.jpg",
-                                       "the default pipeline on one picture",
-                                       "sight detect --pipeline faces --annotate out photos/",
-                                       "every picture of a folder, drawn into out/",
-                                       "sight detect --model yolov8n.onnx --json *.jpg",
-                                       "any exported model, one JSON line per picture",
-                                       "sight detect --pipeline text receipt.png",
-                                       "read text",
-                                       NULL};
+static const char *const examples[] = {
+    "sight detect photo.jpg",
+    "the default pipeline on one picture",
+    "sight detect --pipeline faces --annotate out photos/",
+    "every picture of a folder and its folders, drawn into out/",
+    "sight detect --model yolov8n.onnx --json *.jpg",
+    "any exported model, one JSON line per picture",
+    "sight detect photos/ --output found.jsonl --resume",
+    "a long run that may be broken off and started again at any time",
+    "sight detect photos/ --format coco --output found.json",
+    "labels for an annotation tool; --format yolo --output labels/ for another",
+    "sight detect --watch incoming/ --output found.csv",
+    "every picture that a camera or another program puts there",
+    "curl -s https://example.org/a.jpg | sight detect -",
+    "one picture from standard input",
+    NULL};
+
+static const struct sg_option_table *const tables[] = {&detect_table, &sg_front_table, NULL};
 
 const struct sg_command sg_command_detect = {
     .args =
         {.name = "sight detect",
          .summary = "find objects in pictures, in this process (no server needed)",
-         .positional = "IMAGE…",
-         .min_positionals = 1,
+         .positional = "[IMAGE…]",
          .max_positionals = SG_ARGS_MAX_POSITIONALS,
          .description =
-             "Runs a pipeline, or one bare model, on each picture (a folder stands for the pictures in "
-             "it) and prints what was found. A picture that fails is reported, the others go on; the exit "
-             "status is 0 when all went well, 1 when one failed, 2 for a wrong command line.",
+             "Runs a pipeline, or one bare model, on each picture and prints what was found. An IMAGE is a "
+             "file, a folder (its pictures, and those of its folders, in natural order), a pattern in quotes "
+             "(\"photos/*.jpg\") or - for standard input. Many pictures use all cores; results come in the "
+             "order of the pictures.\nA picture that fails is reported, the others go on.",
          .examples = examples},
+    .tables = tables,
     .run = run_detect,
 };

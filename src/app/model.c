@@ -334,16 +334,22 @@ static const char *const run_examples[] = {"sight model run yolov8n.onnx photo.j
 static const char *const bench_examples[] = {"sight model bench yolov8n.onnx",
                                              "milliseconds on one core and on all", NULL};
 
+static const struct sg_option_table *const list_flags[] = {&list_table, NULL};
+static const struct sg_option_table *const explain_flags[] = {&explain_table, NULL};
+static const struct sg_option_table *const bench_flags[] = {&bench_table, NULL};
+
 static const struct sg_command model_commands[] = {
     {.args = {.name = "sight model list",
               .summary = "list models with licence and source",
-              .examples = list_examples}},
+              .examples = list_examples},
+     .tables = list_flags},
     {.args = {.name = "sight model explain",
               .summary = "say how a model is fed and read, and why",
               .positional = "FILE",
               .min_positionals = 1,
               .max_positionals = 1,
-              .examples = explain_examples}},
+              .examples = explain_examples},
+     .tables = explain_flags},
     {.args = {.name = "sight model run",
               .summary = "print a model's raw tensors for one picture",
               .positional = "FILE IMAGE",
@@ -355,7 +361,8 @@ static const struct sg_command model_commands[] = {
               .positional = "FILE",
               .min_positionals = 1,
               .max_positionals = 1,
-              .examples = bench_examples}},
+              .examples = bench_examples},
+     .tables = bench_flags},
 };
 static const struct sg_option_table *const model_tables[] = {&list_table, &explain_table, NULL, &bench_table};
 #define MODEL_COMMANDS ((int)(sizeof(model_commands) / sizeof(model_commands[0])))
@@ -398,7 +405,11 @@ static int run_model_command(const struct sg_command *self, int argc, char **arg
     return i < 0 ? status : dispatch(i, argc - 1, argv + 1);
 }
 
+static const struct sg_command *const below[] = {&model_commands[0], &model_commands[1], &model_commands[2],
+                                                 &model_commands[3], NULL};
+
 const struct sg_command sg_command_model = {
     .args = {.name = "sight model", .summary = "list, explain, run and time models"},
+    .commands = below,
     .run = run_model_command,
 };

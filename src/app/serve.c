@@ -212,6 +212,8 @@ static const char *const examples[] = {"sight serve",
                                        "all settings from a file",
                                        NULL};
 
+static const struct sg_option_table *const tables[] = {&serve_table, &sg_server_table, NULL};
+
 const struct sg_command sg_command_serve = {
     .args = {.name = "sight serve",
              .summary = "run the server (sightd is a link to this)",
@@ -222,5 +224,6 @@ const struct sg_command sg_command_serve = {
                  "docs/PROTOCOL.md tells how to talk to it; "
                  "examples/client.py is a client.",
              .examples = examples},
+    .tables = tables,
     .run = run_serve,
 };

@@ -23,7 +23,11 @@ struct sg_args_command {
     int min_positionals, max_positionals;
     const char *description;     /* paragraphs for --help, wrapped there; or NULL */
     const char *const *examples; /* "sight detect photo.jpg", then what it does, in turn; NULL-terminated */
+    const char *exit_status;     /* what it ends with; NULL = SG_ARGS_EXIT_STATUS */
 };
+
+#define SG_ARGS_EXIT_STATUS "0 when all went well, 1 when something failed, 2 for a wrong command line"
+#define SG_ARGS_TEXT_MAX    1024 /* bytes of a flag's help with its range and default */
 
 struct sg_args {
     const char **positionals; /* borrowed from argv; array owned */
@@ -40,6 +44,14 @@ void sg_args_fini(struct sg_args *args);
 /* Width 0 = the terminal's, else 80. Colour only when `to` is a terminal and NO_COLOR is not set. */
 void sg_args_help(const struct sg_args_command *command, const struct sg_args_binding *bindings, FILE *to,
                   int width);
+/* The parts of the help, for completions and man pages. Whether the row is a flag that is shown. */
+bool sg_args_shown(const struct sg_option *row);
+/* "max-pixels", "no-progress" for a switch that is on by itself. Returns out. */
+const char *sg_args_flag(const struct sg_option *row, char *out, size_t out_bytes);
+/* "FILE", "X", "fast|exact"; NULL for a switch. out may be used to hold it. */
+const char *sg_args_placeholder(const struct sg_option *row, char *out, size_t out_bytes);
+/* The help sentence with range and default. Returns out. */
+const char *sg_args_sentence(const struct sg_option *row, char *out, size_t out_bytes);
 /* One line per command: name and summary, aligned. */
 void sg_args_overview(const char *title, const struct sg_args_command *const *commands, FILE *to, int width);
 

@@ -86,7 +86,7 @@ static void wrap(const struct page *page, const char *text, int indent, int colu
     fputc('\n', page->to);
 }
 
-static const char *placeholder(const struct sg_option *row, char *out, size_t out_bytes)
+const char *sg_args_placeholder(const struct sg_option *row, char *out, size_t out_bytes)
 {
     size_t used = 0;
     int i;
@@ -122,36 +122,46 @@ static const char *placeholder(const struct sg_option *row, char *out, size_t ou
     }
 }
 
+const char *sg_args_flag(const struct sg_option *row, char *out, size_t out_bytes)
+{
+    bool on = row->type == SG_OPTION_BOOL && row->value_default && strcmp(row->value_default, "true") == 0;
+    char *at;
+
+    snprintf(out, out_bytes, "%s%s", on ? "no-" : "", row->key);
+    for (at = out; *at; at++)
+        *at = *at == '_' ? '-' : *at;
+    return out;
+}
+
 /* "  -t, --threshold X" */
 static void format_flag(const struct sg_option *row, char *out, size_t out_bytes)
 {
-    bool on = row->type == SG_OPTION_BOOL && row->value_default && strcmp(row->value_default, "true") == 0;
-    char words[FLAG_MAX_WIDTH], letter[8] = "    ";
-    const char *value = placeholder(row, words, sizeof(words));
-    char *at;
+    char words[FLAG_MAX_WIDTH], name[LINE_MAX_BYTES], letter[8] = "    ";
+    const char *value = sg_args_placeholder(row, words, sizeof(words));
 
     if (row->short_flag)
         snprintf(letter, sizeof(letter), "-%c, ", row->short_flag);
-    snprintf(out, out_bytes, "  %s--%s%s%s%s", letter, on ? "no-" : "", row->key, value ? " " : "",
+    snprintf(out, out_bytes, "  %s--%s%s%s", letter, sg_args_flag(row, name, sizeof(name)), value ? " " : "",
              value ? value : "");
-    for (at = out + 8; *at && *at != ' '; at++)
-        *at = *at == '_' ? '-' : *at;
 }
 
-static void format_help(const struct sg_option *row, char *out, size_t out_bytes)
+const char *sg_args_sentence(const struct sg_option *row, char *out, size_t out_bytes)
 {
     char range[SG_OPTION_RANGE_MAX];
     bool number = row->type == SG_OPTION_INT || row->type == SG_OPTION_FLOAT;
     bool ranged = number && sg_option_range(row, range, sizeof(range));
-    const char *otherwise = row->type == SG_OPTION_BOOL ? NULL : row->value_default;
+    const char *value = row->type == SG_OPTION_BOOL ? NULL : row->value_default, *otherwise = NULL;
 
+    if (row->type != SG_OPTION_BOOL)
+        otherwise = value ? "default " : row->absent ? "otherwise " : NULL;
     snprintf(out, out_bytes, "%s%s%s%s%s%s%s%s%s", row->help, otherwise || ranged ? " (" : "",
              ranged ? range : "", ranged && row->unit ? " " : "", ranged && row->unit ? row->unit : "",
-             ranged && otherwise ? "; " : "", otherwise ? "default " : "", otherwise ? otherwise : "",
-             otherwise || ranged ? ")" : "");
+             ranged && otherwise ? "; " : "", otherwise ? otherwise : "",
+             otherwise ? (value ? value : row->absent) : "", otherwise || ranged ? ")" : "");
+    return out;
 }
 
-static bool shown(const struct sg_option *row)
+bool sg_args_shown(const struct sg_option *row)
 {
     return !(row->flags & SG_OPTION_FILE_ONLY) && row->type != SG_OPTION_GROUP &&
            row->type != SG_OPTION_GROUPS && row->type != SG_OPTION_KEYED && row->help;
@@ -166,7 +176,7 @@ static int flags_width(const struct sg_args_binding *bindings)
         for (i = 0; i < bindings->table->row_count; i++) {
             int wide;
 
-            if (!shown(&bindings->table->rows[i]))
+            if (!sg_args_shown(&bindings->table->rows[i]))
                 continue;
             format_flag(&bindings->table->rows[i], flag, sizeof(flag));
             wide = columns(flag, strlen(flag));
@@ -199,14 +209,13 @@ static void print_flags(const struct page *page, const struct sg_args_binding *b
         for (i = 0; i < bindings->table->row_count; i++) {
             const struct sg_option *row = &bindings->table->rows[i];
 
-            if (!shown(row))
+            if (!sg_args_shown(row))
                 continue;
             if (row->section || !titled)
                 heading(page, row->section ? row->section : "Options");
             titled = true;
             format_flag(row, flag, sizeof(flag));
-            format_help(row, help, sizeof(help));
-            print_entry(page, flag, help, indent);
+            print_entry(page, flag, sg_args_sentence(row, help, sizeof(help)), indent);
         }
     }
     if (!titled)
@@ -229,6 +238,9 @@ void sg_args_help(const struct sg_args_command *command, const struct sg_args_bi
         wrap(&page, command->description, 0, 0);
     }
     print_flags(&page, bindings);
+    heading(&page, "Exit status");
+    fputs("  ", to);
+    wrap(&page, command->exit_status ? command->exit_status : SG_ARGS_EXIT_STATUS, 2, 2);
     if (example)
         heading(&page, "Examples");
     for (; example && example[0] && example[1]; example += 2) {

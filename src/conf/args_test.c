@@ -47,9 +47,14 @@ static const struct sg_option extra_rows[] = {
 static const struct sg_option_table extra_table = {"extra", "", extra_rows, 4,
                                                    .struct_bytes = sizeof(struct extra)};
 static const char *const examples[] = {"sight detect photo.jpg", "boxes and labels of one picture", NULL};
-static const struct sg_args_command command = {
-    "sight detect", "Finds objects in pictures.", "IMAGE…", 1, 3, "Runs in process, without a server.",
-    examples};
+static const struct sg_args_command command = {"sight detect",
+                                               "Finds objects in pictures.",
+                                               "IMAGE…",
+                                               1,
+                                               3,
+                                               "Runs in process, without a server.",
+                                               examples,
+                                               NULL};
 
 static struct sg_server_conf conf;
 static struct extra extra;
@@ -156,6 +161,10 @@ static void help_is_aligned_and_wrapped(void **state)
                               "  -t, --threshold X   least score of an object (0\n"
                               "                      to 1; default 0.5)\n"
                               "  -h, --help          this help\n"
+                              "\n"
+                              "Exit status\n"
+                              "  0 when all went well, 1 when something failed, 2\n"
+                              "  for a wrong command line\n"
                               "\n"
                               "Examples\n"
                               "  sight detect photo.jpg\n"

@@ -394,6 +394,11 @@ bool sg_painter_has_font(const struct sg_painter *painter)
     return painter->font != NULL;
 }
 
+bool sg_painter_has_glyph(const struct sg_painter *painter, uint32_t code)
+{
+    return painter->font && sg_font_has(painter->font, code);
+}
+
 int sg_painter_draw(struct sg_painter *painter, struct sg_image *image, const struct sg_result *result,
                     struct sg_error *err)
 {

@@ -109,6 +109,17 @@ void sg_font_close(struct sg_font **font)
     *font = NULL;
 }
 
+bool sg_font_has(const struct sg_font *font, uint32_t code)
+{
+    int i;
+
+    for (i = 0; i < font->face_count; i++) {
+        if (FT_Get_Char_Index(font->faces[i], code) != 0)
+            return true;
+    }
+    return false;
+}
+
 void sg_font_set_size(struct sg_font *font, int pixels)
 {
     int i;

@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "img/paint.h"
 
+#include <stdbool.h>
+
 #define SG_FONT_MIN_PX 6
 #define SG_FONT_MAX_PX 160
 
@@ -16,6 +18,8 @@ struct sg_font;
 /* path, then the environment's SIGHT_FONT, then the usual places of Latin and CJK faces. SG_E_NOT_FOUND when
  * path is given and cannot be opened, or when nothing at all was found; SG_E_NOMEM. */
 int sg_font_open(const char *path, struct sg_font **out_font, struct sg_error *err);
+/* Whether any of the faces has the character; without it a box is drawn. */
+bool sg_font_has(const struct sg_font *font, uint32_t code);
 void sg_font_close(struct sg_font **font);
 /* Height of what follows, cut to the limits above. */
 void sg_font_set_size(struct sg_font *font, int pixels);

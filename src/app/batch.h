@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ * Many pictures through workers, several at once, their results in order. The worker that has a picture reads
+ * the file, gets the result, draws and formats; the main thread writes. What a worker does with the bytes is
+ * the command's (`sight detect` runs a pipeline, `sight send` asks a server).
+ */
+#ifndef SG_APP_BATCH_H
+#define SG_APP_BATCH_H
+
+#include "base/buf.h"
+#include "data/result.h"
+#include "sink/sink.h"
+
+#include <signal.h>
+
+#define SG_BATCH_MAX_WORKERS 256
+
+/* How a command gets results. */
+struct sg_batch_ops {
+    /* On the worker's thread. SG_E_…; then no worker starts. */
+    int (*open)(void *ctx, void **out_state, struct sg_error *err);
+    /* bytes may be empty. reply (empty at first) may take the native reply, where another process wrote it.
+     */
+    int (*run)(void *state, const struct sg_buf *bytes, struct sg_result *result, struct sg_buf *reply,
+               struct sg_error *err);
+    void (*close)(void *state);
+};
+
+struct sg_batch_picture {
+    char *path, *name, *stem; /* malloc'ed, given away */
+};
+
+struct sg_batch_plan {
+    const struct sg_batch_ops *ops;
+    void *ctx;
+    struct sg_sink *sink;
+    const char *command; /* "sight detect", for messages */
+    const char *annotate, *crop;
+    int workers;
+    bool note_drawn;    /* say "drawn: PATH" after a picture (the table) */
+    bool tell_failures; /* on standard error: the format does not */
+    bool progress;      /* may be shown */
+    int total;          /* pictures to come, 0 = not known */
+    int64_t max_image_bytes, max_pixels;
+    /* The next picture: 1 and its path and names, 0 none yet, -1 no more. Called
+     * by any worker, one at a time. */
+    int (*feed)(void *feed_ctx, struct sg_batch_picture *out);
+    void *feed_ctx;
+    const volatile sig_atomic_t *stop; /* not 0: finish what is under way, take no more */
+};
+
+struct sg_batch_totals {
+    int done, failed;
+    bool stopped; /* by *stop */
+};
+
+/* Runs until the feed says no more, or until something that cannot be written ends it. What failed for single
+ * pictures is counted and not an error. */
+int sg_batch_run(const struct sg_batch_plan *plan, struct sg_batch_totals *totals, struct sg_error *err);
+
+#endif

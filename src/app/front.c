@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT
+ * From the words of the command line to a run over all pictures.
+ */
+#include "app/front.h"
+
+#include "app/annotate.h"
+#include "app/names.h"
+#include "app/progress.h"
+#include "app/watch.h"
+#include "base/clock.h"
+#include "sink/file.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LABELS_MAX 65536
+
+/* What feeds the workers: the list, then the folder watched. */
+struct feed {
+    const struct sg_front *front;
+    struct sg_pictures pictures;
+    struct sg_names names;
+    struct sg_sink *sink;
+    struct sg_watch *watch;
+    int next, skipped;
+    bool gone; /* the folder watched */
+};
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_signal(int number)
+{
+    stop_signal = number;
+}
+
+/* A wish of the command line that cannot be had; NULL when all is well. */
+static const char *conflict(const struct sg_front_args *args, int words)
+{
+    if (words == 0 && !args->watch.value && !args->files_from.value)
+        return "IMAGE… is missing; name pictures or folders, or use --watch DIR or --files-from FILE";
+    if (args->json && args->format > 1 && args->format != 1 + SG_SINK_JSONL)
+        return "--json is --format jsonl; give one of them";
+    if (args->json && args->format == 1 + SG_SINK_TABLE)
+        return "--json is --format jsonl; give one of them";
+    if (args->resume && !args->output.value)
+        return "--resume skips what an output holds: name it with --output";
+    if (args->format == 1 + SG_SINK_YOLO && !args->output.value)
+        return "--format yolo writes a file per picture: name a folder with --output DIR";
+    if (args->resume && args->format == 1 + SG_SINK_TABLE)
+        return "a table cannot be resumed; choose another --format";
+    return NULL;
+}
+
+static enum sg_sink_format format_of(const struct sg_front_args *args)
+{
+    if (args->json)
+        return SG_SINK_JSONL;
+    if (args->format > 0)
+        return (enum sg_sink_format)(args->format - 1);
+    if (args->output.value)
+        return sg_sink_format_of(args->output.value);
+    return isatty(STDOUT_FILENO) ? SG_SINK_TABLE : SG_SINK_JSONL;
+}
+
+static int add_names_from(struct sg_pictures *pictures, const char *path, struct sg_error *err)
+{
+    FILE *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t size;
+    int code = 0;
+
+    if (!from)
+        return sg_error_set(err, SG_E_NOT_FOUND, "cannot read \"%s\": %s", path, strerror(errno));
+    while (code == 0 && (size = getline(&line, &capacity, from)) > 0) {
+        line[size - (line[size - 1] == '\n')] = '\0';
+        if (line[0])
+            code = sg_pictures_add(pictures, line, err);
+    }
+    free(line);
+    if (from != stdin)
+        (void)fclose(from);
+    return code;
+}
+
+static int collect(struct feed *feed, struct sg_error *err)
+{
+    const struct sg_front_args *args = feed->front->args;
+    const struct sg_args *words = feed->front->words;
+    const char *const results[] = {args->annotate.value, args->crop.value};
+    size_t k;
+    int i, code = 0;
+
+    for (k = 0; k < sizeof(results) / sizeof(results[0]); k++) {
+        if (results[k] && code == 0)
+            code = sg_folder_make(results[k], err);
+        if (results[k] && code == 0)
+            sg_pictures_keep_out(&feed->pictures, results[k]);
+    }
+    if (code == 0 && args->watch.value)
+        code = sg_watch_open(args->watch.value, &feed->watch, err);
+    for (i = 0; i < words->positional_count && code == 0; i++)
+        code = sg_pictures_add(&feed->pictures, words->positionals[i], err);
+    if (code == 0 && args->files_from.value)
+        code = add_names_from(&feed->pictures, args->files_from.value, err);
+    if (code == 0 && args->watch.value && args->resume) {
+        struct sg_error empty = {0}; /* a folder without pictures is what one expects here */
+
+        code = sg_pictures_add(&feed->pictures, args->watch.value, &empty);
+        code = code == SG_E_NOT_FOUND ? 0 : code;
+    }
+    return code < 0 ? code : sg_names_init(&feed->names, &feed->pictures, err);
+}
+
+static int give(struct feed *feed, const char *path, int name_at, struct sg_batch_picture *out)
+{
+    struct sg_name name;
+    struct sg_sink_item item = {.source = path, .name = name.name, .stem = name.stem};
+
+    sg_names_of(&feed->names, path, name_at, &name);
+    if (sg_sink_holds(feed->sink, &item)) {
+        feed->skipped++;
+        return 0;
+    }
+    *out = (struct sg_batch_picture){strdup(path), strdup(name.name), strdup(name.stem)};
+    return 1;
+}
+
+static int feed_next(void *feed_ctx, struct sg_batch_picture *out)
+{
+    struct feed *feed = feed_ctx;
+    char *path = NULL;
+    int got = 0;
+
+    while (feed->next < feed->pictures.count) {
+        int i = feed->next++;
+
+        if (give(feed, feed->pictures.paths[i], feed->pictures.name_at[i], out))
+            return 1;
+    }
+    if (!feed->watch)
+        return -1;
+    got = sg_watch_next(feed->watch, &path);
+    if (got > 0) {
+        const char *slash = strrchr(path, '/');
+
+        got = give(feed, path, slash ? (int)(slash + 1 - path) : 0, out);
+        free(path);
+    } else if (got < 0) {
+        feed->gone = true;
+    }
+    return got;
+}
+
+static int give_labels(const struct sg_front *front, struct sg_sink *sink, struct sg_error *err)
+{
+    const char **labels;
+    int i, count = 0, code = 0;
+
+    if (!front->label)
+        return 0;
+    (void)front->label(front->ctx, 0, &count);
+    labels = calloc((size_t)count + 1, sizeof(*labels));
+    for (i = 0; labels && i < count && i < LABELS_MAX; i++)
+        labels[i] = front->label(front->ctx, i, &count);
+    if (labels)
+        code = sg_sink_classes(sink, labels, count < LABELS_MAX ? count : LABELS_MAX, err);
+    free(labels);
+    return code;
+}
+
+static void warn_of_fonts(const struct sg_front *front)
+{
+    struct sg_painter *painter = NULL;
+    struct sg_error err = {0};
+
+    if (!front->args->annotate.value || sg_painter_create(NULL, &painter, &err) < 0)
+        return;
+    if (!sg_painter_has_font(painter))
+        fprintf(stderr, "%s: no font found; boxes are drawn without labels (install fonts-dejavu-core)\n",
+                front->self->args.name);
+    else if (!sg_painter_has_glyph(painter, 0x4e2d))
+        fprintf(stderr,
+                "%s: no font with Chinese characters found; they are drawn as boxes (install "
+                "fonts-droid-fallback, or set SIGHT_FONT to a font file)\n",
+                front->self->args.name);
+    sg_painter_destroy(&painter);
+}
+
+/* Counts and time on standard error: when something is worth saying, or someone looks. */
+static void summary(const struct feed *feed, const struct sg_batch_totals *totals, int64_t took_us,
+                    bool to_file)
+{
+    const char *name = feed->front->self->args.name;
+    int seen = totals->done + feed->skipped;
+    char time[48];
+
+    if (feed->skipped > 0)
+        fprintf(stderr, "%s: %d of %d pictures were in the output already\n", name, feed->skipped,
+                feed->pictures.count);
+    if (totals->failed && (totals->done > 1 || feed->watch))
+        fprintf(stderr, "%s: %d of %d pictures failed\n", name, totals->failed, totals->done);
+    if (feed->gone)
+        fprintf(stderr, "%s: the folder \"%s\" has gone\n", name, feed->front->args->watch.value);
+    if (totals->stopped && !feed->watch)
+        fprintf(stderr, "%s: stopped after %d of %d pictures%s\n", name, seen, feed->pictures.count,
+                to_file ? "; --resume goes on" : "");
+    if (to_file && isatty(STDERR_FILENO)) {
+        sg_progress_time((double)took_us / 1e6, time, sizeof(time));
+        fprintf(stderr, "%s: %d pictures in %s, %.1f/s\n", name, totals->done, time,
+                totals->done * 1e6 / (double)(took_us + 1));
+    }
+}
+
+static int run_all(struct feed *feed, int workers, struct sg_batch_totals *totals, struct sg_error *err)
+{
+    const struct sg_front_args *args = feed->front->args;
+    const char *colourless = getenv("NO_COLOR");
+    const struct sg_sink_options options = {.format = format_of(args),
+                                            .output = args->output.value,
+                                            .resume = args->resume,
+                                            .no_timing = args->no_timing,
+                                            .colour = !args->output.value && isatty(STDOUT_FILENO) == 1 &&
+                                                      !(colourless && colourless[0])};
+    struct sg_batch_plan plan = {.ops = feed->front->ops,
+                                 .ctx = feed->front->ctx,
+                                 .command = feed->front->self->args.name,
+                                 .annotate = args->annotate.value,
+                                 .crop = args->crop.value,
+                                 .workers = workers,
+                                 .note_drawn = options.format == SG_SINK_TABLE,
+                                 .tell_failures = options.format != SG_SINK_JSONL,
+                                 .progress = args->progress && (options.output || !isatty(STDOUT_FILENO)),
+                                 .max_image_bytes = args->max_image_bytes,
+                                 .max_pixels = args->max_pixels,
+                                 .feed = feed_next,
+                                 .feed_ctx = feed,
+                                 .stop = &stop_signal};
+    int code = sg_sink_open(&options, &feed->sink, err), closing;
+    int64_t began = sg_clock_us();
+
+    if (code < 0)
+        return code;
+    plan.sink = feed->sink;
+    plan.total = feed->watch ? 0 : feed->pictures.count - (int)sg_sink_held(feed->sink);
+    code = give_labels(feed->front, feed->sink, err);
+    if (code == 0)
+        code = sg_batch_run(&plan, totals, err);
+    closing =
+        sg_sink_close(&feed->sink, code == 0 && (!totals->stopped || feed->watch), code == 0 ? err : NULL);
+    code = code < 0 ? code : closing;
+    summary(feed, totals, sg_clock_us() - began, options.output != NULL);
+    return code;
+}
+
+/* Runs and tells; the exit code. */
+static int run_feed(struct feed *feed)
+{
+    struct sg_batch_totals totals = {0};
+    struct sg_error err = {0};
+    int workers = 1, code = collect(feed, &err);
+
+    if (code < 0)
+        return sg_command_fail(feed->front->self, &err);
+    if (feed->front->prepare(feed->front->ctx, feed->watch ? 0 : feed->pictures.count, &workers) < 0)
+        return SG_EXIT_FAILED;
+    warn_of_fonts(feed->front);
+    code = run_all(feed, workers, &totals, &err);
+    if (code < 0)
+        return sg_command_fail(feed->front->self, &err);
+    if (totals.failed || feed->pictures.failed || feed->gone)
+        return SG_EXIT_FAILED;
+    return totals.stopped && !feed->watch ? 128 + (int)stop_signal : SG_EXIT_OK;
+}
+
+int sg_front_run(struct sg_front *front)
+{
+    const struct sigaction action = {.sa_handler = on_signal};
+    const char *wrong = conflict(front->args, front->words->positional_count);
+    struct feed feed = {.front = front};
+    int status;
+
+    if (wrong)
+        return sg_command_usage(front->self, wrong);
+    stop_signal = 0;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    status = run_feed(&feed);
+    sg_watch_close(&feed.watch);
+    sg_names_fini(&feed.names);
+    sg_pictures_fini(&feed.pictures);
+    return status;
+}

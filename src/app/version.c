@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ * `sight version`: of this program, and of what it runs on.
+ */
+#include "app/command.h"
+#include "engine/engine.h"
+#include "img/versions.h"
+
+#include <stdio.h>
+
+#include <uv.h>
+
+static int print(const struct sg_command *self, void *context, const struct sg_args *words)
+{
+    struct sg_engine *engine = NULL;
+    struct sg_error err = {0};
+    char codecs[SG_VERSIONS_MAX];
+
+    (void)context;
+    (void)words;
+    if (sg_engine_create(&engine, &err) < 0)
+        return sg_command_fail(self, &err);
+    printf("sight %s, %s\n%s, libuv %s\n", SIGHT_VERSION, sg_engine_version(engine),
+           sg_img_versions(codecs, sizeof(codecs)), uv_version_string());
+    sg_engine_destroy(&engine);
+    return fflush(stdout) == 0 ? SG_EXIT_OK : SG_EXIT_FAILED;
+}
+
+static int run_version(const struct sg_command *self, int argc, char **argv)
+{
+    const struct sg_args_binding none[] = {{NULL, NULL}};
+
+    return sg_command_body(self, none, argc, argv, print, NULL);
+}
+
+static const char *const examples[] = {"sight version", "what to name in a bug report", NULL};
+
+const struct sg_command sg_command_version = {
+    .args = {.name = "sight version",
+             .summary = "print the versions of sightd, the inference runtime and the codecs",
+             .examples = examples},
+    .run = run_version,
+};

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * Versions of the libraries that decode, encode and draw. Any thread.
+ */
+#ifndef SG_IMG_VERSIONS_H
+#define SG_IMG_VERSIONS_H
+
+#include <stddef.h>
+
+#define SG_VERSIONS_MAX 256
+
+/* "libjpeg-turbo 2.1.5, libheif 1.15.1, FFmpeg 5.1.6, FreeType 2.12.1". Returns out. */
+const char *sg_img_versions(char *out, size_t out_bytes);
+
+#endif

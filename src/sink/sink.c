@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT
+ * The registry of formats, and the output: a descriptor lines are appended to, or a folder.
+ */
+#include "sink/sink.h"
+
+#include "sink/file.h"
+#include "sink/sink_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct sg_sink_ops *const kinds[] = {&sg_sink_table, &sg_sink_jsonl, &sg_sink_json,
+                                                  &sg_sink_csv,   &sg_sink_coco,  &sg_sink_yolo};
+const char *const sg_sink_words[] = {"table", "jsonl", "json", "csv", "coco", "yolo", NULL};
+
+struct sg_sink {
+    struct sg_sink_options options;
+    const struct sg_sink_ops *ops;
+    char *path;  /* of the file that lines go to: the output, its .part, or "standard output" */
+    int fd;      /* or -1 */
+    FILE *lines; /* DOCUMENT on standard output: a nameless file */
+    struct sg_held held;
+    struct sg_classes classes; /* of yolo */
+};
+
+enum sg_sink_format sg_sink_format_of(const char *output)
+{
+    const char *dot = strrchr(output, '.');
+
+    if (dot && strcasecmp(dot, ".csv") == 0)
+        return SG_SINK_CSV;
+    return dot && strcasecmp(dot, ".json") == 0 ? SG_SINK_JSON : SG_SINK_JSONL;
+}
+
+/* The whole file as memory; *out_text is NULL for an empty or absent one. */
+static int map_file(const char *path, char **out_text, size_t *out_size, struct sg_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st = {0};
+    void *text = NULL;
+
+    *out_text = NULL;
+    *out_size = 0;
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0)
+        text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (fd >= 0)
+        close(fd);
+    if (fd < 0 || text == MAP_FAILED)
+        return sg_error_set(err, SG_E_IO, "cannot read \"%s\": %s", path, strerror(errno));
+    *out_text = text;
+    *out_size = text ? (size_t)st.st_size : 0;
+    return 0;
+}
+
+/* A finished document becomes lines again, so that more can be added. */
+static int reopen_document(struct sg_sink *sink, struct sg_error *err)
+{
+    char *text = NULL, *part = NULL;
+    size_t size = 0, part_size = 0;
+    FILE *to = NULL;
+    int code = 0;
+
+    if (access(sink->path, F_OK) == 0)
+        return 0; /* its .part is there and has the same or more */
+    code = map_file(sink->options.output, &text, &size, err);
+    if (code < 0 || !text)
+        return code;
+    to = open_memstream(&part, &part_size);
+    code = to ? sink->ops->lines(text, size, to, err) : sg_error_set(err, SG_E_NOMEM, "no memory");
+    if (code < 0)
+        sg_error_prefix(err, "cannot resume \"%s\"", sink->options.output);
+    if (to && fclose(to) != 0 && code == 0)
+        code = sg_error_set(err, SG_E_NOMEM, "no memory");
+    if (code == 0)
+        code = sg_file_put(sink->path, part, part_size, err);
+    free(part);
+    munmap(text, size);
+    return code;
+}
+
+/* Reads what is there and cuts off a torn end. */
+static int read_back(struct sg_sink *sink, struct sg_error *err)
+{
+    char *text = NULL;
+    size_t size = 0, whole = 0;
+    int code = map_file(sink->path, &text, &size, err);
+
+    if (code < 0 || !text)
+        return code;
+    code = sink->ops->scan(text, size, &sink->held, &whole, err);
+    munmap(text, size);
+    if (code < 0)
+        return sg_error_prefix(err, "cannot resume \"%s\"", sink->path);
+    sg_held_sort(&sink->held);
+    if (whole < size && truncate(sink->path, (off_t)whole) != 0)
+        return sg_error_set(err, SG_E_IO, "cannot cut the torn end of \"%s\": %s", sink->path,
+                            strerror(errno));
+    return 0;
+}
+
+static int open_file(struct sg_sink *sink, struct sg_error *err)
+{
+    const struct sg_sink_options *options = &sink->options;
+    int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (options->resume ? 0 : O_TRUNC), code = 0;
+    struct stat st;
+
+    if (options->resume && !sink->ops->scan)
+        return sg_error_set(err, SG_E_INVALID, "the format %s cannot be resumed", sink->ops->word);
+    code = sg_folder_make_above(options->output, err);
+    if (code == 0 && options->resume && sink->ops->way == SG_SINK_DOCUMENT)
+        code = reopen_document(sink, err);
+    if (code == 0 && options->resume)
+        code = read_back(sink, err);
+    if (code < 0)
+        return code;
+    sink->fd = open(sink->path, flags, 0666);
+    if (sink->fd < 0)
+        return sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", sink->path, strerror(errno));
+    if (sink->ops->header && (fstat(sink->fd, &st) != 0 || st.st_size == 0))
+        code = sg_file_append(sink->fd, sink->path, sink->ops->header, strlen(sink->ops->header), err);
+    return code;
+}
+
+static int open_stream(struct sg_sink *sink, struct sg_error *err)
+{
+    if (sink->ops->way == SG_SINK_DOCUMENT) {
+        sink->lines = tmpfile();
+        if (!sink->lines)
+            return sg_error_set(err, SG_E_IO, "cannot make a temporary file: %s", strerror(errno));
+        sink->fd = fileno(sink->lines);
+        return 0;
+    }
+    sink->fd = STDOUT_FILENO;
+    return sink->ops->header
+               ? sg_file_append(sink->fd, sink->path, sink->ops->header, strlen(sink->ops->header), err)
+               : 0;
+}
+
+static int open_output(struct sg_sink *sink, struct sg_error *err)
+{
+    const char *output = sink->options.output;
+    bool special = output && sg_file_is_special(output);
+    struct stat st;
+    bool part = output && !special && sink->ops->way == SG_SINK_DOCUMENT;
+
+    if (special && sink->ops->way != SG_SINK_FILES && stat(output, &st) == 0 && S_ISDIR(st.st_mode))
+        return sg_error_set(err, SG_E_INVALID, "\"%s\" is a folder; --output takes a file for %s", output,
+                            sink->ops->word);
+    if (asprintf(&sink->path, "%s%s", output ? output : "standard output", part ? ".part" : "") < 0) {
+        sink->path = NULL;
+        return sg_error_set(err, SG_E_NOMEM, "no memory");
+    }
+    if (sink->ops->way != SG_SINK_FILES)
+        return output && (part || sink->ops->way == SG_SINK_LINES) ? open_file(sink, err)
+                                                                   : open_stream(sink, err);
+    if (!output)
+        return sg_error_set(err, SG_E_INVALID,
+                            "the format yolo writes a file per picture: name a folder with --output DIR");
+    if (sg_folder_make(output, err) < 0)
+        return err->code;
+    return sg_classes_open(&sink->classes, output, sink->options.resume, err);
+}
+
+int sg_sink_open(const struct sg_sink_options *options, struct sg_sink **out_sink, struct sg_error *err)
+{
+    struct sg_sink *sink = calloc(1, sizeof(*sink));
+    int code;
+
+    *out_sink = NULL;
+    if (!sink)
+        return sg_error_set(err, SG_E_NOMEM, "no memory");
+    sink->options = *options;
+    sink->ops = kinds[options->format];
+    sink->fd = -1;
+    sg_held_init(&sink->held);
+    code = open_output(sink, err);
+    if (code < 0)
+        (void)sg_sink_close(&sink, false, NULL);
+    *out_sink = sink;
+    return code;
+}
+
+int sg_sink_classes(struct sg_sink *sink, const char *const *labels, int count, struct sg_error *err)
+{
+    bool changed = false;
+    int i, code = 0;
+
+    if (sink->ops->way != SG_SINK_FILES)
+        return 0;
+    for (i = 0; i < count && code == 0; i++)
+        code = sg_classes_note(&sink->classes, i, labels[i], &changed);
+    if (code < 0)
+        return sg_error_set(err, (enum sg_err)code, "no memory for the classes");
+    return changed ? sg_classes_write(&sink->classes, err) : 0;
+}
+
+bool sg_sink_holds(struct sg_sink *sink, const struct sg_sink_item *item)
+{
+    char path[SG_FILE_PATH_MAX];
+    struct sg_buf key;
+    bool held;
+
+    if (!sink->options.resume)
+        return false;
+    if (sink->ops->way == SG_SINK_FILES) {
+        snprintf(path, sizeof(path), "%s/%s.txt", sink->options.output, item->stem);
+        return access(path, F_OK) == 0;
+    }
+    if (sink->held.count == 0)
+        return false;
+    sg_buf_init(&key, SG_SINK_ITEM_MAX);
+    held = sink->ops->key(item, &key) == 0 && sg_held_take(&sink->held, key.data, key.size);
+    sg_buf_fini(&key);
+    return held;
+}
+
+size_t sg_sink_held(const struct sg_sink *sink)
+{
+    return sink->held.count;
+}
+
+int sg_sink_format_item(const struct sg_sink *sink, const struct sg_sink_item *item, struct sg_buf *out)
+{
+    return sink->ops->format(&sink->options, item, out);
+}
+
+int sg_sink_put(struct sg_sink *sink, const char *stem, const struct sg_buf *text, struct sg_error *err)
+{
+    if (text->size == 0)
+        return 0;
+    if (sink->ops->way == SG_SINK_FILES)
+        return sg_yolo_put(&sink->classes, sink->options.output, stem, text, err);
+    return sg_file_append(sink->fd, sink->path, text->data, text->size, err);
+}
+
+/* Lines to the document under its name; the .part goes only when that is there. */
+static int finish_document(struct sg_sink *sink, struct sg_error *err)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *lines = sink->lines ? sink->lines : fopen(sink->path, "re"), *to = open_memstream(&text, &size);
+    int code = 0;
+
+    if (lines && to) {
+        rewind(lines);
+        code = sink->ops->document(lines, to, err);
+    } else {
+        code = sg_error_set(err, SG_E_IO, "cannot read \"%s\" back: %s", sink->path, strerror(errno));
+    }
+    if (to && fclose(to) != 0 && code == 0)
+        code = sg_error_set(err, SG_E_NOMEM, "no memory for the document");
+    if (code == 0 && sink->options.output)
+        code = sg_file_put(sink->options.output, text, size, err);
+    else if (code == 0)
+        code = sg_file_append(STDOUT_FILENO, "standard output", text, size, err);
+    if (code == 0 && !sink->lines)
+        (void)unlink(sink->path);
+    if (lines && lines != sink->lines)
+        (void)fclose(lines);
+    free(text);
+    return code;
+}
+
+int sg_sink_close(struct sg_sink **sink_at, bool complete, struct sg_error *err)
+{
+    struct sg_sink *sink = *sink_at;
+    int code = 0;
+
+    if (!sink)
+        return 0;
+    if (sink->ops->way == SG_SINK_DOCUMENT && sink->fd >= 0 && (complete || sink->lines))
+        code = finish_document(sink, err);
+    if (sink->lines)
+        (void)fclose(sink->lines);
+    else if (sink->fd >= 0 && sink->fd != STDOUT_FILENO && close(sink->fd) != 0 && code == 0)
+        code = sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", sink->path, strerror(errno));
+    sg_held_fini(&sink->held);
+    sg_classes_fini(&sink->classes);
+    free(sink->path);
+    free(sink);
+    *sink_at = NULL;
+    return code;
+}
