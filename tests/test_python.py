@@ -6,9 +6,11 @@ as PNG, which loses nothing.
 """
 from __future__ import annotations
 
+import copy
 import io
 import json
 import math
+import pickle
 import signal
 import socket
 import threading
@@ -97,6 +99,16 @@ def test_records_equal_json(client: sightd.Client, images: Path, pipeline: str) 
     assert np.allclose(records.xyxy[:, 2:], boxes[:, :2] + boxes[:, 2:])
     same(records.to_dict(), text.to_dict(), tolerance=0.011)
     assert records.objects and np.allclose(records.boxes, boxes, atol=0.011)
+
+
+def test_results_and_errors_are_pickled(client: sightd.Client, paths: list[Path]) -> None:
+    for result in (client.infer(paths[0]), client.infer(paths[0], records=True)):
+        assert pickle.loads(pickle.dumps(result)) == result  # parsed on either side
+        assert pickle.loads(pickle.dumps(result)).to_json() == result.to_json() == copy.deepcopy(result).to_json()
+    with pytest.raises(sightd.ReadError) as caught:
+        client.infer("/nonexistent")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value) and again.source == "/nonexistent" and again.code == "io"
 
 
 def test_no_objects(client: sightd.Client, paths: list[Path]) -> None:

@@ -2,7 +2,7 @@
 """What can go wrong. Every error is a SightError with a code for programs and a message for people."""
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Type
+from typing import Any, Dict, Optional, Tuple, Type
 
 
 class SightError(Exception):
@@ -16,7 +16,7 @@ class SightError(Exception):
     code = "internal"
 
     def __init__(self, message: str, code: str = "", retry_after_ms: int = 0) -> None:
-        super().__init__(message, code, retry_after_ms)
+        super().__init__(message)
         self.message = message
         self.code = code or type(self).code
         self.retry_after_ms = retry_after_ms
@@ -25,6 +25,9 @@ class SightError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} [{self.code}]"
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return type(self), (self.message, self.code, self.retry_after_ms), self.__dict__
 
     def to_dict(self) -> Dict[str, Any]:
         """As the error member of a line of results."""
