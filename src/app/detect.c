@@ -89,7 +89,8 @@ static const struct sg_option detect_rows[] = {
      AT(decode),
      .choices = decode_words,
      .value_default = "fast",
-     .help = "fast decodes no more pixels than the model needs, exact decodes as OpenCV does"},
+     .help = "fast decodes no more pixels than the model needs, exact all of them: within one level of "
+             "OpenCV's (CMYK: two)"},
     {.key = "pipelines",
      .type = SG_OPTION_TEXTS,
      AT(pipelines),

@@ -294,7 +294,8 @@ static const struct sg_option recipe_rows[] = {
      RECIPE_SET(has_decode),
      .choices = decode_words,
      .absent = "the server's",
-     .help = "fast decodes no more pixels than the model needs, exact decodes as OpenCV does"},
+     .help = "fast decodes no more pixels than the model needs, exact all of them: within one level of "
+             "OpenCV's (CMYK: two)"},
     {.key = "detect",
      .type = SG_OPTION_GROUP,
      RECIPE(detect),

@@ -63,7 +63,8 @@ static const struct sg_option server_rows[] = {
      CONF(decode),
      .choices = decode_words,
      .value_default = "fast",
-     .help = "fast decodes no more pixels than the model needs, exact decodes as OpenCV does"},
+     .help = "fast decodes no more pixels than the model needs, exact all of them: within one level of "
+             "OpenCV's (CMYK: two)"},
     {.key = "max_image_bytes",
      .type = SG_OPTION_SIZE,
      CONF(max_image_bytes),

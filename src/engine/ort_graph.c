@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int session_options(const struct sg_engine *engine, const struct sg_graph_options *options,
@@ -94,13 +95,16 @@ int sg_graph_open(struct sg_engine *engine, const char *path, const struct sg_gr
                   struct sg_graph **out_graph, struct sg_error *err)
 {
     struct sg_graph *graph;
+    struct stat status;
     int code = 0;
 
     *out_graph = NULL;
-    /* The runtime's own words for a missing file are long; ours name the path and the reason. */
+    /* The runtime's own words for a missing or empty file are long; ours name the path and the reason. */
     if (access(path, R_OK) != 0)
         return sg_error_set(err, errno == ENOENT || errno == ENOTDIR ? SG_E_NOT_FOUND : SG_E_IO,
                             "cannot read model file \"%s\": %s", path, strerror(errno));
+    if (stat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 0)
+        return sg_error_set(err, SG_E_MODEL, "model file \"%s\" is empty", path);
     graph = calloc(1, sizeof(*graph));
     if (!graph)
         return sg_error_set(err, SG_E_NOMEM, "no memory for model \"%s\"", path);

@@ -119,9 +119,8 @@ static int create(const struct sg_signature *signature, const struct sg_tensor *
         return sg_error_set(err, SG_E_NOMEM, "out of memory");
     if (!tell(outputs, count, state)) {
         free(state);
-        return sg_error_set(err, SG_E_MODEL,
-                            "expected outputs \"logits\" BxQxC and \"pred_boxes\" BxQx4 (at most %d queries)",
-                            MAX_QUERIES);
+        return sg_outputs_error(err, outputs, count,
+                                "\"logits\" BxQxC and \"pred_boxes\" BxQx4 of at most 2000 queries");
     }
     state->softmax = is_softmax(&outputs[state->logits], spec);
     state->size[0] = (float)spec->input_width;

@@ -25,9 +25,11 @@ static const struct order orders[] = {
 };
 
 struct state {
-    struct order order;
-    bool flat; /* N x columns without a batch axis */
-    float scale[2];
+    struct order order; /* as the probe told, else the usual one until a picture tells */
+    bool told;
+    bool flat;       /* N x columns without a batch axis */
+    float size[2];   /* of the input */
+    bool normalised; /* boxes are shares of it */
     int class_offset;
 };
 
@@ -125,10 +127,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     snprintf(guess->evidence, sizeof(guess->evidence),
              "\"%s\" is %s: a finished table of %s%s, suppressed inside the graph", outputs[0].name,
              sg_dims_text(outputs[0].dims, outputs[0].rank, dims, sizeof(dims)), order->text,
-             good > 0 ? "" : " (the usual order; the probe found nothing to tell by)");
-    if (good <= 0)
-        snprintf(guess->ambiguity, sizeof(guess->ambiguity),
-                 "the order of the columns is assumed; check one picture with known content");
+             good > 0 ? "" : " (or as each picture tells: the probe found nothing)");
     sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_LETTERBOX, 0.0f, 255.0f, 114.0f,
                    "YOLOv7/v10/26 exports: RGB/255, centred letterbox on gray 114");
     guess->threshold = 0.25f;
@@ -161,11 +160,31 @@ static int create(const struct sg_signature *signature, const struct sg_tensor *
         return sg_error_set(err, SG_E_NOMEM, "out of memory");
     state->order = *order;
     state->flat = outputs[0].rank == 2 || outputs[0].rank == 4;
-    state->scale[0] = normalised ? (float)spec->input_width : 1.0f;
-    state->scale[1] = normalised ? (float)spec->input_height : 1.0f;
+    state->told = good > 0;
+    state->size[0] = (float)spec->input_width;
+    state->size[1] = (float)spec->input_height;
+    state->normalised = normalised;
     state->class_offset = spec->class_offset;
     *out_state = state;
     return SG_OK;
+}
+
+/* A probe in which nothing was found tells nothing. Then each picture's own rows do. */
+static const struct order *tell_by_picture(const float *values, int64_t rows, const struct state *state,
+                                           bool *out_normalised)
+{
+    const struct sg_tensor table = {.dtype = SG_DTYPE_F32,
+                                    .rank = 2,
+                                    .dims = {rows, state->order.columns},
+                                    .data = (void *)(uintptr_t)values};
+    const struct order *order;
+    int64_t good;
+
+    order = tell(&table, rows, state->order.columns, &good);
+    if (!order || good <= 0)
+        order = &state->order;
+    *out_normalised = is_normalised(&table, rows, order);
+    return order;
 }
 
 static int detect(const void *opaque, const struct sg_tensor *outputs, int count, int item,
@@ -174,6 +193,8 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
     const struct state *state = opaque;
     const struct order *order = &state->order;
     const struct sg_tensor *output = &outputs[0];
+    bool normalised = state->normalised;
+    float scale[2] = {1.0f, 1.0f};
     const float *v;
     int64_t rows, row;
     int columns, code = sg_count_check(err, "end2end", count, 1);
@@ -186,6 +207,10 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
     if (state->flat && item > 0 && order->batch < 0)
         return sg_shape_error(err, output, "BxNx%d for a batch", order->columns);
     code = sg_head_views(&output, 1, state->flat ? -1 : item, out, 0, &v, NULL, err);
+    if (code == SG_OK && !state->told)
+        order = tell_by_picture(v, rows, state, &normalised);
+    scale[0] = normalised ? state->size[0] : 1.0f;
+    scale[1] = normalised ? state->size[1] : 1.0f;
     for (row = 0; code == SG_OK && row < rows; row++, v += columns) {
         struct sg_detection found = {.score = v[order->score], .row = row};
 
@@ -193,8 +218,8 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
             !(found.score >= sg_head_threshold(options, found.class_id)) ||
             (state->flat && order->batch >= 0 && v[order->batch] != (float)item))
             continue;
-        found.box = (struct sg_box){v[order->box] * state->scale[0], v[order->box + 1] * state->scale[1],
-                                    v[order->box + 2] * state->scale[0], v[order->box + 3] * state->scale[1]};
+        found.box = (struct sg_box){v[order->box] * scale[0], v[order->box + 1] * scale[1],
+                                    v[order->box + 2] * scale[0], v[order->box + 3] * scale[1]};
         code = sg_head_push(out, &found, err);
     }
     return code;

@@ -80,6 +80,32 @@ int sg_shape_error(struct sg_error *err, const struct sg_tensor *tensor, const c
         sg_dims_text(tensor->dims, tensor->rank, got, sizeof(got)), sg_dtype_name(tensor->dtype));
 }
 
+const char *sg_outputs_text(const struct sg_tensor *outputs, int count, char *out, size_t out_bytes)
+{
+    char dims[64];
+    size_t used = 0;
+    int i;
+
+    snprintf(out, out_bytes, "(none)");
+    for (i = 0; i < count && used < out_bytes; i++) {
+        int n = snprintf(out + used, out_bytes - used, "%s\"%s\" %s %s", i ? ", " : "",
+                         outputs[i].name ? outputs[i].name : "",
+                         sg_dims_text(outputs[i].dims, outputs[i].rank, dims, sizeof(dims)),
+                         sg_dtype_name(outputs[i].dtype));
+
+        used += n > 0 ? (size_t)n : 0;
+    }
+    return out;
+}
+
+int sg_outputs_error(struct sg_error *err, const struct sg_tensor *outputs, int count, const char *expected)
+{
+    char got[256];
+
+    return sg_error_set(err, SG_E_MODEL, "expected outputs %s, got %s", expected,
+                        sg_outputs_text(outputs, count, got, sizeof(got)));
+}
+
 int sg_shape_check(struct sg_error *err, const struct sg_tensor *tensor, int item, int rank,
                    const int64_t *want, const char *expected)
 {

@@ -22,6 +22,10 @@ bool sg_tensor_readable(const struct sg_tensor *tensor);
 /* Sets SG_E_MODEL `output "x": expected 1x(4+C)xN, got 1x84` and returns it. expected is printf text. */
 int sg_shape_error(struct sg_error *err, const struct sg_tensor *tensor, const char *expected, ...)
     __attribute__((format(printf, 3, 4)));
+/* `"a" 1x84x8400 float32, "b" 1x4 int64`, or "(none)", into out. Returns out. */
+const char *sg_outputs_text(const struct sg_tensor *outputs, int count, char *out, size_t out_bytes);
+/* Sets SG_E_MODEL `expected outputs …, got "a" 1x84x8400 float32` and returns it. */
+int sg_outputs_error(struct sg_error *err, const struct sg_tensor *outputs, int count, const char *expected);
 /* SG_OK, or the error above when the shape does not fit or tensor is not readable, or the batch item is
  * outside dims[0] (item < 0: no batch axis). */
 int sg_shape_check(struct sg_error *err, const struct sg_tensor *tensor, int item, int rank,

@@ -246,6 +246,46 @@ static void raw_sets(void **state)
     test_fini(&graph);
 }
 
+/* The probe's picture shows nothing, so its tables are full of zeros or have no rows: order and unit are told
+ * by each picture's own rows then (the three forms that exporters write; exports.py has real ones). */
+static void probes_that_found_nothing(void **state)
+{
+    float boxes[2 * 4] = {0}, scores[2] = {0}, table[2 * 7] = {0};
+    const float pixels[8] = {10, 20, 30, 40, 0, 0, 0, 0}, shares[8] = {0.25f, 0.5f, 0.75f, 1.0f, 0, 0, 0, 0};
+    const float caffe[7] = {0, 3, 0.9f, 0.25f, 0.5f, 0.75f, 1.0f}, yolov7[7] = {0, 10, 20, 30, 40, 3, 0.9f};
+    int32_t classes[2] = {0}, number[1] = {0};
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 64, 64);
+    test_output(&graph, "num_dets", SG_DTYPE_I32, number, 2, 1, 1);
+    test_output(&graph, "det_boxes", SG_DTYPE_F32, boxes, 3, 1, 2, 4);
+    test_output(&graph, "det_scores", SG_DTYPE_F32, scores, 2, 1, 2);
+    test_output(&graph, "det_classes", SG_DTYPE_I32, classes, 2, 1, 2);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "efficientnms");
+    number[0] = 1;
+    scores[0] = 0.9f;
+    memcpy(boxes, pixels, sizeof(boxes));
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    test_expect(&graph, 0, 10, 20, 30, 40, 0, 0.9f);
+    memcpy(boxes, shares, sizeof(boxes));
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    test_expect(&graph, 0, 16, 32, 48, 64, 0, 0.9f);
+    test_fini(&graph);
+    test_init(&graph, 64, 64);
+    test_output(&graph, "detection_out", SG_DTYPE_F32, table, 4, 1, 1, 0, 7);
+    assert_int_equal(test_create(&graph), SG_OK);
+    graph.outputs[0].dims[2] = 1;
+    memcpy(table, caffe, sizeof(caffe));
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    test_expect(&graph, 0, 16, 32, 48, 64, 3, 0.9f);
+    memcpy(table, yolov7, sizeof(yolov7));
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    test_expect(&graph, 0, 10, 20, 30, 40, 3, 0.9f);
+    test_fini(&graph);
+}
+
 /* A batch axis of 0 leaves rows without memory behind them (head_fuzz found it). */
 static void empty_batches(void **state)
 {
@@ -268,9 +308,15 @@ static void empty_batches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(six_columns),       cmocka_unit_test(seven_columns), cmocka_unit_test(plugin_tables),
-        cmocka_unit_test(tensorflow_tables), cmocka_unit_test(paddle_tables), cmocka_unit_test(finished_sets),
-        cmocka_unit_test(raw_sets),          cmocka_unit_test(empty_batches),
+        cmocka_unit_test(six_columns),
+        cmocka_unit_test(seven_columns),
+        cmocka_unit_test(plugin_tables),
+        cmocka_unit_test(tensorflow_tables),
+        cmocka_unit_test(paddle_tables),
+        cmocka_unit_test(finished_sets),
+        cmocka_unit_test(raw_sets),
+        cmocka_unit_test(empty_batches),
+        cmocka_unit_test(probes_that_found_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,13 +78,14 @@ static int check(const struct sg_tensor *tensor, int64_t *out_count, struct sg_e
     int64_t count = sg_tensor_count(tensor);
 
     if (tensor->dtype == SG_DTYPE_OTHER)
-        return sg_error_set(err, SG_E_MODEL, "output \"%s\": its element type cannot be read as numbers",
+        return sg_error_set(err, SG_E_MODEL,
+                            "output \"%s\": expected numbers, got elements that cannot be read as such",
                             tensor->name ? tensor->name : "");
     if (count < 0)
         return sg_error_set(err, SG_E_MODEL, "output \"%s\": its shape is impossible or above %zu bytes",
                             tensor->name ? tensor->name : "", SG_TENSOR_MAX_BYTES);
     if (count > 0 && !tensor->data)
-        return sg_error_set(err, SG_E_MODEL, "output \"%s\": the runtime gave no data",
+        return sg_error_set(err, SG_E_MODEL, "output \"%s\": expected data, got none from the runtime",
                             tensor->name ? tensor->name : "");
     *out_count = count;
     return SG_OK;

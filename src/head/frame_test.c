@@ -183,6 +183,10 @@ static void nothing_fits(void **state)
     snprintf(graph.spec.kind, sizeof(graph.spec.kind), "nosuch");
     assert_int_equal(test_create(&graph), SG_E_CONFIG);
     assert_non_null(strstr(graph.err.text, "\"nosuch\""));
+    graph.spec.kind[0] = '\0';
+    test_meta(&graph, "task", "obb"); /* turned boxes: yolov8's rows and an angle */
+    assert_int_equal(test_create(&graph), SG_E_MODEL);
+    assert_non_null(strstr(graph.err.text, "task \"obb\", for which there is no head"));
     test_fini(&graph);
 }
 

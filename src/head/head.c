@@ -7,7 +7,6 @@
 #include "head/kinds.h"
 #include "head/nms.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,30 +35,25 @@ const struct sg_head_ops *sg_head_find(const char *name)
     return NULL;
 }
 
-/* Appends to a fixed text, truncating. */
-__attribute__((format(printf, 3, 4))) static void add(char *text, size_t bytes, const char *format, ...)
+static int no_kind(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                   struct sg_error *err)
 {
-    size_t used = strlen(text);
-    va_list args;
+    const char *task = sg_meta_task(signature);
+    char list[256];
 
-    va_start(args, format);
-    vsnprintf(text + used, bytes - used, format, args);
-    va_end(args);
-}
-
-static int no_kind(const struct sg_tensor *outputs, int count, struct sg_error *err)
-{
-    char list[256] = "", names[200] = "", dims[64];
-    int i;
-
-    for (i = 0; i < count; i++)
-        add(list, sizeof(list), "%s\"%s\" %s %s", i ? ", " : "", outputs[i].name ? outputs[i].name : "",
-            sg_dims_text(outputs[i].dims, outputs[i].rank, dims, sizeof(dims)),
-            sg_dtype_name(outputs[i].dtype));
-    for (i = 0; kinds[i]; i++)
-        add(names, sizeof(names), "%s%s", i ? ", " : "", kinds[i]->name);
-    return sg_error_set(err, SG_E_MODEL, "no head fits the outputs %s; set `head:` in the card to one of: %s",
-                        count ? list : "(none)", names);
+    sg_outputs_text(outputs, count, list, sizeof(list));
+    /* Ultralytics' own word: what the model is, and that no shape of ours would be right. */
+    if (strcmp(task, "obb") == 0 || strcmp(task, "semantic") == 0)
+        return sg_error_set(
+            err, SG_E_MODEL,
+            "the graph's metadata says task \"%s\", for which there is no head (outputs %s); export "
+            "a model of task detect, segment, pose or classify",
+            task, list);
+    return sg_error_set(
+        err, SG_E_MODEL,
+        "no head fits the outputs %s; `sight model heads` lists what there is, and `head:` "
+        "in the card names one",
+        list);
 }
 
 /* The most confident kind; the guess of it in *guess, which comes in holding what the caller read off the
@@ -147,7 +141,7 @@ int sg_head_create(const struct sg_signature *signature, const struct sg_tensor 
     } else {
         ops = choose(signature, outputs, count, spec, guess);
         if (!ops)
-            return no_kind(outputs, count, err);
+            return no_kind(signature, outputs, count, err);
     }
     if (!full.class_count)
         full.class_count = guess->class_count;

@@ -15,6 +15,8 @@
     X(yolov8_seg) \
     X(yolov5) \
     X(yolov5_grid) \
+    X(yolov3_grid) \
+    X(yolov4) \
     X(yolox) \
     X(yolox_decoded) \
     X(end2end) \

@@ -5,7 +5,6 @@
 
 #include "head/find.h"
 
-#include <stdio.h>
 #include <string.h>
 
 int sg_levels_make(struct sg_level *levels, int width, int height, const int *strides, int count,
@@ -52,21 +51,13 @@ int sg_level_find(const struct sg_tensor *outputs, int count, int64_t rows, int6
 int sg_level_missing(struct sg_error *err, const struct sg_tensor *outputs, int count, int64_t rows,
                      int64_t channels, const char *what, int stride)
 {
-    char list[256] = "(none)", dims[64];
-    size_t used = 0;
-    int i;
+    char list[256];
 
-    for (i = 0; i < count && used < sizeof(list); i++) {
-        int n = snprintf(list + used, sizeof(list) - used, "%s\"%s\" %s", i ? ", " : "",
-                         outputs[i].name ? outputs[i].name : "",
-                         sg_dims_text(outputs[i].dims, outputs[i].rank, dims, sizeof(dims)));
-
-        used += n > 0 ? (size_t)n : 0;
-    }
     return sg_error_set(
         err, SG_E_MODEL,
         "expected an output of %lldx%lld (%s, stride %d), got %s; check `width`, `height` and `head`",
-        (long long)rows, (long long)channels, what, stride, list);
+        (long long)rows, (long long)channels, what, stride,
+        sg_outputs_text(outputs, count, list, sizeof(list)));
 }
 
 int sg_levels_check(struct sg_error *err, const struct sg_tensor *const *tensors, int n, int item,

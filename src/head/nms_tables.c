@@ -10,13 +10,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum part { BOXES, SCORES, CLASSES, NUMBER, PARTS };
 
 struct state {
     int index[PARTS]; /* of each part among the outputs; NUMBER may be -1 */
-    bool tf;          /* y first */
-    float scale[2];
+    bool tf;          /* y first, and in 0..1 */
+    float size[2];    /* of the input */
     int class_offset;
 };
 
@@ -151,21 +152,19 @@ static int create(const struct sg_tensor *outputs, int count, const struct sg_he
                   void **out_state, struct sg_error *err)
 {
     struct state *state = calloc(1, sizeof(*state));
-    bool normalised;
     size_t row;
 
     if (!state)
         return sg_error_set(err, SG_E_NOMEM, "out of memory");
     if (!find(outputs, count, state, &row)) {
         free(state);
-        return sg_error_set(err, SG_E_MODEL,
-                            "expected outputs detection_boxes BxNx4, detection_scores BxN, detection_classes "
-                            "BxN and num_detections (or det_…, nmsed_…)");
+        return sg_outputs_error(err, outputs, count,
+                                "detection_boxes BxNx4, detection_scores BxN, detection_classes BxN and "
+                                "num_detections (or det_…, nmsed_…)");
     }
-    normalised = tf || most_of(&outputs[state->index[BOXES]]) <= 1.5f;
     state->tf = tf;
-    state->scale[0] = normalised ? (float)spec->input_width : 1.0f;
-    state->scale[1] = normalised ? (float)spec->input_height : 1.0f;
+    state->size[0] = (float)spec->input_width;
+    state->size[1] = (float)spec->input_height;
     state->class_offset = spec->class_offset;
     *out_state = state;
     return SG_OK;
@@ -211,12 +210,25 @@ static int check(const struct state *state, const struct sg_tensor *outputs, int
     return code;
 }
 
+/* The plugins write what they were given, pixels or shares of the input. No box that counts has all its
+ * corners within two pixels, and a probe in which nothing was found could not tell: each picture does. */
+static bool is_normalised(const struct state *state, const float *boxes, int64_t rows)
+{
+    int64_t i;
+
+    for (i = 0; !state->tf && i < 4 * rows; i++)
+        if (boxes[i] > 2.0f)
+            return false;
+    return true;
+}
+
 static int detect(const void *opaque, const struct sg_tensor *outputs, int count, int item,
                   const struct sg_head_options *options, struct sg_detections *out, struct sg_error *err)
 {
     const struct state *state = opaque;
     const struct sg_tensor *parts[PARTS];
     const float *views[3];
+    float scale[2] = {1.0f, 1.0f};
     int64_t rows, row;
     int code = check(state, outputs, count, item, parts, err);
 
@@ -230,6 +242,8 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
 
         rows = number >= 0.0f && number < (float)rows ? (int64_t)number : number >= 0.0f ? rows : 0;
     }
+    if (is_normalised(state, views[BOXES], rows))
+        memcpy(scale, state->size, sizeof(scale));
     for (row = 0; row < rows && code == SG_OK; row++) {
         const float *box = views[BOXES] + 4 * row;
         struct sg_detection found = {.score = views[SCORES][row], .row = row};
@@ -237,10 +251,10 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
         if (!sg_class_id(views[CLASSES][row], state->class_offset, &found.class_id) ||
             !(found.score >= sg_head_threshold(options, found.class_id)))
             continue;
-        found.box = state->tf ? (struct sg_box){box[1] * state->scale[0], box[0] * state->scale[1],
-                                                box[3] * state->scale[0], box[2] * state->scale[1]}
-                              : (struct sg_box){box[0] * state->scale[0], box[1] * state->scale[1],
-                                                box[2] * state->scale[0], box[3] * state->scale[1]};
+        found.box =
+            state->tf
+                ? (struct sg_box){box[1] * scale[0], box[0] * scale[1], box[3] * scale[0], box[2] * scale[1]}
+                : (struct sg_box){box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]};
         code = sg_head_push(out, &found, err);
     }
     return code;

@@ -171,6 +171,18 @@ static void grids(void **state)
     assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
     assert_string_equal(graph.err.text,
                         "head yolov5-grid: output \"p3\": expected ?x3x8x8x7, got 1x3x7x8x7 float32");
+    sg_head_destroy(&graph.head);
+    graph.outputs[1].dims[2] = 8;
+    /* The same by darknet's formula: centre (0.75 + 3) * 8 = 30, (0.5 + 2) * 8 = 20, sides e^0 * 16 and 30;
+     * (0.5 + 1) * 32 = 48, (0.5 + 0) * 32 = 16, sides e^-3 * 373 and 326. */
+    snprintf(graph.spec.kind, sizeof(graph.spec.kind), "yolov3-grid");
+    large[(2 * 4 + 1) * COLUMNS + 2] = large[(2 * 4 + 1) * COLUMNS + 3] = -3.0f;
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(graph.guess.transform.fit, SG_FIT_STRETCH);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 2);
+    test_expect(&graph, 0, 48 - 9.28536f, 16 - 8.11536f, 48 + 9.28536f, 16 + 8.11536f, 1, 0.81f);
+    test_expect(&graph, 1, 30 - 8, 20 - 15, 30 + 8, 20 + 15, 0, 0.4f);
     test_fini(&graph);
     free(small);
     free(middle);
@@ -209,14 +221,48 @@ static void grids_with_channels_first(void **state)
     free(far);
 }
 
+/* boxes and scores = objectness times class; do_detect of pytorch-YOLOv4 takes the best class of each box. */
+static void yolov4_by_hand(void **state)
+{
+    float *boxes = calloc(3 * CELLS * 4, sizeof(*boxes)), *scores = calloc(3 * CELLS * 2, sizeof(*scores));
+    const float one[4] = {0.25f, 0.5f, 0.75f, 1.0f}, other[4] = {0.0f, 0.0f, 0.125f, 0.25f};
+    struct test_graph graph;
+
+    (void)state;
+    memcpy(boxes + 4 * 7L, one, sizeof(one));
+    memcpy(boxes + 4 * 9L, other, sizeof(other));
+    scores[2 * 7] = 0.3f;
+    scores[2 * 7 + 1] = 0.9f;
+    scores[2 * 9] = 0.5f;
+    scores[2 * 11] = 0.39f; /* below the family's 0.4 */
+    scores[2 * 12] = NAN;
+    test_init(&graph, SIDE, SIDE);
+    graph.options.threshold = 0.4f;
+    test_output(&graph, "boxes", SG_DTYPE_F32, boxes, 4, 1, 3 * CELLS, 1, 4);
+    test_output(&graph, "confs", SG_DTYPE_F32, scores, 3, 1, 3 * CELLS, 2);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "yolov4");
+    assert_true(graph.guess.class_count == 2 && graph.guess.threshold == 0.4f && graph.guess.iou == 0.6f);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 2);
+    test_expect(&graph, 0, 16, 32, 48, 64, 1, 0.9f);
+    test_expect(&graph, 1, 0, 0, 8, 16, 0, 0.5f);
+    graph.outputs[1].dims[1]--;
+    assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+    assert_string_equal(graph.err.text,
+                        "head yolov4: output \"confs\": expected scores of 2 classes for each of 252 "
+                        "boxes, got 1x251x2 float32");
+    test_fini(&graph);
+    free(boxes);
+    free(scores);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(yolov5_by_hand),
-        cmocka_unit_test(yolox_by_hand),
-        cmocka_unit_test(yolox_decoded_by_hand),
-        cmocka_unit_test(grids),
-        cmocka_unit_test(grids_with_channels_first),
+        cmocka_unit_test(yolov5_by_hand),        cmocka_unit_test(yolox_by_hand),
+        cmocka_unit_test(yolox_decoded_by_hand), cmocka_unit_test(grids),
+        cmocka_unit_test(yolov4_by_hand),        cmocka_unit_test(grids_with_channels_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

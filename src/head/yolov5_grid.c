@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * YOLOv5 and YOLOv7 cut before their decode: one output per stride, 1 x A x H x W x (5+C) or 1 x A(5+C) x H x
  * W, all logits. With s = sigmoid(t): x = (2s - 0.5 + cell) * stride, w = (2s)^2 * anchor (yolov5
- * `Detect.forward`).
+ * `Detect.forward`). Darknet's YOLOv3 and v4 look the same and decode otherwise (darknet `get_yolo_box`):
+ * x = (s + cell) * stride, w = exp(t) * anchor. Only a card can say so: `head: yolov3-grid`.
  */
 #include "head/find.h"
 #include "head/floats.h"
@@ -10,11 +11,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_LEVELS 5
 #define FIXED      5
 
-/* models/yolov5s.yaml of the YOLOv5 repository: strides 8, 16, 32 */
+/* models/yolov5s.yaml of the YOLOv5 repository and cfg/yolov3.cfg of darknet alike: strides 8, 16, 32 */
 static const float usual_anchors[] = {10, 13, 16,  30,  33, 23,  30,  61,  62,
                                       45, 59, 119, 116, 90, 156, 198, 373, 326};
 
@@ -25,6 +27,7 @@ struct level {
 struct state {
     int level_count, classes, anchors_each;
     bool channels; /* 1 x A(5+C) x H x W */
+    bool darknet;  /* YOLOv3's formula */
     struct level levels[MAX_LEVELS];
     float anchors[SG_HEAD_MAX_ANCHORS * 2];
 };
@@ -112,8 +115,9 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
              state.classes);
     snprintf(guess->ambiguity, sizeof(guess->ambiguity),
              spec->anchor_count
-                 ? ""
-                 : "the anchors are not in the graph: YOLOv5's are assumed, `anchors:` gives others");
+                 ? "darknet's YOLOv3 and v4 look the same: `head: yolov3-grid`"
+                 : "the anchors are not in the graph: YOLOv5's are assumed, `anchors:` gives others; "
+                   "`head: yolov3-grid` for darknet's YOLOv3 and v4");
     sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_LETTERBOX, 0.0f, 255.0f, 114.0f,
                    "YOLOv5 family: RGB/255, centred letterbox on gray 114");
     guess->threshold = 0.25f;
@@ -171,12 +175,19 @@ static int take(const struct walk *walk, const struct level *level, const float 
     item.score = sg_sigmoid(values[4 * pitch]) * sg_sigmoid(best);
     if (!(item.score >= sg_head_threshold(walk->options, item.class_id)))
         return SG_OK;
-    cx = (2 * sg_sigmoid(values[0]) - 0.5f + (float)x) * (float)level->stride;
-    cy = (2 * sg_sigmoid(values[pitch]) - 0.5f + (float)y) * (float)level->stride;
-    width = 2 * sg_sigmoid(values[2 * pitch]);
-    height = 2 * sg_sigmoid(values[3 * pitch]);
-    width *= width * anchor[0];
-    height *= height * anchor[1];
+    if (walk->state->darknet) {
+        cx = (sg_sigmoid(values[0]) + (float)x) * (float)level->stride;
+        cy = (sg_sigmoid(values[pitch]) + (float)y) * (float)level->stride;
+        width = expf(values[2 * pitch]) * anchor[0];
+        height = expf(values[3 * pitch]) * anchor[1];
+    } else {
+        cx = (2 * sg_sigmoid(values[0]) - 0.5f + (float)x) * (float)level->stride;
+        cy = (2 * sg_sigmoid(values[pitch]) - 0.5f + (float)y) * (float)level->stride;
+        width = 2 * sg_sigmoid(values[2 * pitch]);
+        height = 2 * sg_sigmoid(values[3 * pitch]);
+        width *= width * anchor[0];
+        height *= height * anchor[1];
+    }
     item.box = (struct sg_box){cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2};
     return sg_head_push(walk->out, &item, walk->err);
 }
@@ -232,12 +243,46 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
     return code;
 }
 
+static void match_darknet(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                          const struct sg_head_spec *spec, struct sg_head_guess *guess)
+{
+    /* Nothing in the graph tells them apart: never by itself, and by name with the look of the grids. */
+    if (strcmp(spec->kind, "yolov3-grid") != 0)
+        return;
+    match(signature, outputs, count, spec, guess);
+    guess->ambiguity[0] = '\0';
+    guess->transform.fit = SG_FIT_STRETCH;
+    snprintf(guess->transform_evidence, sizeof(guess->transform_evidence),
+             "darknet: RGB/255, stretched; `input: {resize: letterbox}` where cfg has letter_box=1");
+}
+
+static int create_darknet(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                          const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+{
+    int code = create(signature, outputs, count, spec, out_state, err);
+
+    if (code == SG_OK)
+        ((struct state *)*out_state)->darknet = true;
+    return code;
+}
+
 const struct sg_head_ops sg_head_yolov5_grid = {
     .name = "yolov5-grid",
     .summary = "YOLOv5/v7 cut before the decode: one grid of logits per stride, anchors from the card",
     .task = SG_TASK_DETECT,
     .match = match,
     .create = create,
+    .destroy = free,
+    .detect = detect,
+};
+
+const struct sg_head_ops sg_head_yolov3_grid = {
+    .name = "yolov3-grid",
+    .summary =
+        "darknet's YOLOv3/v4 cut before the decode: as yolov5-grid with its own formula; never guessed",
+    .task = SG_TASK_DETECT,
+    .match = match_darknet,
+    .create = create_darknet,
     .destroy = free,
     .detect = detect,
 };

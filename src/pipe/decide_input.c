@@ -126,8 +126,11 @@ static int decide_size(struct sg_model *model, const struct sg_slot *slot, struc
     const struct sg_card_input *card = &model->card.input;
     int64_t height = t->layout == SG_LAYOUT_NCHW ? slot->dims[2] : slot->dims[1];
     int64_t width = t->layout == SG_LAYOUT_NCHW ? slot->dims[3] : slot->dims[2];
-    char size[32];
+    char size[32], shape[96];
 
+    if (height == 0 || width == 0)
+        return sg_error_set(err, SG_E_MODEL, "input \"%s\" is %s: a side of no pixels", slot->name,
+                            sg_dims_text(slot->dims, slot->rank, shape, sizeof(shape)));
     model->dynamic_height = height < 0;
     model->dynamic_width = width < 0;
     t->height = height > 0 ? (int)height : 0;
@@ -197,8 +200,10 @@ int sg_decide_inputs(struct sg_model *model, struct sg_error *err)
                             "input \"%s\" has a fixed batch of %lld; export it with batch 1 or a dynamic one",
                             slot->name, (long long)slot->dims[0]);
     model->dynamic_batch = slot->dims[0] == -1;
-    for (i = 0; i < 3; i++)
+    for (i = 0; i < 3; i++) {
         t->std[i] = t->dtype == SG_DTYPE_U8 || t->dtype == SG_DTYPE_I8 ? 1.0f : 255.0f;
+        t->mean[i] = t->dtype == SG_DTYPE_I8 ? 128.0f : 0.0f;
+    }
     for (i = 0; i < signature->input_count && code == 0; i++)
         if (i != model->image_input)
             code = decide_aux(model, i, err);
