@@ -127,3 +127,11 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
             return True
         time.sleep(0.01)
     return condition()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what tests recorded with record_property("summary", text), also from other processes."""
+    for report in terminalreporter.getreports("passed"):
+        for key, text in report.user_properties:
+            if key == "summary":
+                terminalreporter.write_line(str(text))

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: MIT
+"""The graphs that exporters write and that no file of ../shared shows, made from a real model at run time.
+
+Each maker takes a real model of ../shared and appends, or cuts off, what the exporter in question adds, so that the
+real binary runs a real network on real pictures and must find what it finds with the unmodified model. Where a form
+is taken from stands with its maker.
+"""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+
+class Graph:
+    """A model being changed: nodes are appended, outputs chosen."""
+
+    def __init__(self, path: Path) -> None:
+        self.model = onnx.load(str(path))
+        self.graph = self.model.graph
+        self.count = 0
+
+    def name(self) -> str:
+        self.count += 1
+        return f"made_{self.count}"
+
+    def const(self, value: Any, dtype: Any = np.float32) -> str:
+        name = self.name()
+        self.graph.initializer.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def op(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
+        names = [self.name() for _ in range(outputs)]
+        self.graph.node.append(helper.make_node(kind, list(inputs), names, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def split(self, tensor: str, sizes: list[int], axis: int) -> list[str]:
+        """By slices, which every opset writes alike."""
+        ends = np.cumsum(sizes)
+        return [self.cut(tensor, int(end - size), int(end), axis) for size, end in zip(sizes, ends)]
+
+    def cut(self, tensor: str, start: int, end: int, axis: int) -> str:
+        return self.op("Slice", tensor, *(self.const([n], np.int64) for n in (start, end, axis)))
+
+    def reshape(self, tensor: str, *shape: int) -> str:
+        return self.op("Reshape", tensor, self.const(shape, np.int64))
+
+    def transpose(self, tensor: str, *order: int) -> str:
+        return self.op("Transpose", tensor, perm=list(order))
+
+    def scale(self, tensor: str, by: Any) -> str:
+        return self.op("Mul", tensor, self.const(by))
+
+    def corners(self, boxes: str, axis: int) -> list[str]:
+        """x1, y1, x2, y2 of centre, width and height."""
+        cx, cy, w, h = self.split(boxes, [1, 1, 1, 1], axis)
+        half_w, half_h = self.scale(w, 0.5), self.scale(h, 0.5)
+        return [self.op("Sub", cx, half_w), self.op("Sub", cy, half_h), self.op("Add", cx, half_w),
+                self.op("Add", cy, half_h)]
+
+    def before(self, kind: int, shape: list[Any], change: list[tuple[str, Any]]) -> None:
+        """Puts nodes in front of the first input, which becomes `pixels` of that type and shape."""
+        old = self.graph.input[0]
+        tensor, made = "pixels", len(self.graph.node)
+        for op, argument in change:
+            if op in ("Cast", "Transpose"):
+                tensor = self.op(op, tensor, **argument)
+            else:
+                tensor = self.op(op, tensor, *(argument if isinstance(argument, list) else [self.const(argument)]))
+        self.graph.node[-1].output[0] = old.name
+        nodes = list(self.graph.node)
+        del self.graph.node[:]
+        self.graph.node.extend(nodes[made:] + nodes[:made])
+        self.graph.input.remove(old)
+        self.graph.input.insert(0, helper.make_tensor_value_info("pixels", kind, shape))
+
+    def end(self, outputs: dict[str, tuple[str, int, list[Any]]], metadata: dict[str, str] | None = None) -> None:
+        """{name: (tensor, type, declared shape)} are the outputs; inputs that nobody reads any more go."""
+        del self.graph.output[:]
+        for name, (tensor, kind, shape) in outputs.items():
+            if name != tensor:
+                self.graph.node.append(helper.make_node("Identity", [tensor], [name]))
+            self.graph.output.append(helper.make_tensor_value_info(name, kind, shape))
+        self.prune()
+        del self.model.metadata_props[:]
+        helper.set_model_props(self.model, metadata or {})
+
+    def prune(self) -> None:
+        wanted = {o.name for o in self.graph.output}
+        kept = []
+        for node in reversed(self.graph.node):
+            if wanted & set(node.output):
+                wanted |= set(node.input)
+                kept.append(node)
+        del self.graph.node[:]
+        self.graph.node.extend(reversed(kept))
+        for i in [i for i in self.graph.input if i.name not in wanted]:
+            self.graph.input.remove(i)
+
+    def save(self, path: Path) -> Path:
+        onnx.save(self.model, str(path))
+        return path
+
+
+F32, I32, I64, U8, I8 = (TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT8, TensorProto.INT8)
+NAMES = "{0: 'person', 1: 'bicycle'}"  # not all of them: only there to be wrong
+
+
+def rename_last(g: Graph, old: str) -> str:
+    """The graph's output under another name, so that `old` is free for a new output."""
+    name = g.name()
+    for node in g.graph.node:
+        for names in (node.output, node.input):
+            for i, n in enumerate(names):
+                if n == old:
+                    names[i] = name
+    return name
+
+
+# --- YOLOv5 -------------------------------------------------------------------------------------------------------
+
+V5_SIZES = (80, 40, 20)
+
+
+def yolov5_grids_4d(g: Graph) -> None:
+    """Cut at the last convolutions, as for NPUs (rknn, ncnn exports): 1x255xHxW."""
+    g.end({f"grid{s}": (f"/model.24/m.{i}/Conv_output_0", F32, [1, 255, s, s]) for i, s in enumerate(V5_SIZES)})
+
+
+def v5_grid(i: int) -> str:
+    return "/model.24/Transpose_output_0" if i == 0 else f"/model.24/Transpose_{i}_output_0"
+
+
+def yolov5_grids_5d(g: Graph) -> None:
+    """`export.py --train` of v6, and models.yolo.Detect in training mode: 1x3xHxWx85, before the sigmoid."""
+    g.end({f"grid{s}": (v5_grid(i), F32, [1, 3, s, s, 85]) for i, s in enumerate(V5_SIZES)})
+
+
+def yolov5_table_and_grids(g: Graph) -> None:
+    """export.py up to v6.0: the table, then the raw grids."""
+    table = rename_last(g, "output")
+    g.end({"output": (table, F32, [1, 25200, 85]),
+           **{f"grid{s}": (v5_grid(i), F32, [1, 3, s, s, 85]) for i, s in enumerate(V5_SIZES)}})
+
+
+def yolov5_normalised(g: Graph) -> None:
+    """models/tf.py: boxes as shares of the input."""
+    table = g.op("Mul", "output", g.const([1 / 640] * 4 + [1] * 81))
+    g.end({"StatefulPartitionedCall:0": (table, F32, [1, 25200, 85])})
+
+
+def yolov4_boxes_confs(g: Graph) -> None:
+    """Tianxiaomo/pytorch-YOLOv4: `boxes` 1xNx1x4 as x1,y1,x2,y2 in 0..1, `confs` 1xNxC = objectness x class."""
+    box, objectness, classes = g.split("output", [4, 1, 80], 2)
+    corners = g.scale(g.op("Concat", *g.corners(box, 2), axis=2), 1 / 640)
+    g.end({"boxes": (g.reshape(corners, 1, 25200, 1, 4), F32, [1, 25200, 1, 4]),
+           "confs": (g.op("Mul", objectness, classes), F32, [1, 25200, 80])})
+
+
+def detection_output(g: Graph) -> None:
+    """Caffe's and OpenVINO's DetectionOutput: 1x1xNx7 of image, class, score, box in 0..1 (from a YOLOv7 end2end)."""
+    image, box, label, score = g.split("detections", [1, 4, 1, 1], 1)
+    rows = g.op("Concat", image, label, score, g.scale(box, 1 / 640), axis=1)
+    g.end({"detection_out": (g.reshape(rows, 1, 1, -1, 7), F32, [1, 1, "rows", 7])})
+
+
+# --- YOLOX --------------------------------------------------------------------------------------------------------
+
+def yolox_decoded(g: Graph) -> None:
+    """tools/export_onnx.py --decode_in_inference (yolox/models/yolo_head.py decode_outputs)."""
+    cells, strides = [], []
+    for stride in (8, 16, 32):
+        side = 416 // stride
+        y, x = np.mgrid[:side, :side]
+        cells.append(np.stack([x, y], -1).reshape(-1, 2))
+        strides.append(np.full((side * side, 1), stride))
+    cell, stride = g.const(np.concatenate(cells)[None]), g.const(np.concatenate(strides)[None])
+    xy, wh, rest = g.split("output", [2, 2, 81], 2)
+    xy = g.op("Mul", g.op("Add", xy, cell), stride)
+    wh = g.op("Mul", g.op("Exp", wh), stride)
+    table = g.op("Concat", xy, wh, rest, axis=2)
+    g.end({"boxes_and_scores": (table, F32, [1, 3549, 85])})
+
+
+# --- YOLOv8 -------------------------------------------------------------------------------------------------------
+
+def yolov8_rows(g: Graph) -> None:
+    """One candidate per row, as exports for other runtimes transpose it."""
+    g.end({"out": (g.transpose("output0", 0, 2, 1), F32, [1, 8400, 84])})
+
+
+def yolov8_normalised(g: Graph) -> None:
+    """Ultralytics' TensorFlow exports (nn/modules/head.py, format tflite): boxes as shares of the input."""
+    box, classes = g.split("output0", [4, 80], 1)
+    g.end({"out": (g.op("Concat", g.scale(box, 1 / 640), classes, axis=1), F32, [1, 84, 8400])})
+
+
+def suppressed(g: Graph, most: int) -> tuple[str, str, str, str]:
+    """Boxes 1xKx4 (corners), scores 1xK, classes 1xK (int64) of the best `most`, and how many count (1x1)."""
+    box, classes = g.split("output0", [4, 80], 1)
+    # One class per box, as Ultralytics' exporter has it.
+    best = g.op("Less", classes, g.op("ReduceMax", classes, axes=[1], keepdims=1))
+    classes = g.op("Where", best, g.const(0), classes)
+    corners = g.transpose(g.op("Concat", *g.corners(box, 1), axis=1), 0, 2, 1)
+    picked = g.op("NonMaxSuppression", corners, classes, g.const([300], np.int64), g.const([0.45]), g.const([0.25]))
+    _, label, row = g.split(picked, [1, 1, 1], 1)
+    label, row = g.reshape(label, -1), g.reshape(row, -1)
+    flat = g.op("Add", g.op("Mul", label, g.const(8400, np.int64)), row)
+    score = g.op("Gather", g.reshape(classes, -1), flat, axis=0)
+    box = g.op("Gather", g.reshape(corners, -1, 4), row, axis=0)
+    # Rows of zeros behind, so that there are always enough.
+    score = g.op("Concat", score, g.const(np.zeros(most)), axis=0)
+    best, order = g.op("TopK", score, g.const([most], np.int64), outputs=2, axis=0)
+    box = g.op("Gather", g.op("Concat", box, g.const(np.zeros((most, 4))), axis=0), order, axis=0)
+    label = g.op("Gather", g.op("Concat", label, g.const(np.zeros(most), np.int64), axis=0), order, axis=0)
+    number = g.op("ReduceSum", g.op("Cast", g.op("Greater", best, g.const(0)), to=I32), keepdims=1)
+    return g.reshape(box, 1, most, 4), g.reshape(best, 1, most), g.reshape(label, 1, most), g.reshape(number, 1, 1)
+
+
+def yolov8_nms(g: Graph) -> None:
+    """Ultralytics `nms=True`: 1x300x6 of x1,y1,x2,y2,score,class, padded with zeros."""
+    box, score, label, _ = suppressed(g, 300)
+    label = g.op("Cast", label, to=F32)
+    table = g.op("Concat", box, g.reshape(score, 1, 300, 1), g.reshape(label, 1, 300, 1), axis=2)
+    g.end({"output": (table, F32, [1, 300, 6])}, {"task": "detect", "stride": "32"})
+
+
+def efficient_nms(g: Graph) -> None:
+    """TensorRT's EfficientNMS_TRT plugin as YOLOv7's and others' exporters append it: four outputs, 100 rows."""
+    box, score, label, number = suppressed(g, 100)
+    g.end({"num_dets": (number, I32, [1, 1]), "det_boxes": (box, F32, [1, 100, 4]),
+           "det_scores": (score, F32, [1, 100]), "det_classes": (g.op("Cast", label, to=I32), I32, [1, 100])})
+
+
+COCO91 = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 27, 28, 31, 32, 33, 34,
+          35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62,
+          63, 64, 65, 67, 70, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 84, 85, 86, 87, 88, 89, 90]
+
+
+def torchvision(g: Graph) -> None:
+    """torchvision.models.detection: boxes Nx4, labels N (COCO's ids from 1), scores N, no batch axis."""
+    box, score, label, number = suppressed(g, 100)
+    count = g.reshape(g.op("Cast", number, to=I64), 1)
+    start, axis = g.const([0], np.int64), g.const([0], np.int64)
+    label = g.op("Gather", g.const(COCO91, np.int64), g.reshape(label, -1), axis=0)
+    parts = [g.op("Slice", part, start, count, axis) for part in (g.reshape(box, -1, 4), label, g.reshape(score, -1))]
+    g.end({"boxes": (parts[0], F32, ["n", 4]), "labels": (parts[1], I64, ["n"]), "scores": (parts[2], F32, ["n"])})
+
+
+def uint8_nhwc(g: Graph) -> None:
+    """Normalisation inside, pixels as they are: what onnx-tf and OpenVINO's preprocessing steps write."""
+    g.before(U8, [1, 640, 640, 3], [("Cast", {"to": F32}), ("Transpose", {"perm": [0, 3, 1, 2]}), ("Mul", 1 / 255)])
+
+
+def int8_input(g: Graph) -> None:
+    """Fully quantised graphs whose first node was a QuantizeLinear of pixel/255 with zero point -128."""
+    scale, zero = g.const(1 / 255), g.const(-128, np.int8)
+    g.before(I8, [1, 3, 640, 640], [("DequantizeLinear", [scale, zero])])
+
+
+# --- DETR ---------------------------------------------------------------------------------------------------------
+
+LOGITS, QUERY_BOXES = "/model/decoder/Gather_7_output_0", "/model/decoder/Gather_8_output_0"
+
+
+def detr_sigmoid(g: Graph) -> None:
+    """RT-DETR and D-FINE without their post-processor (Transformers' export): logits and boxes in 0..1."""
+    g.end({"logits": (LOGITS, F32, [1, "queries", 80]), "pred_boxes": (QUERY_BOXES, F32, [1, "queries", 4])})
+
+
+def detr_softmax(g: Graph) -> None:
+    """DETR (Transformers' export): 91 columns by COCO's ids and a last one for "no object"; ImageNet's mean and std."""
+    p = g.op("Clip", g.op("Sigmoid", LOGITS), g.const(1e-7), g.const(1))
+    best = g.op("ReduceMax", p, axes=[2], keepdims=1)
+    p = g.op("Where", g.op("Less", p, best), g.const(1e-7), p)  # one class per query, so that they sum to at most 1
+    places = np.zeros((80, 91))
+    places[np.arange(80), COCO91] = 1
+    spread = g.op("Max", g.op("MatMul", p, g.const(places)), g.const(1e-7))
+    nothing = g.op("Max", g.op("Sub", g.const(1), g.op("ReduceMax", spread, axes=[2], keepdims=1)), g.const(1e-7))
+    logits = g.op("Log", g.op("Concat", spread, nothing, axis=2))
+    g.before(F32, [1, 3, 320, 320],
+             [("Mul", np.float32([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1)),
+              ("Add", np.float32([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1))])
+    g.end({"logits": (logits, F32, [1, "queries", 92]), "pred_boxes": (QUERY_BOXES, F32, [1, "queries", 4])})
+
+
+# --- PP-PicoDet ---------------------------------------------------------------------------------------------------
+
+def picodet_raw(g: Graph) -> None:
+    """PaddleDetection export.post_process=False: per stride scores 1xLx80, then distributions 1xLx32."""
+    cells = (1600, 400, 100, 25)
+    scores = [g.transpose(f"reshape2_{3 * i}.tmp_0", 0, 2, 1) for i in range(4)]
+    bins = [g.reshape(f"transpose_{i}.tmp_0", 1, n, 32) for i, n in enumerate(cells)]
+    g.end({**{f"score{n}": (t, F32, [1, n, 80]) for n, t in zip(cells, scores)},
+           **{f"bins{n}": (t, F32, [1, n, 32]) for n, t in zip(cells, bins)}})
+
+
+def darknet_grids(g: Graph) -> None:
+    """Darknet's own: logits for x = sigmoid(t) + cell, w = exp(t) * anchor. Made from YOLOv5's by solving for t;
+    centres that YOLOv5 puts outside their cell cannot be told that way and stay at its border."""
+    outputs = {}
+    for i, side in enumerate(V5_SIZES):
+        s = g.op("Sigmoid", v5_grid(i))
+        xy, wh, _ = g.split(s, [2, 2, 81], 4)
+        _, rest = g.split(v5_grid(i), [4, 81], 4)
+        xy = g.op("Clip", g.op("Sub", g.scale(xy, 2), g.const(0.5)), g.const(1e-4), g.const(1 - 1e-4))
+        xy = g.op("Log", g.op("Div", xy, g.op("Sub", g.const(1), xy)))
+        wh = g.scale(g.op("Log", g.scale(wh, 2)), 2)
+        grid = g.op("Concat", xy, wh, rest, axis=4)
+        outputs[f"yolo{side}"] = (g.reshape(g.transpose(grid, 0, 1, 4, 2, 3), 1, 255, side, side), F32,
+                                  [1, 255, side, side])
+    g.end(outputs)
+
+
+def multi_label(g: Graph) -> None:
+    """Classes that do not exclude each other: a sigmoid of the values before the softmax."""
+    before = next(n.input[0] for n in g.graph.node if n.op_type == "Softmax")
+    g.end({"labels": (g.op("Sigmoid", g.op("Sub", before, g.const(15))), F32, [1, 1000, 1, 1])})
+
+
+def embedding(g: Graph) -> None:
+    """The pooled features alone: what is compared, not named."""
+    pooled = next(n.output[0] for n in g.graph.node if "Pool" in n.op_type and "Global" in n.op_type)
+    g.end({"features": (pooled, F32, [1, 1000, 1, 1])})
