@@ -49,11 +49,10 @@ static int no_kind(const struct sg_signature *signature, const struct sg_tensor 
             "the graph's metadata says task \"%s\", for which there is no head (outputs %s); export "
             "a model of task detect, segment, pose or classify",
             task, list);
-    return sg_error_set(
-        err, SG_E_MODEL,
-        "no head fits the outputs %s; `sight model heads` lists what there is, and `head:` "
-        "in the card names one",
-        list);
+    return sg_error_set(err, SG_E_MODEL,
+                        "no head fits the outputs %s; `sight model heads` lists what there is, and `head:` "
+                        "in the card names one",
+                        list);
 }
 
 /* The most confident kind; the guess of it in *guess, which comes in holding what the caller read off the
