@@ -317,6 +317,76 @@ SIGHT_API int sight_infer_pixels(struct sight_pipeline *pipeline, const struct s
                                  const struct sight_infer_options *options, struct sight_result *result,
                                  struct sight_error *error);
 
+/* --------------------------------------------------------------------------------------- over the network --
+ */
+
+/* A connection to a sightd server, in frame protocol v2 (docs/PROTOCOL.md). Any number of threads may use one
+ * client at once. It has a thread of its own, which reads replies as they come. */
+struct sight_client;
+
+/* What the server does with a request when as many as the window allows wait already. */
+enum sight_policy {
+    SIGHT_BLOCK = 0,  /* submit waits until one of them is answered */
+    SIGHT_NEWEST = 1, /* it takes the place of the oldest that waits, which is answered SIGHT_E_DROPPED: live
+                       * video */
+    SIGHT_OLDEST = 2  /* it is answered SIGHT_E_DROPPED */
+};
+
+struct sight_client_options {
+    size_t size;            /* sizeof(struct sight_client_options) */
+    int policy;             /* enum sight_policy */
+    int window;             /* requests under way, 1..65535; 0 = as the server says */
+    int connect_timeout_ms; /* until the server has said hello; below 0 = none */
+    /* Of one submit: for a place in the window (SIGHT_E_BUSY), and while the server reads nothing
+     * (SIGHT_E_TIMEOUT); below 0 = none. */
+    int send_timeout_ms;
+};
+#define SIGHT_CLIENT_OPTIONS_INIT                                                                            \
+    {                                                                                                        \
+        sizeof(struct sight_client_options), 0, 0, 10000, 30000                                              \
+    }
+
+/* address: "host:port", "[v6]:port" or "host" (port 8080); NULL = "127.0.0.1:8080". SIGHT_E_INVALID,
+ * SIGHT_E_NOT_FOUND (host), SIGHT_E_IO, SIGHT_E_TIMEOUT, SIGHT_E_FRAMING (no sightd), SIGHT_E_UNSUPPORTED
+ * (version), SIGHT_E_BUSY (too many connections), SIGHT_E_NOMEM. */
+SIGHT_API int sight_client_connect(const char *address, const struct sight_client_options *options,
+                                   struct sight_client **out_client, struct sight_error *error);
+/* Requests under way are forgotten. No other call on this client may be under way. */
+SIGHT_API void sight_client_close(struct sight_client **client);
+
+/* What the server said when it was connected to. Any thread; texts live as long as the client. Server: name
+ * and version, "sightd 0.1.0". Pipeline: NULL past the last; out_default, which may be NULL, takes 1 for the
+ * one that requests without a name get. */
+SIGHT_API const char *sight_client_server(const struct sight_client *client);
+SIGHT_API const char *sight_client_pipeline(const struct sight_client *client, int index, int *out_default);
+SIGHT_API size_t sight_client_max_image_bytes(const struct sight_client *client);
+SIGHT_API int sight_client_window(const struct sight_client *client);
+
+/* Sends a request and returns without its reply; out_id takes its number, above 0. The bytes are the caller's
+ * again on return. Blocks as the options say. Any thread. On failure nothing comes back for it. SIGHT_E_BUSY:
+ * not sent, the connection lives; SIGHT_E_INVALID, SIGHT_E_TOO_LARGE, SIGHT_E_EMPTY_IMAGE, SIGHT_E_NOMEM:
+ * likewise; SIGHT_E_TIMEOUT, SIGHT_E_IO, SIGHT_E_SHUTDOWN: the connection is over, connect again. */
+SIGHT_API int sight_client_submit(struct sight_client *client, const void *bytes, size_t bytes_count,
+                                  const struct sight_infer_options *options, uint64_t *out_id,
+                                  struct sight_error *error);
+/* The same with raw pixels; gaps between rows are not sent. */
+SIGHT_API int sight_client_submit_pixels(struct sight_client *client, const struct sight_pixels *pixels,
+                                         const struct sight_infer_options *options, uint64_t *out_id,
+                                         struct sight_error *error);
+/* Takes the answer to request id, or, with id 0, the next to any request; in the order the work got done.
+ * Waits timeout_ms, below 0 as long as it takes, 0 not at all. out_id, which may be NULL, takes the request
+ * it answers, or 0 when it answers none. Returns 0 with result filled, or the code of the request's failure
+ * with *out_id set; each request is answered exactly once, when the connection is lost with SIGHT_E_IO or
+ * SIGHT_E_SHUTDOWN. With *out_id 0: SIGHT_E_TIMEOUT (nothing came in time), SIGHT_E_NOT_FOUND (no such
+ * request, or none at all, is under way), SIGHT_E_INVALID. */
+SIGHT_API int sight_client_wait(struct sight_client *client, uint64_t id, int timeout_ms,
+                                struct sight_result *result, uint64_t *out_id, struct sight_error *error);
+/* Asks the server to leave a request; wait then gives SIGHT_E_CANCELLED, or the result if that was faster.
+ * SIGHT_E_NOT_FOUND when it is answered already or was never sent. */
+SIGHT_API int sight_client_cancel(struct sight_client *client, uint64_t id, struct sight_error *error);
+/* Requests submitted whose answer was not taken. */
+SIGHT_API int sight_client_pending(struct sight_client *client);
+
 #ifdef __cplusplus
 }
 #endif

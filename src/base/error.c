@@ -78,3 +78,13 @@ const char *sg_err_name(int code)
         return "internal";
     return names[-1 - code];
 }
+
+int sg_err_find(const char *name, size_t size)
+{
+    int code;
+
+    for (code = -1; code >= -SG_ERR_COUNT; code--)
+        if (strlen(sg_err_name(code)) == size && memcmp(sg_err_name(code), name, size) == 0)
+            return code;
+    return SG_E_INTERNAL;
+}

@@ -69,5 +69,7 @@ void sg_error_clear(struct sg_error *err);
 
 /* "bad_image" for SG_E_BAD_IMAGE, "ok" for SG_OK, "internal" for a number that is no code. Never NULL. */
 const char *sg_err_name(int code);
+/* The code of a wire name of `size` bytes; SG_E_INTERNAL when there is none. */
+int sg_err_find(const char *name, size_t size);
 
 #endif

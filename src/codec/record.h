@@ -66,6 +66,10 @@ struct sg_record_attribute {
 
 /* The block, appended to out. SG_E_NOMEM, SG_E_TOO_LARGE (out's own limit). */
 int sg_record_write(const struct sg_result *result, struct sg_buf *out);
+/* Reads one block, of this version or a later one, into result (cleared first); everything is copied into the
+ * result's own memory. Trusts nothing: whatever does not lie inside the block, counts above the limits of
+ * data/result.h and parents that are no object are SG_E_FRAMING. SG_E_UNSUPPORTED (version), SG_E_NOMEM. */
+int sg_record_read(const uint8_t *block, size_t size, struct sg_result *result);
 /* Puts the times of the result into a block written before; block points at its first byte. */
 void sg_record_set_timing(uint8_t *block, const struct sg_result *result);
 

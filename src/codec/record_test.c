@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -181,11 +182,102 @@ static void too_large_for_the_buffer(void **state)
     sg_buf_fini(&buf);
 }
 
+static uint8_t *sample_block(size_t *out_size)
+{
+    static const struct sg_keypoint points[] = {{1, 2, 0.5f}, {3, 4, -1}};
+    static const struct sg_point corners[] = {{0, 0}, {9, 0}, {9, 9}};
+    static const float vector[] = {0.6f, -0.8f};
+    struct sg_attribute attributes[] = {
+        {.model = "expression", .label = "happy", .class_id = 3, .score = 0.9f},
+        {.model = "age", .name = "age", .class_id = -1, .has_value = true, .value = 31, .unit = "years"},
+        {.model = "embed", .class_id = -1, .vector = vector, .vector_length = 2}};
+    struct sg_object objects[] = {{.box = {1, 2, 11, 22},
+                                   .class_id = 7,
+                                   .label = "face",
+                                   .score = 0.75f,
+                                   .landmarks = points,
+                                   .landmark_count = 2,
+                                   .attributes = attributes,
+                                   .attribute_count = 2,
+                                   .parent = -1},
+                                  {.box = {2, 3, 4, 5},
+                                   .has_quad = true,
+                                   .quad = {{2, 3}, {4, 3}, {4, 5}, {2, 5}},
+                                   .text = "\xe4\xba\xba",
+                                   .text_score = 0.5f,
+                                   .polygon = corners,
+                                   .polygon_count = 3,
+                                   .parent = 0}};
+    struct sg_result result = {.pipeline = "faces",
+                               .width = 640,
+                               .height = 480,
+                               .objects = objects,
+                               .object_count = 2,
+                               .attributes = attributes + 2,
+                               .attribute_count = 1,
+                               .timing_us = {1, 2, 3, 4, 5, 6, 7, 8, 9}};
+    struct sg_buf buf;
+
+    sg_buf_init(&buf, 1 << 20);
+    assert_int_equal(sg_record_write(&result, &buf), 0);
+    *out_size = buf.size;
+    return buf.data;
+}
+
+/* Writing what was read gives the same bytes: nothing is lost on the way. */
+static void read_back(void **state)
+{
+    struct sg_result result = {0};
+    struct sg_buf again;
+    size_t size;
+    uint8_t *block = sample_block(&size);
+
+    (void)state;
+    assert_int_equal(sg_record_read(block, size, &result), 0);
+    assert_int_equal(result.object_count, 2);
+    assert_string_equal(result.objects[0].attributes[0].label, "happy");
+    assert_true(result.objects[0].box.x2 == 11.0f && result.objects[0].box.y2 == 22.0f);
+    assert_string_equal(result.objects[1].text, "\xe4\xba\xba");
+    sg_buf_init(&again, 1 << 20);
+    assert_int_equal(sg_record_write(&result, &again), 0);
+    assert_int_equal(again.size, size);
+    assert_memory_equal(again.data, block, size);
+    sg_buf_fini(&again);
+    sg_result_fini(&result);
+    free(block);
+}
+
+/* Cut anywhere or with any byte changed, a block is read or refused; the sanitizers watch. */
+static void damaged_blocks(void **state)
+{
+    static const uint8_t poison[] = {0x00, 0x7f, 0x80, 0xff};
+    struct sg_result result = {0};
+    size_t size, i, k;
+    uint8_t *block = sample_block(&size);
+
+    (void)state;
+    for (i = 0; i < size; i++) {
+        uint8_t *cut = malloc(i + 1), kept = block[i];
+
+        memcpy(cut, block, i);
+        assert_int_equal(sg_record_read(cut, i, &result), SG_E_FRAMING);
+        free(cut);
+        for (k = 0; k < sizeof(poison); k++) {
+            block[i] = poison[k];
+            sg_record_read(block, size, &result);
+            assert_true(result.object_count >= 0 && result.object_count <= SG_RESULT_MAX_OBJECTS);
+        }
+        block[i] = kept;
+    }
+    sg_result_fini(&result);
+    free(block);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(empty_result),
-                                       cmocka_unit_test(everything_is_where_the_document_says),
-                                       cmocka_unit_test(too_large_for_the_buffer)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(read_back), cmocka_unit_test(damaged_blocks), cmocka_unit_test(empty_result),
+        cmocka_unit_test(everything_is_where_the_document_says), cmocka_unit_test(too_large_for_the_buffer)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,3 +95,36 @@ int sg_v2_error_read(const uint8_t *body, size_t size, struct sg_v2_refusal *ref
                                       .message_bytes = size - SG_V2_ERROR_BODY_BYTES - code_bytes};
     return 0;
 }
+
+int sg_v2_greeting_read(const uint8_t *body, size_t size, struct sg_v2_greeting *greeting)
+{
+    if (size < SG_V2_HELLO_BODY_BYTES || v2_u16(body + 6) < SG_V2_HELLO_BODY_BYTES)
+        return SG_E_FRAMING;
+    if (v2_u16(body) != SG_V2_VERSION)
+        return SG_E_UNSUPPORTED;
+    *greeting = (struct sg_v2_greeting){.policy = (enum sg_v2_policy)body[22],
+                                        .window = v2_u16(body + 20),
+                                        .max_image_bytes = v2_u32(body + 8),
+                                        .pipelines = v2_u16(body + 24)};
+    return 0;
+}
+
+bool sg_v2_greeting_name(const uint8_t *body, size_t size, int index, char out[SG_V2_NAME_MAX + 1],
+                         bool *out_default)
+{
+    size_t at = v2_u16(body + 6);
+    int i;
+
+    if (index < 0 || index > v2_u16(body + 24))
+        return false;
+    for (i = 0; at + 2 <= size && at + 2 + body[at + 1] <= size; i++) {
+        if (i == index) {
+            memcpy(out, body + at + 2, body[at + 1]);
+            out[body[at + 1]] = '\0';
+            *out_default = body[at] & 1;
+            return true;
+        }
+        at += 2u + body[at + 1];
+    }
+    return false;
+}

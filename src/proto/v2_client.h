@@ -29,4 +29,18 @@ struct sg_v2_refusal {
 /* 0, or SG_E_FRAMING: the body is too short for what it says. */
 int sg_v2_error_read(const uint8_t *body, size_t size, struct sg_v2_refusal *refusal);
 
+/* The body of the server's hello. */
+struct sg_v2_greeting {
+    enum sg_v2_policy policy;
+    unsigned window;
+    size_t max_image_bytes;
+    int pipelines; /* how many names follow that of the server */
+};
+
+/* SG_E_FRAMING: the body is not what the protocol says; SG_E_UNSUPPORTED: another version. */
+int sg_v2_greeting_read(const uint8_t *body, size_t size, struct sg_v2_greeting *greeting);
+/* Name `index` of the body, 0 = the server's, then its pipelines; copied, terminated. False past the last. */
+bool sg_v2_greeting_name(const uint8_t *body, size_t size, int index, char out[SG_V2_NAME_MAX + 1],
+                         bool *out_default);
+
 #endif

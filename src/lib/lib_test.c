@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT
+ * libsight as a program sees it: wrong arguments are told apart, pixels lie where they lie, many threads
+ * share a pipeline. The model is sightd's own face detector, the picture one of the sample photographs.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <sight.h>
+
+#define THREADS 8
+#define ROUNDS  4
+
+struct fixture {
+    struct sight_pipeline *faces;
+    char *jpeg;
+    size_t jpeg_bytes;
+    char *expected; /* JSON of the picture */
+};
+
+static void path_of(const char *name, char *out, size_t out_bytes)
+{
+    const char *root = getenv("SIGHT_ROOT");
+
+    snprintf(out, out_bytes, "%s/%s", root ? root : ".", name);
+}
+
+static char *read_file(const char *path, size_t *out_bytes)
+{
+    FILE *file = fopen(path, "rb");
+    char *bytes = NULL;
+    long size;
+
+    *out_bytes = 0;
+    if (!file)
+        return NULL;
+    fseek(file, 0, SEEK_END);
+    size = ftell(file);
+    rewind(file);
+    bytes = malloc((size_t)size);
+    assert_non_null(bytes);
+    *out_bytes = fread(bytes, 1, (size_t)size, file);
+    fclose(file);
+    return bytes;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct sight_error error;
+    char path[4096];
+
+    *state = f;
+    path_of("deps/samples/faces/group1.jpg", path, sizeof(path));
+    f->jpeg = read_file(path, &f->jpeg_bytes);
+    path_of("models/blazeface", path, sizeof(path));
+    if (f->jpeg && sight_pipeline_open_model(path, NULL, &f->faces, &error) < 0)
+        f->faces = NULL;
+    if (!f->faces)
+        printf("skipped: no sample photographs or models here; run `make deps`\n");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    sight_pipeline_close(&f->faces);
+    free(f->jpeg);
+    free(f->expected);
+    free(f);
+    return 0;
+}
+
+static void null_is_told(void **state)
+{
+    struct sight_error error = {0, ""};
+    struct sight_pipeline *pipeline = NULL;
+    struct sight_result *result = NULL;
+    struct sight_client *client = NULL;
+    uint64_t id = 5;
+
+    (void)state;
+    assert_int_equal(sight_pipeline_open("faces", NULL, NULL, &error), SIGHT_E_INVALID);
+    assert_int_equal(error.code, SIGHT_E_INVALID);
+    assert_string_equal(error.message, "out_pipeline is NULL");
+    assert_int_equal(sight_pipeline_open_model(NULL, NULL, &pipeline, NULL), SIGHT_E_INVALID);
+    assert_int_equal(sight_result_create(NULL), SIGHT_E_INVALID);
+    assert_int_equal(sight_infer(NULL, "x", 1, NULL, NULL, &error), SIGHT_E_INVALID);
+    assert_int_equal(sight_client_connect("localhost:1", NULL, NULL, NULL), SIGHT_E_INVALID);
+    assert_int_equal(sight_client_submit(NULL, "x", 1, NULL, &id, &error), SIGHT_E_INVALID);
+    assert_int_equal(id, 0);
+    assert_int_equal(sight_client_wait(NULL, 1, 0, NULL, NULL, NULL), SIGHT_E_INVALID);
+    sight_pipeline_close(NULL);
+    sight_pipeline_close(&pipeline);
+    sight_result_destroy(NULL);
+    sight_result_destroy(&result);
+    sight_client_close(NULL);
+    sight_client_close(&client);
+    assert_null(sight_pipeline_name(NULL));
+    assert_null(sight_result_object(NULL, 0));
+    assert_null(sight_result_json(NULL, 0, NULL));
+    assert_int_equal(sight_result_object_count(NULL), 0);
+}
+
+static void not_there_is_told(void **state)
+{
+    struct sight_pipeline *pipeline = (struct sight_pipeline *)(uintptr_t)1;
+    struct sight_error error = {0, ""};
+    struct sight_client *client;
+
+    (void)state;
+    assert_int_equal(sight_pipeline_open_model("/no/such.onnx", NULL, &pipeline, &error), SIGHT_E_NOT_FOUND);
+    assert_null(pipeline);
+    assert_non_null(strstr(error.message, "/no/such.onnx"));
+    assert_int_equal(sight_client_connect("127.0.0.1:", NULL, &client, &error), SIGHT_E_INVALID);
+    assert_int_equal(sight_client_connect("[::1", NULL, &client, &error), SIGHT_E_INVALID);
+    assert_int_equal(sight_client_connect("127.0.0.1:1", NULL, &client, &error), SIGHT_E_IO);
+    assert_string_equal(sight_code_name(SIGHT_E_IO), "io");
+    assert_string_equal(sight_code_name(-1000), "internal");
+}
+
+/* The sizes of options: those of the first version and up, unknown fields only while they are zero. */
+static void option_sizes(void **state)
+{
+    struct {
+        struct sight_infer_options known;
+        char later[16];
+    } options = {SIGHT_INFER_OPTIONS_INIT, ""};
+    struct fixture *f = *state;
+    struct sight_result *result = NULL;
+    struct sight_error error;
+
+    if (!f->faces)
+        skip();
+    assert_int_equal(sight_result_create(&result), 0);
+    options.known.size = 4;
+    assert_int_equal(sight_infer(f->faces, f->jpeg, f->jpeg_bytes, &options.known, result, &error),
+                     SIGHT_E_INVALID);
+    options.known.size = (size_t)1 << 40;
+    assert_int_equal(sight_infer(f->faces, f->jpeg, f->jpeg_bytes, &options.known, result, &error),
+                     SIGHT_E_INVALID);
+    options.known.size = sizeof(options);
+    assert_int_equal(sight_infer(f->faces, f->jpeg, f->jpeg_bytes, &options.known, result, &error), 0);
+    options.later[15] = 1;
+    assert_int_equal(sight_infer(f->faces, f->jpeg, f->jpeg_bytes, &options.known, result, &error),
+                     SIGHT_E_UNSUPPORTED);
+    assert_int_equal(sight_result_code(result), SIGHT_E_UNSUPPORTED);
+    options.known.size = sizeof(options.known);
+    options.known.threshold = 1.5f;
+    assert_int_equal(sight_infer(f->faces, f->jpeg, f->jpeg_bytes, &options.known, result, &error),
+                     SIGHT_E_INVALID);
+    options.known.threshold = 1.0f;
+    assert_int_equal(sight_infer(f->faces, f->jpeg, f->jpeg_bytes, &options.known, result, &error), 0);
+    assert_int_equal(sight_result_object_count(result), 0);
+    sight_result_destroy(&result);
+}
+
+static void bad_pictures(void **state)
+{
+    struct fixture *f = *state;
+    struct sight_result *result = NULL;
+    struct sight_error error;
+
+    if (!f->faces)
+        skip();
+    assert_int_equal(sight_result_create(&result), 0);
+    assert_int_equal(sight_infer(f->faces, NULL, 0, NULL, result, &error), SIGHT_E_EMPTY_IMAGE);
+    assert_int_equal(sight_infer(f->faces, NULL, 9, NULL, result, &error), SIGHT_E_INVALID);
+    assert_int_equal(sight_infer(f->faces, "no picture", 10, NULL, result, &error), SIGHT_E_BAD_IMAGE);
+    assert_non_null(strstr(sight_result_json(result, 0, NULL), "\"error\":{\"code\":\"bad_image\""));
+    assert_int_equal(sight_infer(f->faces, f->jpeg, f->jpeg_bytes / 2, NULL, result, &error),
+                     SIGHT_E_BAD_IMAGE);
+    assert_int_equal(sight_result_object_count(result), 0);
+    assert_int_equal(sight_infer(f->faces, f->jpeg, f->jpeg_bytes, NULL, result, NULL), 0);
+    assert_int_equal(sight_result_code(result), 0);
+    sight_result_destroy(&result);
+}
+
+static void wrong_pixels(void **state)
+{
+    static const struct {
+        int format, width, height;
+        size_t stride, bytes;
+        int code;
+    } rows[] = {
+        {SIGHT_BGR24, 64, 64, 0, 64 * 64 * 3, 0},
+        {SIGHT_BGR24, 64, 64, 0, 64 * 64 * 3 - 1, SIGHT_E_INVALID},
+        {SIGHT_BGR24, 64, 64, 191, 64 * 64 * 3, SIGHT_E_INVALID},
+        {SIGHT_BGR24, 64, 64, 200, 200 * 63 + 192, 0},
+        {SIGHT_BGR24, 64, 64, 200, 200 * 63 + 191, SIGHT_E_INVALID},
+        {SIGHT_BGR24, 64, 64, SIZE_MAX, SIZE_MAX, SIGHT_E_INVALID},
+        {SIGHT_BGR24, 0, 64, 0, 1000, SIGHT_E_INVALID},
+        {SIGHT_BGR24, -1, 64, 0, 1000, SIGHT_E_INVALID},
+        {SIGHT_BGR24, 65536, 1, 0, SIZE_MAX, SIGHT_E_INVALID},
+        {SIGHT_BGR24, 65535, 65535, 0, SIZE_MAX, SIGHT_E_TOO_LARGE},
+        {SIGHT_GRAY8, 64, 64, 0, 64 * 64, 0},
+        {SIGHT_NV12, 64, 64, 0, 64 * 96, 0},
+        {SIGHT_NV12, 64, 64, 0, 64 * 96 - 1, SIGHT_E_INVALID},
+        {SIGHT_NV12, 63, 64, 64, 64 * 96, SIGHT_E_INVALID},
+        {0, 64, 64, 0, 64 * 64 * 3, SIGHT_E_INVALID},
+        {5, 64, 64, 0, 64 * 64 * 3, SIGHT_E_INVALID},
+    };
+    struct fixture *f = *state;
+    struct sight_result *result = NULL;
+    size_t i;
+
+    if (!f->faces)
+        skip();
+    assert_int_equal(sight_result_create(&result), 0);
+    assert_int_equal(sight_infer_pixels(f->faces, NULL, NULL, result, NULL), SIGHT_E_INVALID);
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sight_pixels pixels = SIGHT_PIXELS_INIT;
+        struct sight_error error = {0, ""};
+        /* Exactly so large, so that a sanitizer sees one byte too far. */
+        void *data = calloc(1, rows[i].bytes < 20000 ? rows[i].bytes : 1);
+        int code;
+
+        pixels.format = rows[i].format;
+        pixels.width = rows[i].width;
+        pixels.height = rows[i].height;
+        pixels.stride_bytes = rows[i].stride;
+        pixels.data = data;
+        pixels.data_bytes = rows[i].bytes;
+        code = sight_infer_pixels(f->faces, &pixels, NULL, result, &error);
+        if (code != rows[i].code)
+            fail_msg("row %zu: code %d (%s), expected %d", i, code, error.message, rows[i].code);
+        free(data);
+    }
+    sight_result_destroy(&result);
+}
+
+/* What one thread finds alone. */
+static void expect(struct fixture *f)
+{
+    struct sight_result *result = NULL;
+
+    assert_int_equal(sight_result_create(&result), 0);
+    assert_int_equal(sight_infer(f->faces, f->jpeg, f->jpeg_bytes, NULL, result, NULL), 0);
+    /* group1.jpg shows a handful of people (deps/samples, and tests/test_faces.py counts them). */
+    assert_true(sight_result_object_count(result) >= 3);
+    assert_string_equal(sight_result_object(result, 0)->label, "face");
+    f->expected = strdup(sight_result_json(result, SIGHT_JSON_NO_TIMING, NULL));
+    sight_result_destroy(&result);
+}
+
+struct worker {
+    struct fixture *f;
+    pthread_t thread;
+    int objects, failed;
+};
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    struct sight_result *result = NULL;
+    int i;
+
+    w->failed = sight_result_create(&result) < 0;
+    for (i = 0; i < ROUNDS && !w->failed; i++) {
+        w->failed = sight_infer(w->f->faces, w->f->jpeg, w->f->jpeg_bytes, NULL, result, NULL) < 0;
+        w->objects += sight_result_object_count(result);
+    }
+    sight_result_destroy(&result);
+    return NULL;
+}
+
+static void many_threads_one_pipeline(void **state)
+{
+    struct fixture *f = *state;
+    struct worker workers[THREADS] = {{NULL, 0, 0, 0}};
+    struct sight_result *result = NULL;
+    int i, alone;
+
+    if (!f->faces)
+        skip();
+    expect(f);
+    assert_int_equal(sight_result_create(&result), 0);
+    assert_int_equal(sight_infer(f->faces, f->jpeg, f->jpeg_bytes, NULL, result, NULL), 0);
+    alone = sight_result_object_count(result);
+    for (i = 0; i < THREADS; i++) {
+        workers[i].f = f;
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (i = 0; i < THREADS; i++) {
+        pthread_join(workers[i].thread, NULL);
+        assert_int_equal(workers[i].failed, 0);
+        assert_int_equal(workers[i].objects, ROUNDS * alone);
+    }
+    assert_int_equal(sight_infer(f->faces, f->jpeg, f->jpeg_bytes, NULL, result, NULL), 0);
+    assert_string_equal(sight_result_json(result, SIGHT_JSON_NO_TIMING, NULL), f->expected);
+    /* The last: a result outlives its pipeline. */
+    sight_pipeline_close(&f->faces);
+    assert_string_equal(sight_result_object(result, 0)->label, "face");
+    assert_string_equal(sight_result_json(result, SIGHT_JSON_NO_TIMING, NULL), f->expected);
+    sight_result_destroy(&result);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(null_is_told), cmocka_unit_test(not_there_is_told),
+        cmocka_unit_test(option_sizes), cmocka_unit_test(bad_pictures),
+        cmocka_unit_test(wrong_pixels), cmocka_unit_test(many_threads_one_pipeline)};
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
