@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,7 @@ class Server:
         while time.monotonic() < end:  # uvicorn's workers say so a moment before they do
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    threading.Thread(target=self.process.stdout.read, daemon=True).start()  # a full pipe would stop it
                     return self
             time.sleep(0.01)
         self.stop()
