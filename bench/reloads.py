@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import signal
 import statistics
 import subprocess
 import sys
@@ -61,14 +62,15 @@ def main() -> int:
         photos = Path(folder) / "640x480"
         address = f"127.0.0.1:{server.port}"
         loads = [load(t, photos) for t in (address, f"v2://{address}", f"http://{address}/v1/infer")]
-        time.sleep(1)
-        for _ in range(options.reloads):
-            times.append(reload(server.port))
-            seen.append(rss_mib(server))
-        totals = []
-        for one in loads:
-            one.send_signal(2)  # prints what there was
-            totals.append(json.loads(one.communicate(timeout=60)[0])["targets"][0])
+        try:
+            time.sleep(1)
+            for _ in range(options.reloads):
+                times.append(reload(server.port))
+                seen.append(rss_mib(server))
+        finally:
+            for one in loads:
+                one.send_signal(signal.SIGINT)  # prints what there was
+        totals = [json.loads(one.communicate(timeout=60)[0])["targets"][0] for one in loads]
     tenth = max(1, len(seen) // 10)
     early, end = statistics.median(seen[tenth:tenth + 10] or seen), statistics.median(seen[-10:])
     errors = {total["protocol"]: total["codes"] for total in totals if total["errors"]}
