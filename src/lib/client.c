@@ -142,7 +142,7 @@ int sight_client_submit(struct sight_client *client, const void *bytes, size_t b
         code = sg_error_set(&err, SG_E_EMPTY_IMAGE, "no image bytes were given");
     if (code == 0)
         code = fill_infer(options, &infer, &err);
-    if (code == 0)
+    if (code == 0 && client)
         code = sg_v2_link_submit(client->link, &infer, &part, 1, &id, &err);
     if (out_id)
         *out_id = id;
@@ -167,7 +167,7 @@ int sight_client_submit_pixels(struct sight_client *client, const struct sight_p
                   : sg_error_set(&err, SG_E_INVALID, "client is NULL");
     if (code == 0)
         code = fill_infer(options, &infer, &err);
-    if (code == 0) {
+    if (code == 0 && client) {
         infer.pixels = (struct sg_job_pixels){
             .raw = true, .format = image.format, .width = image.width, .height = image.height};
         row_bytes = (size_t)image.width * (size_t)sg_pixel_bytes(image.format);

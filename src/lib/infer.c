@@ -66,7 +66,7 @@ static int run(struct lib_core *core, const struct sg_frame *frame, const struct
 static int infer(struct sight_pipeline *pipeline, const struct sg_frame *frame,
                  const struct sight_infer_options *given, struct sight_result *result, struct sg_error *err)
 {
-    struct sight_infer_options options;
+    struct sight_infer_options options = {0};
     int code;
 
     lib_result_clear(result);

@@ -62,10 +62,11 @@ static int open_core(struct lib_core *core, struct sg_open_options *wanted, stru
     return code;
 }
 
-static int open_pipeline(struct sg_open_options *wanted, const char *recipes,
+static int open_pipeline(const struct sg_open_options *kind, const char *recipes,
                          const struct sight_open_options *given, struct sight_pipeline **out_pipeline,
                          struct sg_error *err)
 {
+    struct sg_open_options wanted = *kind;
     struct sg_texts models = {0}, pipelines = {0};
     struct sight_pipeline *pipeline = NULL;
     struct sight_open_options options;
@@ -77,13 +78,13 @@ static int open_pipeline(struct sg_open_options *wanted, const char *recipes,
     if (code == 0 && (set_texts(&models, options.models, "models") < 0 ||
                       set_texts(&pipelines, recipes ? recipes : options.pipelines, "pipelines") < 0))
         code = sg_error_set(err, SG_E_NOMEM, "no memory for the paths of models and pipelines");
-    if (code < 0)
+    if (code < 0 || !core)
         goto out;
-    wanted->labels = options.labels;
-    wanted->models = &models;
-    wanted->pipelines = &pipelines;
-    wanted->threads = options.threads ? options.threads : sg_cpu_count();
-    code = open_core(core, wanted, err);
+    wanted.labels = options.labels;
+    wanted.models = &models;
+    wanted.pipelines = &pipelines;
+    wanted.threads = options.threads ? options.threads : sg_cpu_count();
+    code = open_core(core, &wanted, err);
     if (code < 0)
         goto out;
     pipeline = calloc(1, sizeof(*pipeline));

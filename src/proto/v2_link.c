@@ -149,7 +149,7 @@ static void read_replies(void *arg)
     struct sg_v2_header header;
     struct sg_v2_reply *reply;
 
-    while (read_frame(link, 0, &header, &reply, &err) == 0) {
+    while (read_frame(link, 0, &header, &reply, &err) == 0 && reply) {
         bool is_reply = header.type == SG_V2_RESULT || header.type == SG_V2_ERROR;
 
         if (header.type == SG_V2_ERROR && header.id == 0) {
@@ -203,10 +203,12 @@ static int exchange_hellos(struct sg_v2_link *link, struct sg_error *err)
     if (code == 0)
         code = read_frame(link, timeout_ms < 0 ? 0 : sg_clock_us() + (int64_t)timeout_ms * 1000 + 1, &header,
                           &reply, err);
-    if (code == 0 && header.type == SG_V2_ERROR) {
+    if (code < 0 || !reply)
+        return code;
+    if (header.type == SG_V2_ERROR) {
         *err = reply->error;
         code = err->code;
-    } else if (code == 0) {
+    } else {
         code = header.type == SG_V2_HELLO ? sg_v2_greeting_read(reply->body, reply->size, &link->greeting)
                                           : SG_E_FRAMING;
         if (code < 0)
@@ -346,7 +348,7 @@ static int enlist(struct sg_v2_link *link, uint64_t *out_id, struct sg_error *er
     if (code == 0 && link->unanswered + link->unfetched >= SG_V2_LINK_MAX_WAITING)
         code = sg_error_set(err, SG_E_BUSY, "%d replies wait to be fetched; wait for some first",
                             link->unfetched);
-    if (code == 0) {
+    if (code == 0 && request) {
         request->id = *out_id = ++link->last_id;
         while (*end)
             end = &(*end)->next;
