@@ -14,8 +14,8 @@ import sight
 from PIL import Image, ImageChops
 
 needs_shared = pytest.mark.skipif(not sight.MODELS.is_dir(), reason=sight.WITHOUT_SHARED)
-COMMANDS = ["serve", "detect", "model", "model list", "model explain", "model run", "model bench", "config",
-            "config check", "config docs", "bench", "completion", "version"]
+COMMANDS = ["serve", "detect", "model", "model list", "model explain", "model run", "model bench", "model heads",
+            "config", "config check", "config docs", "bench", "completion", "version"]
 YOLO = sight.MODELS / "yolov8n.onnx"
 QUICK = sight.MODELS / "ultraface_rfb_320.onnx"
 ZEBRA = sight.MODELS / "squeezenet_fp32.onnx", sight.IMAGES / "cls_zebra.jpeg"
@@ -264,6 +264,15 @@ def explained(*arguments: object) -> dict[str, str]:
     said = sight.run("model", "explain", *arguments, check=True).stdout
     blocks = re.findall(r"^(\w+) +(.+\n(?: {12}.+\n)*)", said, re.MULTILINE)
     return {key: re.sub(r"\s+", " ", text).strip() for key, text in blocks}
+
+
+def test_heads_are_listed_by_the_names_that_cards_take() -> None:
+    lines = sight.run("model", "heads", check=True).stdout.splitlines()
+    names = [line.split()[0] for line in lines]
+    assert len(set(names)) == len(names) >= 29 and all(len(line.split()) > 3 for line in lines)
+    assert {"yolov8", "yolov4", "detr-raw", "dbnet", "ctc", "classify"} <= set(names)
+    table = (sight.ROOT / "docs" / "MODELS.md").read_text(encoding="utf-8")
+    assert [n for n in names if f"`{n}`" not in table] == []
 
 
 @needs_shared

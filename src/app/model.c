@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "conf/places.h"
+#include "head/head.h"
 #include "pipe/library.h"
 
 #include <math.h>
@@ -334,6 +335,8 @@ static const char *const run_examples[] = {"sight model run yolov8n.onnx photo.j
 static const char *const bench_examples[] = {"sight model bench yolov8n.onnx",
                                              "milliseconds on one core and on all", NULL};
 
+static const char *const heads_examples[] = {"sight model heads", "names for a card's `head:`", NULL};
+
 static const struct sg_option_table *const list_flags[] = {&list_table, NULL};
 static const struct sg_option_table *const explain_flags[] = {&explain_table, NULL};
 static const struct sg_option_table *const bench_flags[] = {&bench_table, NULL};
@@ -363,9 +366,23 @@ static const struct sg_command model_commands[] = {
               .max_positionals = 1,
               .examples = bench_examples},
      .tables = bench_flags},
+    {.args = {.name = "sight model heads",
+              .summary = "list the rules that decode outputs, for a card's `head:`",
+              .examples = heads_examples}},
 };
-static const struct sg_option_table *const model_tables[] = {&list_table, &explain_table, NULL, &bench_table};
+static const struct sg_option_table *const model_tables[] = {&list_table, &explain_table, NULL, &bench_table,
+                                                             NULL};
 #define MODEL_COMMANDS ((int)(sizeof(model_commands) / sizeof(model_commands[0])))
+
+/* The names that a card's `head:` takes, with what each decodes. */
+static int list_heads(void)
+{
+    const struct sg_head_ops *const *kind;
+
+    for (kind = sg_head_kinds(); *kind; kind++)
+        printf("%-16s%s\n", (*kind)->name, (*kind)->summary);
+    return SG_EXIT_OK;
+}
 
 static int dispatch(int which, int argc, char **argv)
 {
@@ -385,8 +402,10 @@ static int dispatch(int which, int argc, char **argv)
             code = explain(self, args.positionals[0], &values);
         else if (which == 2)
             code = run_model(self, args.positionals[0], args.positionals[1]);
-        else
+        else if (which == 3)
             code = bench_model(self, args.positionals[0], &values);
+        else
+            code = list_heads();
     }
     sg_args_fini(&args);
     if (model_tables[which])
@@ -406,7 +425,7 @@ static int run_model_command(const struct sg_command *self, int argc, char **arg
 }
 
 static const struct sg_command *const below[] = {&model_commands[0], &model_commands[1], &model_commands[2],
-                                                 &model_commands[3], NULL};
+                                                 &model_commands[3], &model_commands[4], NULL};
 
 const struct sg_command sg_command_model = {
     .args = {.name = "sight model", .summary = "list, explain, run and time models"},
