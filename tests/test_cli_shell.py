@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import sight
 
-PAGES = ["sight", "sight-detect", "sight-serve", "sight-bench", "sight-model", "sight-config", "sight-completion",
-         "sight-version"]
+PAGES = ["sight", "sight-detect", "sight-send", "sight-serve", "sight-bench", "sight-model", "sight-config",
+         "sight-completion", "sight-version"]
 
 
 def needs(program: str) -> pytest.MarkDecorator:
@@ -35,7 +35,7 @@ def completed(line: str, cwd: Path = sight.ROOT) -> set[str]:
     return set(done.stdout.split("\n")) - {""}
 
 
-@pytest.mark.parametrize("command", ["detect", "serve", "bench", "model list", "model explain", "config check"])
+@pytest.mark.parametrize("command", ["detect", "send", "serve", "bench", "model list", "model explain", "config check"])
 def test_bash_knows_every_flag(command: str) -> None:
     assert completed(f"sight {command} --") == flags_of(command)
 
@@ -84,7 +84,7 @@ def test_fish_completes(tmp_path: Path) -> None:
 def test_man_pages_say_what_the_help_says(page: str) -> None:
     text = sight.run("manual", page, check=True).stdout
     assert text.isascii() and f"\n.TH {page.upper()} 1 " in text
-    if page in ("sight-detect", "sight-serve", "sight-bench"):
+    if page in ("sight-detect", "sight-send", "sight-serve", "sight-bench"):
         named = set(re.findall(r"^(?:\\fB\\-\w\\fR, )?\\fB(\\-\\-[\w\\-]+)\\fR", text, re.MULTILINE))
         assert {n.replace("\\", "") for n in named} == flags_of(page.removeprefix("sight-"))
     for program in (["groff", "-ww", "-man", "-Tutf8", "-Kutf8"], ["mandoc", "-Tlint", "-Wwarning"]):

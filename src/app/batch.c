@@ -135,6 +135,11 @@ static void work_on(struct worker *worker, struct job *job)
     worker->result.width = worker->result.height = 0;
     if (code == 0)
         code = plan->ops->run(worker->state, &worker->file, &worker->result, &worker->reply, &job->err);
+    if (code == SG_E_SHUTDOWN) {
+        job->side = job->err;
+        job->fatal = true;
+        return;
+    }
     if (code == 0 && (plan->annotate || plan->crop))
         draw(worker, job);
     if (worker->reply.size > 0) {

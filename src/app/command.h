@@ -20,8 +20,8 @@ struct sg_command {
 
 /* All of them, NULL-terminated. */
 extern const struct sg_command *const sg_commands[];
-extern const struct sg_command sg_command_serve, sg_command_detect, sg_command_model, sg_command_config,
-    sg_command_bench, sg_command_completion, sg_command_version;
+extern const struct sg_command sg_command_serve, sg_command_detect, sg_command_send, sg_command_model,
+    sg_command_config, sg_command_bench, sg_command_completion, sg_command_version;
 
 /* Parses; on --help prints it. Returns -1 to go on, else the exit code to end with. */
 int sg_command_parse(const struct sg_command *self, const struct sg_args_binding *bindings, int argc,

@@ -8,8 +8,9 @@
 #include <string.h>
 
 const struct sg_command *const sg_commands[] = {
-    &sg_command_detect, &sg_command_serve,      &sg_command_bench,   &sg_command_model,
-    &sg_command_config, &sg_command_completion, &sg_command_version, NULL};
+    &sg_command_detect,     &sg_command_send,    &sg_command_serve,
+    &sg_command_bench,      &sg_command_model,   &sg_command_config,
+    &sg_command_completion, &sg_command_version, NULL};
 #define COMMAND_COUNT ((int)(sizeof(sg_commands) / sizeof(sg_commands[0])) - 1)
 
 static void overview(const struct sg_args_command *const *rows, FILE *to)
@@ -22,6 +23,7 @@ static void overview(const struct sg_args_command *const *rows, FILE *to)
                 "  sight detect --annotate out photos/  the same for a folder, drawn into out/\n"
                 "  sight detect --model yolo.onnx *.jpg any exported model, no configuration\n"
                 "  sight serve                          start the server on 127.0.0.1:8080\n"
+                "  sight send photo.jpg                 the same picture to that server\n"
                 "  sight model explain yolo.onnx        how a model would be fed and read, and why\n\n"
                 "`sight COMMAND --help` says more. Every command ends with 0 when all went well, 1 when\n"
                 "something failed, 2 for a wrong command line.\n");
