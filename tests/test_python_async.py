@@ -137,8 +137,8 @@ def test_server_gone(start_server: Start, paths: list[Path]) -> None:
 
     async def run() -> None:
         async with sightd.AsyncClient(port=server.port, reconnect=0) as client:
-            under_way = [asyncio.ensure_future(client.infer(paths[0])) for _ in range(10)]
-            await asyncio.sleep(0.05)
+            under_way = [asyncio.ensure_future(client.infer(paths[0])) for _ in range(60)]
+            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             server.stop(signal.SIGKILL)
             lost = await asyncio.gather(*under_way, return_exceptions=True)
             assert any(isinstance(error, sightd.ConnectionLost) for error in lost)
