@@ -234,7 +234,7 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
 
     if (code == SG_OK)
         code = sg_head_views(parts, 3, item, out, 0, views, NULL, err);
-    if (code < 0)
+    if (code != SG_OK)
         return code;
     rows = parts[BOXES]->dims[1];
     if (parts[NUMBER]) {
