@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A thin front to Meson and Ninja. `make help` lists what there is.
 .DEFAULT_GOAL := all
-.PHONY: all deps build demo serve test test-asan test-tsan lint format bench fuzz clean help
+.PHONY: all deps build demo serve test test-asan test-tsan test-valgrind lint format bench fuzz clean help
 BUILD ?= build
 MESON_FLAGS ?=
 
@@ -29,6 +29,9 @@ test-asan: deps ## the same tests under AddressSanitizer and UndefinedBehaviorSa
 
 test-tsan: deps ## the same tests under ThreadSanitizer
 	@scripts/test --sanitize thread build-tsan
+
+test-valgrind: build ## the server under valgrind: 500 requests, no block lost (many minutes)
+	@/usr/bin/python3 tests/tools/valgrind.py $(BUILD)
 
 lint: build ## format, clang-tidy, floors, headers, Python, documents
 	@scripts/lint $(BUILD)
