@@ -12,7 +12,7 @@
 
 #include <uv.h>
 
-#define SG_HTTP_CONNECTION_BYTES ((size_t)64 << 10) /* headers of a request, and what is read at a time */
+#define SG_HTTP_CONNECTION_BYTES ((size_t)32 << 10) /* headers of a request, and what is read at a time */
 
 struct sg_http;
 
