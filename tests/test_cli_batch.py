@@ -352,3 +352,20 @@ def test_terminals_get_progress_a_table_and_colour(photos: Path, tmp_path: Path)
     shown = on_a_terminal([*words, "-o", tmp_path / "o.jsonl"])
     assert "/s" in shown and " left" in shown and "7 pictures in " in shown
     assert "█" not in on_a_terminal([*words, "-o", tmp_path / "o.jsonl", "--no-progress"])
+
+
+def test_chinese_labels_are_drawn(photos: Path, tmp_path: Path) -> None:
+    """The same boxes with three names: Chinese characters are no boxes for missing ones, and differ."""
+    drawn = []
+    for name in ("公共汽车", "自行车自", "\U0010fffd\U0010fffd\U0010fffd\U0010fffd"):
+        labels = tmp_path / "标签.txt"
+        labels.write_text(f"{name}\n" * 80, encoding="utf-8")
+        out = tmp_path / name[:2]
+        done = sight.run("detect", "--model", YOLO, "--labels", labels, "--annotate", out, "--crop", out,
+                         photos / "bus.jpg", check=True)
+        if "no font" in done.stderr:
+            pytest.skip("skipped: no font with Chinese characters is installed")
+        assert json.loads(done.stdout)["objects"][0]["label"] == name
+        assert (out / f"bus_0_{name}.jpg").is_file()
+        drawn.append((out / "bus.jpg").read_bytes())
+    assert len(set(drawn)) == 3

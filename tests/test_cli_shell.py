@@ -45,7 +45,7 @@ def test_bash_knows_commands_and_values(tmp_path: Path) -> None:
     (tmp_path / "some file.jpg").touch()
     assert {"detect", "serve", "model", "completion"} <= completed("sight ")
     assert completed("sight de") == {"detect"}
-    assert completed("sight model ") == {"list", "explain", "run", "bench"}
+    assert completed("sight model ") == {"list", "explain", "run", "bench", "heads"}
     assert completed("sight completion ") == {"bash", "zsh", "fish"}
     assert completed("sight detect --format j") == {"json", "jsonl"}
     assert completed("sight detect -f c") == {"csv", "coco"}

@@ -213,6 +213,47 @@ static void utf8_is_read_safely(void **state)
     assert_int_equal(sg_utf8_next(&text), 0);
 }
 
+static void draw_label(struct sg_painter *painter, const char *label, struct sg_image *image)
+{
+    struct sg_object object = {.box = {50, 80, 350, 180}, .label = label, .score = 0.5f, .parent = -1};
+    const struct sg_result result = {.objects = &object, .object_count = 1};
+
+    make(image, 400, 200);
+    assert_int_equal(sg_painter_draw(painter, image, &result, NULL), 0);
+}
+
+static bool same(const struct sg_image *a, const struct sg_image *b)
+{
+    return memcmp(a->data, b->data, a->stride_bytes * (size_t)a->height) == 0;
+}
+
+/* Two characters that no font has look alike, as boxes; Chinese ones look like neither them nor each other.
+ */
+static void chinese_is_drawn(void **state)
+{
+    struct sg_painter *painter = painter_or_null();
+    struct sg_image images[4] = {{0}};
+    static const char *const labels[] = {"\U0010fffd\U0010fffd", "\U0010fffc\U0010fffc", "马犬", "鸟鱼"};
+    int i, k;
+
+    (void)state;
+    if (!sg_painter_has_glyph(painter, 0x9a6c)) {
+        printf("skipped: no font with Chinese characters is installed\n");
+        sg_painter_destroy(&painter);
+        skip();
+    }
+    assert_false(sg_painter_has_glyph(painter, 0x10fffd));
+    for (i = 0; i < 4; i++)
+        draw_label(painter, labels[i], &images[i]);
+    for (i = 0; i < 4; i++) {
+        for (k = 0; k < i; k++)
+            assert_int_equal(same(&images[i], &images[k]), i == 1 && k == 0);
+    }
+    for (i = 0; i < 4; i++)
+        sg_image_fini(&images[i]);
+    sg_painter_destroy(&painter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +263,7 @@ int main(void)
         cmocka_unit_test(hostile_results_do_no_harm),
         cmocka_unit_test(what_cannot_be_drawn_is_refused),
         cmocka_unit_test(utf8_is_read_safely),
+        cmocka_unit_test(chinese_is_drawn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ * Texts of the formats, and outputs that were cut off. CSV's quoting is RFC 4180's; an ideal output is what
+ * was written before it was cut.
+ */
+#include "sink/sink.h"
+
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/sink_test.XXXXXX", path[PATH_MAX];
+
+static struct sg_object objects[2] = {
+    {.box = {10, 20, 30.5f, 60}, .class_id = 2, .label = "cat, \"big\"", .score = 0.5f, .parent = -1},
+    {.box = {0, 0, 50, 50}, .class_id = 0, .label = "犬", .score = 0.25f, .parent = -1}};
+static struct sg_result result = {.width = 100, .height = 80, .objects = objects, .object_count = 2};
+
+static struct sg_sink *open_sink(enum sg_sink_format format, bool resume)
+{
+    const struct sg_sink_options options = {
+        .format = format, .output = path, .resume = resume, .no_timing = true};
+    struct sg_sink *sink = NULL;
+    struct sg_error err = {0};
+
+    assert_int_equal(sg_sink_open(&options, &sink, &err), 0);
+    return sink;
+}
+
+static struct sg_sink_item item_of(const char *source, const char *stem)
+{
+    return (struct sg_sink_item){.source = source, .name = source, .stem = stem, .result = &result};
+}
+
+static void put(struct sg_sink *sink, const struct sg_sink_item *item)
+{
+    struct sg_error err = {0};
+    struct sg_buf text;
+
+    sg_buf_init(&text, SG_SINK_ITEM_MAX);
+    assert_int_equal(sg_sink_format_item(sink, item, &text), 0);
+    assert_int_equal(sg_sink_put(sink, item->stem, &text, &err), 0);
+    sg_buf_fini(&text);
+}
+
+/* The file's text; the caller frees. */
+static char *text_of(const char *name)
+{
+    struct sg_buf text;
+    char *copy;
+
+    sg_buf_init(&text, 1 << 20);
+    assert_int_equal(sg_buf_append_file(&text, name), 0);
+    copy = strndup(text.data ? (const char *)text.data : "", text.size);
+    sg_buf_fini(&text);
+    assert_non_null(copy);
+    return copy;
+}
+
+static void csv_is_quoted(void **state)
+{
+    struct sg_sink *sink = open_sink(SG_SINK_CSV, false);
+    const struct sg_error bad = {.code = SG_E_BAD_IMAGE, .text = "no, not an image"};
+    struct sg_sink_item item = item_of("a\nb.jpg", "a");
+    char *text;
+
+    (void)state;
+    put(sink, &item);
+    item = item_of("c.jpg", "c");
+    item.result = &(const struct sg_result){0};
+    item.err = &bad;
+    put(sink, &item);
+    assert_int_equal(sg_sink_close(&sink, true, NULL), 0);
+    text = text_of(path);
+    assert_string_equal(
+        text, "source,row,rows,width,height,class_id,label,score,x,y,w,h,text,attributes,error_code,error\n"
+              "\"a\nb.jpg\",1,2,100,80,2,\"cat, \"\"big\"\"\",0.5,10,20,20.5,40,,,,\n"
+              "\"a\nb.jpg\",2,2,100,80,0,犬,0.25,0,0,50,50,,,,\n"
+              "c.jpg,1,1,,,,,,,,,,,,bad_image,\"no, not an image\"\n");
+    free(text);
+}
+
+static void yolo_is_in_shares(void **state)
+{
+    struct sg_sink *sink = open_sink(SG_SINK_YOLO, false);
+    const struct sg_sink_item item = item_of("a.jpg", "sub/a");
+    char name[PATH_MAX + 16], *text;
+
+    (void)state;
+    put(sink, &item);
+    assert_int_equal(sg_sink_close(&sink, true, NULL), 0);
+    snprintf(name, sizeof(name), "%s/sub/a.txt", path);
+    text = text_of(name);
+    /* centre (20.25, 40) and size (20.5, 40) of 100 x 80 */
+    assert_string_equal(text, "2 0.2025 0.5 0.205 0.5 0.5\n0 0.25 0.3125 0.5 0.625 0.25\n");
+    free(text);
+    unlink(name);
+    snprintf(name, sizeof(name), "%s/classes.txt", path);
+    text = text_of(name);
+    assert_string_equal(text, "犬\nclass_1\ncat, \"big\"\n");
+    free(text);
+    unlink(name);
+    snprintf(name, sizeof(name), "%s/sub", path);
+    rmdir(name);
+    rmdir(path);
+}
+
+/* Cut after every byte: what is resumed is what would have been written. */
+static void every_cut_is_healed(void **state)
+{
+    static const enum sg_sink_format formats[] = {SG_SINK_JSONL, SG_SINK_CSV};
+    static const char *const names[] = {"a.jpg", "b,\".jpg", "a.jpg", "日\\.jpg"};
+    size_t f, length, cut, i;
+
+    (void)state;
+    for (f = 0; f < 2; f++) {
+        struct sg_sink *sink = open_sink(formats[f], false);
+        char *whole, *healed;
+
+        for (i = 0; i < 4; i++)
+            put(sink, &(const struct sg_sink_item){
+                          .source = names[i], .name = names[i], .stem = "x", .result = &result});
+        assert_int_equal(sg_sink_close(&sink, true, NULL), 0);
+        whole = text_of(path);
+        length = strlen(whole);
+        for (cut = 0; cut <= length; cut++) {
+            FILE *file = fopen(path, "we");
+
+            assert_non_null(file);
+            assert_int_equal(fwrite(whole, 1, cut, file), cut);
+            assert_int_equal(fclose(file), 0);
+            sink = open_sink(formats[f], true);
+            for (i = 0; i < 4; i++) {
+                const struct sg_sink_item item = item_of(names[i], "x");
+
+                if (!sg_sink_holds(sink, &item))
+                    put(sink, &item);
+            }
+            assert_int_equal(sg_sink_close(&sink, true, NULL), 0);
+            healed = text_of(path);
+            assert_string_equal(healed, whole);
+            free(healed);
+        }
+        free(whole);
+    }
+}
+
+static void endings_choose_formats(void **state)
+{
+    (void)state;
+    assert_int_equal(sg_sink_format_of("a.csv"), SG_SINK_CSV);
+    assert_int_equal(sg_sink_format_of("a.JSON"), SG_SINK_JSON);
+    assert_int_equal(sg_sink_format_of("a.jsonl"), SG_SINK_JSONL);
+    assert_int_equal(sg_sink_format_of("folder.csv/a"), SG_SINK_JSONL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(csv_is_quoted),
+        cmocka_unit_test(every_cut_is_healed),
+        cmocka_unit_test(endings_choose_formats),
+    };
+    const struct CMUnitTest folders[] = {cmocka_unit_test(yolo_is_in_shares)};
+    int failed;
+
+    if (!mkdtemp(folder))
+        return 1;
+    snprintf(path, sizeof(path), "%s/out", folder);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(path);
+    failed += cmocka_run_group_tests(folders, NULL, NULL);
+    rmdir(folder);
+    return failed;
+}
