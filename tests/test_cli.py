@@ -15,7 +15,8 @@ from PIL import Image, ImageChops
 
 needs_shared = pytest.mark.skipif(not sight.MODELS.is_dir(), reason=sight.WITHOUT_SHARED)
 COMMANDS = ["serve", "detect", "send", "model", "model list", "model explain", "model run", "model bench",
-            "model heads", "config", "config check", "config docs", "bench", "completion", "version"]
+            "model heads", "config", "config check", "config docs", "bench", "completion",
+            "version"]
 YOLO = sight.MODELS / "yolov8n.onnx"
 QUICK = sight.MODELS / "ultraface_rfb_320.onnx"
 ZEBRA = sight.MODELS / "squeezenet_fp32.onnx", sight.IMAGES / "cls_zebra.jpeg"
