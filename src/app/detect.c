@@ -13,20 +13,13 @@ struct detect_args {
     struct sg_front_args front;
     struct sg_text pipeline, model, labels;
     struct sg_texts pipelines, models;
+    struct sg_found_args found;
     int decode;
-    float threshold, nms;
-    bool has_threshold, has_nms;
-    int max_objects;
-    int top_k;
 };
 
 static const char *const decode_words[] = {"fast", "exact", NULL};
 
 #define AT(member_name) .offset = offsetof(struct detect_args, member_name), .flags = SG_OPTION_FLAG_ONLY
-
-#define ATS(member_name, set_name)                                                                           \
-    .offset = offsetof(struct detect_args, member_name),                                                     \
-    .set_offset = offsetof(struct detect_args, set_name), .flags = SG_OPTION_FLAG_ONLY
 
 static const struct sg_option detect_rows[] = {
     {.key = "model",
@@ -52,38 +45,7 @@ static const struct sg_option detect_rows[] = {
      .value_name = "NAME",
      .absent = "the default one",
      .help = "pipeline to run"},
-    {.key = "threshold",
-     .type = SG_OPTION_FLOAT,
-     ATS(threshold, has_threshold),
-     .short_flag = 't',
-     .minimum = 0,
-     .maximum = 1,
-     .absent = "the model's",
-     .section = "What is found",
-     .help = "objects that score lower are left out"},
-    {.key = "nms",
-     .type = SG_OPTION_FLOAT,
-     ATS(nms, has_nms),
-     .minimum = 0,
-     .maximum = 1,
-     .unit = "IoU",
-     .absent = "the model's",
-     .help = "overlap above which the weaker of two boxes is dropped; 0 = keep all"},
-    {.key = "max_objects",
-     .type = SG_OPTION_INT,
-     AT(max_objects),
-     .minimum = 0,
-     .maximum = SG_RESULT_MAX_OBJECTS,
-     .value_default = "0",
-     .help = "the best N objects; 0 = the pipeline's limit"},
-    {.key = "top_k",
-     .type = SG_OPTION_INT,
-     AT(top_k),
-     .short_flag = 'k',
-     .minimum = 0,
-     .maximum = 64,
-     .value_default = "0",
-     .help = "classes named by a classifier; 0 = the model's"},
+    SG_FOUND_ROWS(struct detect_args, "What is found", "the model's"),
     {.key = "decode",
      .type = SG_OPTION_ENUM,
      AT(decode),
@@ -213,6 +175,7 @@ static int detect_all(const struct sg_command *self, void *values, const struct 
                              .ctx = &detect,
                              .prepare = prepare,
                              .label = label};
+    struct sg_job_options options;
     int status;
 
     if (args->labels.value && !args->model.value)
@@ -220,14 +183,10 @@ static int detect_all(const struct sg_command *self, void *values, const struct 
                                 "--labels goes with --model; a pipeline's labels are those of its models");
     if (args->model.value && args->pipeline.value)
         return sg_command_usage(self, "--model and --pipeline exclude each other");
-    if (args->has_threshold)
-        detect.request.threshold = args->threshold;
-    if (args->has_nms)
-        detect.request.iou = args->nms;
-    detect.request.max_objects = args->max_objects;
-    detect.request.top_k = args->top_k;
+    sg_found_options(&args->found, &options);
     if (args->decode == 1)
-        detect.request.decode = SG_DECODE_EXACT;
+        options.decode = SG_DECODE_EXACT;
+    sg_request_set(&detect.request, &options);
     status = sg_front_run(&front);
     sg_opened_fini(&detect.opened);
     return status;

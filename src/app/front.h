@@ -7,6 +7,9 @@
 #include "app/batch.h"
 #include "app/command.h"
 #include "base/option.h"
+#include "pipe/request.h"
+
+#include <stddef.h>
 
 struct sg_front_args {
     struct sg_text output, annotate, crop, watch, files_from;
@@ -16,6 +19,54 @@ struct sg_front_args {
 };
 
 extern const struct sg_option_table sg_front_table;
+
+/* What one picture is asked for, in the command's own table. */
+struct sg_found_args {
+    float threshold, nms;
+    bool has_threshold, has_nms;
+    int max_objects, top_k;
+};
+
+/* Rows of that for a struct type `owner` with the member `found`. heading: the section that begins here, or
+ * NULL; whose: what holds where a flag is left out. */
+#define SG_FOUND_ROWS(owner, heading, whose)                                                                 \
+    {.key = "threshold",                                                                                     \
+     .type = SG_OPTION_FLOAT,                                                                                \
+     .offset = offsetof(owner, found.threshold),                                                             \
+     .set_offset = offsetof(owner, found.has_threshold),                                                     \
+     .flags = SG_OPTION_FLAG_ONLY,                                                                           \
+     .short_flag = 't',                                                                                      \
+     .minimum = 0,                                                                                           \
+     .maximum = 1,                                                                                           \
+     .absent = (whose),                                                                                      \
+     .section = (heading),                                                                                   \
+     .help = "objects that score lower are left out"},                                                       \
+        {.key = "nms",                                                                                       \
+         .type = SG_OPTION_FLOAT,                                                                            \
+         .offset = offsetof(owner, found.nms),                                                               \
+         .set_offset = offsetof(owner, found.has_nms),                                                       \
+         .flags = SG_OPTION_FLAG_ONLY,                                                                       \
+         .minimum = 0,                                                                                       \
+         .maximum = 1,                                                                                       \
+         .unit = "IoU",                                                                                      \
+         .absent = (whose),                                                                                  \
+         .help = "overlap above which the weaker of two boxes is dropped; 0 = keep all"},                    \
+        {.key = "max_objects",                                                                               \
+         .type = SG_OPTION_INT,                                                                              \
+         .offset = offsetof(owner, found.max_objects),                                                       \
+         .flags = SG_OPTION_FLAG_ONLY,                                                                       \
+         .minimum = 0,                                                                                       \
+         .maximum = SG_RESULT_MAX_OBJECTS,                                                                   \
+         .value_default = "0",                                                                               \
+         .help = "the best N objects; 0 = the pipeline's limit"},                                            \
+    {                                                                                                        \
+        .key = "top_k", .type = SG_OPTION_INT, .offset = offsetof(owner, found.top_k),                       \
+        .flags = SG_OPTION_FLAG_ONLY, .short_flag = 'k', .minimum = 0, .maximum = 64, .value_default = "0",  \
+        .help = "classes named by a classifier; 0 = the model's"                                             \
+    }
+
+/* The same as options of a request; decode stays the pipeline's. */
+void sg_found_options(const struct sg_found_args *found, struct sg_job_options *out_options);
 
 struct sg_front {
     const struct sg_command *self;

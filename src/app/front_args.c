@@ -97,3 +97,14 @@ const struct sg_option_table sg_front_table = {.name = "front",
                                                .rows = rows,
                                                .row_count = sizeof(rows) / sizeof(rows[0]),
                                                .struct_bytes = sizeof(struct sg_front_args)};
+
+void sg_found_options(const struct sg_found_args *found, struct sg_job_options *out_options)
+{
+    sg_job_options_init(out_options);
+    if (found->has_threshold)
+        out_options->threshold = found->threshold;
+    if (found->has_nms)
+        out_options->iou = found->nms;
+    out_options->max_objects = found->max_objects;
+    out_options->top_k = found->top_k;
+}

@@ -22,18 +22,14 @@
 struct send_args {
     struct sg_front_args front;
     struct sg_text to, pipeline;
-    float threshold, nms;
-    bool has_threshold, has_nms;
-    int max_objects, top_k, decode, window;
+    struct sg_found_args found;
+    int decode, window;
     int64_t retry_ms, deadline_ms;
 };
 
 static const char *const decode_words[] = {"pipeline", "fast", "exact", NULL};
 
 #define AT(member_name) .offset = offsetof(struct send_args, member_name), .flags = SG_OPTION_FLAG_ONLY
-#define ATS(member_name, set_name)                                                                           \
-    .offset = offsetof(struct send_args, member_name), .set_offset = offsetof(struct send_args, set_name),   \
-    .flags = SG_OPTION_FLAG_ONLY
 
 static const struct sg_option send_rows[] = {
     {.key = "to",
@@ -72,37 +68,7 @@ static const struct sg_option send_rows[] = {
      .absent = "the server's default one",
      .section = "What is found",
      .help = "pipeline to run"},
-    {.key = "threshold",
-     .type = SG_OPTION_FLOAT,
-     ATS(threshold, has_threshold),
-     .short_flag = 't',
-     .minimum = 0,
-     .maximum = 1,
-     .absent = "the pipeline's",
-     .help = "objects that score lower are left out"},
-    {.key = "nms",
-     .type = SG_OPTION_FLOAT,
-     ATS(nms, has_nms),
-     .minimum = 0,
-     .maximum = 1,
-     .unit = "IoU",
-     .absent = "the pipeline's",
-     .help = "overlap above which the weaker of two boxes is dropped; 0 = keep all"},
-    {.key = "max_objects",
-     .type = SG_OPTION_INT,
-     AT(max_objects),
-     .minimum = 0,
-     .maximum = SG_RESULT_MAX_OBJECTS,
-     .value_default = "0",
-     .help = "the best N objects; 0 = the pipeline's limit"},
-    {.key = "top_k",
-     .type = SG_OPTION_INT,
-     AT(top_k),
-     .short_flag = 'k',
-     .minimum = 0,
-     .maximum = 64,
-     .value_default = "0",
-     .help = "classes named by a classifier; 0 = the model's"},
+    SG_FOUND_ROWS(struct send_args, NULL, "the pipeline's"),
     {.key = "decode",
      .type = SG_OPTION_ENUM,
      AT(decode),
@@ -273,10 +239,7 @@ static int send_all(const struct sg_command *self, void *values, const struct sg
     memcpy(send.infer.pipeline, pipeline, strlen(pipeline) + 1);
     send.infer.format = SG_V2_RECORDS;
     send.infer.deadline_ms = (uint32_t)args->deadline_ms;
-    send.infer.options.threshold = args->has_threshold ? args->threshold : -1.0f;
-    send.infer.options.iou = args->has_nms ? args->nms : -1.0f;
-    send.infer.options.max_objects = args->max_objects;
-    send.infer.options.top_k = args->top_k;
+    sg_found_options(&args->found, &send.infer.options);
     send.infer.options.decode = args->decode == 1   ? SG_DECODE_FAST
                                 : args->decode == 2 ? SG_DECODE_EXACT
                                                     : SG_DECODE_AS_PIPELINE;

@@ -92,11 +92,7 @@ static void run_job(void *state, struct sg_job *job)
         frame.bytes = job->bytes.data ? (const void *)job->bytes.data : "";
         frame.size = job->bytes.size;
     }
-    request.threshold = job->options.threshold;
-    request.iou = job->options.iou;
-    request.max_objects = job->options.max_objects;
-    request.top_k = job->options.top_k;
-    request.decode = job->options.decode;
+    sg_request_set(&request, &job->options);
     request.deadline_us = job->deadline_us;
     request.cancelled = &job->cancelled;
     request.in_flight = job->in_flight;

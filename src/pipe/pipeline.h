@@ -69,6 +69,15 @@ struct sg_request {
         .threshold = -1.0f, .iou = -1.0f                                                                     \
     }
 
+static inline void sg_request_set(struct sg_request *request, const struct sg_job_options *options)
+{
+    request->threshold = options->threshold;
+    request->iou = options->iou;
+    request->max_objects = options->max_objects;
+    request->top_k = options->top_k;
+    request->decode = options->decode;
+}
+
 /* The picture: encoded bytes, or pixels already decoded (then bytes is NULL). Borrowed for the call. */
 struct sg_frame {
     const void *bytes;
