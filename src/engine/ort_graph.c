@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int session_options(const struct sg_engine *engine, const struct sg_graph_options *options,
-                           OrtSessionOptions **out_options, struct sg_error *err)
+int ort_session_options(const struct sg_engine *engine, const struct sg_graph_options *options,
+                        OrtSessionOptions **out_options, struct sg_error *err)
 {
     const OrtApi *api = engine->api;
     OrtSessionOptions *o = NULL;
@@ -47,7 +47,7 @@ static int open_shared(struct sg_graph *graph, struct ort_shared *shared,
                        const struct sg_graph_options *options, struct sg_error *err)
 {
     OrtSessionOptions *session = NULL;
-    int code = session_options(graph->engine, options, &session, err);
+    int code = ort_session_options(graph->engine, options, &session, err);
 
     if (code < 0)
         return code;
@@ -63,7 +63,7 @@ static int open_file(struct sg_graph *graph, const char *path, const struct sg_g
 {
     const struct sg_engine *engine = graph->engine;
     OrtSessionOptions *session = NULL;
-    int code = session_options(engine, options, &session, err);
+    int code = ort_session_options(engine, options, &session, err);
 
     if (code < 0)
         return code;

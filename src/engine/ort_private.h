@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What the files of the ONNX Runtime engine share: the engine itself (onnxruntime.c), reading signatures
- * (ort_signature.c), sessions (ort_graph.c), their weights
- * (ort_shared.c), runs (ort_runner.c). Private to those files.
+ * (ort_signature.c), sessions (ort_graph.c), their weights (ort_shared.c), runs (ort_runner.c). Private to
+ * those files.
  */
 #ifndef SG_ENGINE_ORT_PRIVATE_H
 #define SG_ENGINE_ORT_PRIVATE_H
@@ -30,6 +30,10 @@ int ort_check(const struct sg_engine *engine, OrtStatus *status, enum sg_err cod
               struct sg_error *err);
 enum sg_dtype ort_dtype_ours(ONNXTensorElementDataType theirs);
 ONNXTensorElementDataType ort_dtype_theirs(enum sg_dtype ours);
+
+/* What every session of ours is opened with; more may be added. The caller releases them. */
+int ort_session_options(const struct sg_engine *engine, const struct sg_graph_options *options,
+                        OrtSessionOptions **out_options, struct sg_error *err);
 
 /* ort_shared.c: a model as the runtime has optimised it, in memory that several sessions read at once. */
 struct ort_shared;

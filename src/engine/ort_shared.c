@@ -32,20 +32,15 @@ static int set(const struct sg_engine *engine, OrtSessionOptions *options, const
 static int write_options(const struct sg_engine *engine, const char *to, OrtSessionOptions **out_options,
                          struct sg_error *err)
 {
+    const struct sg_graph_options plain = {.threads = 1};
     const OrtApi *api = engine->api;
     OrtSessionOptions *o = NULL;
-    int code;
+    int code = ort_session_options(engine, &plain, &o, err);
 
     *out_options = NULL;
-    code = ort_check(engine, api->CreateSessionOptions(&o), SG_E_NOMEM, "session options", err);
     if (code < 0)
         return code;
-    code = ort_check(engine, api->SetIntraOpNumThreads(o, 1), SG_E_INVALID, "threads", err);
-    if (code == 0)
-        code = ort_check(engine, api->SetSessionGraphOptimizationLevel(o, ORT_ENABLE_ALL), SG_E_INVALID,
-                         "optimisation level", err);
-    if (code == 0)
-        code = ort_check(engine, api->DisableCpuMemArena(o), SG_E_INVALID, "arena", err);
+    code = ort_check(engine, api->DisableCpuMemArena(o), SG_E_INVALID, "arena", err);
     if (code == 0)
         code = ort_check(engine, api->SetOptimizedModelFilePath(o, to), SG_E_INVALID, "optimised model", err);
     if (code == 0)
