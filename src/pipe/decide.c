@@ -61,8 +61,6 @@ static void decide_transform(struct sg_model *model)
     const char *why =
         model->guess.transform_evidence[0] ? model->guess.transform_evidence : "the family's convention";
     bool integers = t->dtype == SG_DTYPE_U8 || t->dtype == SG_DTYPE_I8;
-    /* Quantised graphs whose input is signed have their zero point at -128: black is -128, white 127. */
-    float zero = t->dtype == SG_DTYPE_I8 ? 128.0f : 0.0f;
     char value[128];
     int i;
 
@@ -77,9 +75,9 @@ static void decide_transform(struct sg_model *model)
         if (card->has_mean || card->has_std || card->has_scale) {
             t->mean[i] = (card->has_mean ? card->mean[i] : 0.0f) / scale;
             t->std[i] = (card->has_std ? card->std[i] : 1.0f) / scale;
-        } else {
-            t->mean[i] = integers ? zero : family->mean[i];
-            t->std[i] = integers || family->std[i] == 0.0f ? 1.0f : family->std[i];
+        } else if (!integers) { /* sg_decide_inputs has said it for integers */
+            t->mean[i] = family->mean[i];
+            t->std[i] = family->std[i] != 0.0f ? family->std[i] : 1.0f;
         }
     }
     sg_model_decide(model, "color", channels_name(t->channels), !card->has_color, "%s",

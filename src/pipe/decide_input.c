@@ -200,6 +200,7 @@ int sg_decide_inputs(struct sg_model *model, struct sg_error *err)
                             "input \"%s\" has a fixed batch of %lld; export it with batch 1 or a dynamic one",
                             slot->name, (long long)slot->dims[0]);
     model->dynamic_batch = slot->dims[0] == -1;
+    /* Quantised graphs whose input is signed have their zero point at -128: black is -128, white 127. */
     for (i = 0; i < 3; i++) {
         t->std[i] = t->dtype == SG_DTYPE_U8 || t->dtype == SG_DTYPE_I8 ? 1.0f : 255.0f;
         t->mean[i] = t->dtype == SG_DTYPE_I8 ? 128.0f : 0.0f;
