@@ -73,7 +73,8 @@ static void *load_models(void *arg)
                                                .name = entry->name,
                                                .wide_threads =
                                                    library->options.serve ? 1 : library->options.threads,
-                                               .narrow = library->options.serve};
+                                               .narrow = library->options.serve,
+                                               .widen_later = library->options.threads > 1};
 
             if (sg_model_open(library->engine, &options, &entry->problems, &entry->model, &entry->why) == 0 &&
                 library->options.prove)

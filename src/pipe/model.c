@@ -179,7 +179,7 @@ static int open_graphs(struct sg_model *model, const struct sg_model_options *op
     int code;
 
     if (options->narrow || options->wide_threads <= 1) {
-        graph.share = options->narrow;
+        graph.share = options->narrow && (options->wide_threads > 1 || options->widen_later);
         code = sg_graph_open(model->engine, model->path, &graph, &model->narrow, err);
     } else {
         graph.threads = options->wide_threads;

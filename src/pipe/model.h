@@ -51,6 +51,7 @@ struct sg_model_options {
     const char *labels; /* labels file (or name of a known set) that overrides all else, or NULL */
     int wide_threads;   /* cores for a lone frame; 1 = no wide graph */
     bool narrow;        /* also a graph that runs on the caller's core alone (serving); false: wide only */
+    bool widen_later;   /* sg_model_widen will be called: weights are kept where it can use them */
 };
 
 struct sg_model_pool;
