@@ -15,8 +15,8 @@ from .engine import check_size, hello_of, refused
 from .errors import ClosedError, ConnectError, ProtocolError, SightError, Timeout, with_place
 from .picture import Data, is_file, picture_of, source_of
 from .result import Result
-from .session import (IN_FLIGHT_BYTES, Answer, Request, Session, Settings, address_of, connection_error, delays, gone,
-                      is_remote, size_of)
+from .session import (IN_FLIGHT_BYTES, Answer, Request, Session, Settings, address_of, connection_error, delays,
+                      given_up, gone, is_remote, size_of)
 
 PIECE_BYTES = 256 << 10  # given to the transport at a time: what does not fit into the socket is copied by it
 
@@ -432,10 +432,7 @@ class AsyncClient:
                 self._settle(self._session.overdue(time.monotonic()))
                 left = end - loop.time()
                 if left <= 0:
-                    if seconds > 0:
-                        error = ConnectError(f"{error.message} (tried for {seconds:g} s)", error.code,
-                                             error.retry_after_ms)
-                    raise error from None
+                    raise given_up(error, seconds) from None
                 await asyncio.sleep(min(delay, left))
         raise AssertionError("delays() does not end")
 

@@ -21,7 +21,8 @@ from . import wire
 from .errors import ClosedError, ConnectError, ProtocolError, SightError, TooLarge
 from .picture import Data, Picture
 from .result import Result
-from .session import Answer, Request, Session, Settings, connection_error, delays, gone, is_remote, size_of
+from .session import (Answer, Request, Session, Settings, connection_error, delays, given_up, gone, is_remote,
+                      size_of)
 
 if TYPE_CHECKING:
     _ResultFuture = BaseFuture[Result]
@@ -394,10 +395,7 @@ class Engine:
                 self._settle(late)
                 left = end - time.monotonic()
                 if left <= 0:
-                    if seconds > 0:
-                        error = ConnectError(f"{error.message} (tried for {seconds:g} s)", error.code,
-                                             error.retry_after_ms)
-                    raise error from None
+                    raise given_up(error, seconds) from None
                 if self._wake.wait(min(delay, left)):
                     return None
         return None

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from . import wire
-from .errors import ConnectionLost, DeadlineExceeded, InvalidArgument, ProtocolError, SightError, with_place
+from .errors import (ConnectError, ConnectionLost, DeadlineExceeded, InvalidArgument, ProtocolError, SightError,
+                     with_place)
 from .picture import Data, Picture
 from .result import Result
 
@@ -94,6 +95,13 @@ def delays() -> Iterator[float]:
     while True:
         yield delay * random.uniform(0.75, 1.25)
         delay = min(2 * delay, LAST_DELAY_S)
+
+
+def given_up(error: ConnectError, seconds: float) -> ConnectError:
+    """What to raise when `seconds` of trying ended with the error."""
+    if seconds <= 0:
+        return error
+    return ConnectError(f"{error.message} (tried for {seconds:g} s)", error.code, error.retry_after_ms)
 
 
 class Request:
