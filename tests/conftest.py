@@ -16,14 +16,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sight import detect
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "python"))  # the package sightd
 BIN = Path(os.environ.get("SIGHT_BIN") or Path(os.environ.get("SIGHT_BUILD") or ROOT / "build") / "sight")
 SHARED = Path(os.environ.get("SIGHT_SHARED") or ROOT.parent / "shared")
 READY_SECONDS = 60  # generous: sanitizer builds load models slowly
+PYTHON_PICTURES = ["people_group10.jpeg", "people_two.jpeg", "cls_golden_retriever.jpeg", "cls_bee.jpeg",
+                   "cls_zebra.jpeg"]
 ADDRESS = re.compile(r"\b127\.0\.0\.1:(\d+)\b")
 
 
@@ -65,6 +69,15 @@ class Server:
     def rss_kib(self) -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
+
+    def settled_rss_kib(self, seconds: float = 60) -> int:
+        """rss_kib once it has been the same for a second: graphs for all cores load behind the first answers."""
+        end, last, since = time.monotonic() + seconds, self.rss_kib(), time.monotonic()
+        while time.monotonic() < min(end, since + 1):
+            time.sleep(0.05)
+            if self.rss_kib() != last:
+                last, since = self.rss_kib(), time.monotonic()
+        return last
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 20) -> int:
         """Sends the signal, returns the exit status (negative: killed by that signal)."""
@@ -118,6 +131,19 @@ def server(sight: Path) -> Iterator[Server]:
     yield running
     assert running.process.poll() is None, "the server died:\n" + "".join(running.lines)
     assert running.stop() == 0, "".join(running.lines)
+
+
+@pytest.fixture(scope="module")
+def paths(images: Path) -> list[Path]:
+    """The pictures that the Python package is tested with."""
+    return [images / name for name in PYTHON_PICTURES]
+
+
+@pytest.fixture(scope="module")
+def expected(sight: Path, paths: list[Path]) -> list[dict[str, Any]]:
+    """What `sight detect` says of them."""
+    del sight
+    return detect("-p", "objects", *paths)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:

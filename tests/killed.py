@@ -16,25 +16,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from conftest import ROOT, wait_until
+
 SHARED = Path(os.environ.get("SIGHT_SHARED") or ROOT.parent / "shared") / "assets"
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return condition()
-
-
 def wait_for_lines(path: Path, count: int) -> bool:
-    return wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= count)
+    return wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= count, 60)
 
 
 def make_pictures(folder: Path, count: int) -> Path:

@@ -116,7 +116,7 @@ def test_idle_and_slow_clients_beside_others(start_server: Start, group: bytes) 
 
     with dial(server) as client:
         assert ask(client, group).result
-        before = server.rss_kib()
+        before = server.settled_rss_kib()
         idle = [connect(first) for first in (b"", HELLO, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(80)]
         slow = [connect(head) for head in SLOW_HEADS.values() for _ in range(20)]
         stop = threading.Event()

@@ -25,24 +25,12 @@ from conftest import Server, wait_until
 from sight import detect
 
 Start = Callable[..., Server]
-PICTURES = ["people_group10.jpeg", "people_two.jpeg", "cls_golden_retriever.jpeg", "cls_bee.jpeg", "cls_zebra.jpeg"]
 
 
 @pytest.fixture(name="client", scope="module")
 def make_client(server: Server) -> Any:
     with sightd.Client("127.0.0.1", server.port) as client:
         yield client
-
-
-@pytest.fixture(name="paths", scope="module")
-def make_paths(images: Path) -> list[Path]:
-    return [images / name for name in PICTURES]
-
-
-@pytest.fixture(name="expected", scope="module")
-def make_expected(server: Server, paths: list[Path]) -> list[dict[str, Any]]:
-    del server
-    return detect("-p", "objects", *paths)
 
 
 def same(a: Any, b: Any, tolerance: float = 0) -> None:

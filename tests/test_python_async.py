@@ -16,22 +16,10 @@ from typing import Any
 import pytest
 import sightd
 from conftest import Server
-from sight import detect
 from sightd.seed import JsonSplitter
-from test_python import PICTURES, same
+from test_python import same
 
 Start = Callable[..., Server]
-
-
-@pytest.fixture(name="paths", scope="module")
-def make_paths(images: Path) -> list[Path]:
-    return [images / name for name in PICTURES]
-
-
-@pytest.fixture(name="expected", scope="module")
-def make_expected(server: Server, paths: list[Path]) -> list[dict[str, Any]]:
-    del server
-    return detect("-p", "objects", *paths)
 
 
 @pytest.mark.parametrize("ordered", [True, False])

@@ -22,24 +22,13 @@ import pytest
 import sightd
 from conftest import ROOT, Server
 from sight import BUILD, MODELS, detect
-from test_python import PICTURES, png, same
+from test_python import png, same
 
 LIBRARY = BUILD / "libsight.so"
 os.environ.setdefault("SIGHT_LIBRARY", str(LIBRARY))
 needs_library = pytest.mark.skipif(not Path(os.environ["SIGHT_LIBRARY"]).exists(),
                                    reason=f"skipped: {LIBRARY} is not built")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "SIGHT_DATA": str(ROOT)}
-
-
-@pytest.fixture(name="paths", scope="module")
-def make_paths(images: Path) -> list[Path]:
-    return [images / name for name in PICTURES]
-
-
-@pytest.fixture(name="expected", scope="module")
-def make_expected(sight: Path, paths: list[Path]) -> list[dict[str, Any]]:
-    del sight
-    return detect("-p", "objects", *paths)
 
 
 @pytest.fixture(name="pipeline", scope="module")

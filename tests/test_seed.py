@@ -222,7 +222,7 @@ def test_connection_limit_is_told(start_server: Start, two: bytes) -> None:
 def test_slow_senders_and_idle_clients_hold_little_memory(start_server: Start, two: bytes) -> None:
     server = start_server()
     ask(server, two)
-    before = server.rss_kib()
+    before = server.settled_rss_kib()
     links = [dial(server) for _ in range(200)]
     for link in links:
         link.sendall(struct.pack("i", 64 * 2**20) + b"\xff\xd8\xff")  # 64 MiB promised, three bytes sent
