@@ -58,11 +58,16 @@ static int64_t deadline_of(const struct http_session *session)
 
 void http_phase_set(struct http_session *session, enum http_phase phase)
 {
+    bool received = session->phase == HTTP_HEAD || session->phase == HTTP_BODY || session->phase == HTTP_IDLE;
+
     if (session->phase != phase || phase == HTTP_IDLE)
         session->phase_us = sg_clock_us();
+    /* Not as late as HTTP_IDLE: a client may have its reply, and send again, before the daemon says so. */
+    if (received && (phase == HTTP_WORK || phase == HTTP_REPLY))
+        session->bytes_taken = bytes_arrived(session);
     session->phase = phase;
     if (phase == HTTP_IDLE)
-        session->bytes_noted = bytes_arrived(session);
+        session->bytes_noted = session->bytes_taken;
     else if (phase == HTTP_REPLY)
         session->bytes_noted = 0;
     sg_conn_set_deadline(session->base.conn, deadline_of(session));

@@ -53,7 +53,9 @@ struct http_session {
     struct http_request *request; /* NULL between requests */
     struct sg_flow flow;
     enum http_phase phase;
-    int64_t phase_us;     /* when it began */
+    int64_t phase_us; /* when it began */
+    uint64_t
+        bytes_taken; /* arrived when the last request was complete: what is more belongs to the next one */
     uint64_t bytes_noted; /* arrived by the last look */
     bool dead;            /* every further call of the daemon ends the connection */
     bool linger;          /* read on into nothing after the end, so that the last reply arrives */
