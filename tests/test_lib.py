@@ -221,14 +221,30 @@ def test_exports() -> None:
     assert "soname: [libsight.so.0]" in dynamic
 
 
-@plain
-@pytest.mark.skipif(not shutil.which("valgrind"), reason="skipped: no valgrind")
-def test_valgrind(tmp_path: Path) -> None:
-    """No invalid access and nothing of ours definitely lost. tests/valgrind.supp has what the runtime keeps."""
-    program = build("detect", "c99", tmp_path)
+def checked(*command: str) -> str:
+    """Standard output of a program in which valgrind finds no invalid access and nothing of ours definitely lost."""
     done = subprocess.run(["valgrind", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite",
-                           f"--suppressions={ROOT / 'tests' / 'valgrind.supp'}", "-q", str(program),
-                           str(ROOT / "models" / "blazeface" / "model.onnx"), str(FACES[0])], cwd=ROOT,
+                           f"--suppressions={ROOT / 'tests' / 'valgrind.supp'}", "-q", *command], cwd=ROOT,
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
-    assert " face " in done.stdout
+    return done.stdout
+
+
+needs_valgrind = pytest.mark.skipif(not shutil.which("valgrind"), reason="skipped: no valgrind")
+
+
+@plain
+@needs_valgrind
+def test_valgrind(tmp_path: Path) -> None:
+    """In process. tests/valgrind.supp has what the runtime keeps."""
+    program = build("detect", "c99", tmp_path)
+    assert " face " in checked(str(program), str(ROOT / "models" / "blazeface" / "model.onnx"), str(FACES[0]))
+
+
+@plain
+@needs_valgrind
+def test_valgrind_client(server: Server, tmp_path: Path) -> None:
+    """Over the network."""
+    program = build("client", "c99", tmp_path)
+    out = checked(str(program), f"127.0.0.1:{server.port}", *map(str, FACES))
+    assert len(out.splitlines()) == len(FACES)
