@@ -2,6 +2,7 @@
  * Any bytes as a card, a recipe and the server's settings, and as one value of every row. Corpus:
  * fuzz/corpus/conf.
  */
+#include "base/fuzzing.h"
 #include "conf/card.h"
 #include "conf/docs.h"
 #include "conf/recipe.h"
@@ -9,7 +10,6 @@
 
 #include <stdlib.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__lsan_default_suppressions(void);
 
 /* libfyaml 0.7.12 loses 2 KiB when a quoted text with many quotes in it is not closed. Ours are still found:

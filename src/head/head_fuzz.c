@@ -2,6 +2,7 @@
  * Heads on graphs made of bytes: any kind, any shapes and element types, any values, and shapes that change
  * between create and detect. Every output's memory is exactly as large as its shape says.
  */
+#include "base/fuzzing.h"
 #include "head/head.h"
 
 #include <stdio.h>
@@ -172,8 +173,6 @@ static void run(struct sg_head *head, const struct sg_tensor *outputs, int count
         sg_answers_fini(answers);
     free(answers);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

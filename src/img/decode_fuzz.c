@@ -2,6 +2,7 @@
  * libFuzzer target: any bytes through sniffing, header and decoder of every kind, in all ways of asking.
  * Seeds: fuzz/corpus/decode. The first byte of an input chooses the wish, the rest is the file.
  */
+#include "base/fuzzing.h"
 #include "img/decode.h"
 
 #include <stdlib.h>
@@ -10,8 +11,6 @@
 #define FUZZ_MAX_PIXELS 300000 /* small, so that a claim of many pixels does not look like a hang */
 
 static volatile unsigned seen; /* keeps the reads */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -2,16 +2,11 @@
  * Fuzz target: JSON bodies and base64. What is taken must not be larger than what came, and what is decoded
  * must not depend on where it is written.
  */
+#include "base/fuzzing.h"
 #include "proto/http_json.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition))                                                                                    \
-            abort();                                                                                         \
-    } while (0)
 
 static void both_ways(const uint8_t *data, size_t size)
 {
@@ -28,8 +23,6 @@ static void both_ways(const uint8_t *data, size_t size)
     free(apart);
     free(inside);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

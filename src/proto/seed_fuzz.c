@@ -3,6 +3,7 @@
  * rest is the stream. Checks what must hold for any input: no frame is longer than its limit, and the pieces
  * do not matter (the same stream at once gives the same frames).
  */
+#include "base/fuzzing.h"
 #include "proto/proto.h"
 #include "proto/seed_frame.h"
 
@@ -16,12 +17,6 @@ struct seen {
     uint32_t sum;
     int frames, code;
 };
-
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition))                                                                                    \
-            abort();                                                                                         \
-    } while (0)
 
 static void add(struct seen *seen, const struct sg_buf *bytes)
 {
@@ -86,8 +81,6 @@ static struct seen run(const uint8_t *pieces, const uint8_t *data, size_t size)
     sg_buf_fini(&bytes);
     return seen;
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -5,15 +5,9 @@
 #include "proto/v2_client.h"
 
 #include "base/error.h"
+#include "base/fuzzing.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition))                                                                                    \
-            abort();                                                                                         \
-    } while (0)
 
 static void greeting(const uint8_t *body, size_t size)
 {
@@ -48,8 +42,6 @@ static void refusal(const uint8_t *body, size_t size)
     CHECK((const uint8_t *)read.code >= body && read.code + read.code_bytes == read.message);
     CHECK((const uint8_t *)read.message + read.message_bytes == body + size);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

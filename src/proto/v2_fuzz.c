@@ -5,9 +5,9 @@
  */
 #include "proto/v2_wire.h"
 
+#include "base/fuzzing.h"
 #include "data/result.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define LIMIT  4096u
@@ -17,12 +17,6 @@ struct seen {
     uint64_t sum;
     int events, code;
 };
-
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition))                                                                                    \
-            abort();                                                                                         \
-    } while (0)
 
 static void check_infer(const struct sg_v2_reader *reader)
 {
@@ -86,8 +80,6 @@ static struct seen run(const uint8_t *pieces, const uint8_t *data, size_t size)
     }
     return seen;
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
