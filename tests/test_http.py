@@ -607,6 +607,18 @@ def test_stopping_answers_what_was_admitted(start_server: Start, group: bytes) -
     assert server.stop() == 0
 
 
+def test_signals_until_the_end(start_server: Start) -> None:
+    """Whoever asks again while an idle server is already ending still sees it end well."""
+    server = start_server("--default-pipeline", "faces")
+    sent = 0
+    while server.process.poll() is None:
+        server.process.send_signal(signal.SIGTERM)
+        sent += 1
+        time.sleep(0.0005)
+    assert sent > 1
+    assert server.stop() == 0
+
+
 def test_replies_nobody_reads(start_server: Start, group: bytes) -> None:
     """A client that asks for large replies and reads none is closed, and others are served meanwhile."""
     server = start_server("--send-timeout", "500ms")

@@ -227,8 +227,9 @@ static void on_signal(uv_signal_t *handle, int number)
 
     sg_log(SG_LOG_INFO, "signal", "signal=%s", number == SIGINT ? "SIGINT" : "SIGTERM");
     sg_server_stop(server);
-    if (atomic_load(&server->stop_asked) >= 2)
-        uv_signal_stop(handle); /* a third one takes the system's way: the process ends */
+    /* A third one takes the system's way, the process ends: should a worker be stuck. */
+    if (atomic_load(&server->stop_asked) >= 2 && server->intake.outstanding > 0)
+        uv_signal_stop(handle);
 }
 
 static size_t unsent_bytes(const struct sg_server *server)
@@ -422,14 +423,21 @@ void sg_server_stop(struct sg_server *server)
 
 static void fini_loop(struct sg_server *server)
 {
-    int i;
+    int i, number;
 
     uv_close((uv_handle_t *)&server->replies_async, NULL);
     uv_close((uv_handle_t *)&server->stop_async, NULL);
     uv_close((uv_handle_t *)&server->turn, NULL);
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
-    for (i = 0; i < 3; i++)
+    /* A signal that comes when all is done must not make the end look like a failure. */
+    for (i = 0; i < 3; i++) {
+        bool taken = uv_is_active((uv_handle_t *)&server->signals[i]);
+
+        number = server->signals[i].signum;
         uv_close((uv_handle_t *)&server->signals[i], NULL);
+        if (taken)
+            signal(number, SIG_IGN);
+    }
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_loop_close(&server->loop);
 }

@@ -78,7 +78,7 @@ int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, stru
  * SG_E_SHUTDOWN: stopped, err says how many requests were abandoned. */
 int sg_server_run(struct sg_server *server, struct sg_error *err);
 /* Any thread: stops accepting and reading, answers what was admitted, within drain_timeout_ms. A second call
- * stops at once. The same as the signals. */
+ * stops at once. The same as the signals; signals that come after the end of run are ignored. */
 void sg_server_stop(struct sg_server *server);
 /* After run, or instead of it. Waits for workers to end the job they are at; accepts NULL. */
 void sg_server_destroy(struct sg_server **server);
