@@ -451,3 +451,20 @@ def test_example_prints_json(server: Server, images: Path) -> None:
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 1 and len(lines) == 2
     assert {len(line.get("objects", [])) > 0 for line in lines} == {True, False}
+
+
+def test_clients_that_go_while_replies_are_ready(start_server: Start, two: bytes) -> None:
+    """Replies of one connection come back together and the first cannot be sent: none may be dropped twice."""
+    server = start_server("--default-pipeline", "faces", "--workers", "8")
+    for turn in range(150):
+        client = dial(server)
+        for _ in range(16):
+            client.send(two[:500])  # no picture any more: many are answered at once
+        if turn % 2:
+            client.read_frame()
+        client.link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.input.close()
+        client.link.close()
+    with dial(server) as client:
+        assert ask(client, two).result
+    assert server.stop() == 0

@@ -152,11 +152,12 @@ bool sg_intake_withdraw_job(struct sg_intake *intake, struct sg_flow *flow, stru
 
 struct sg_mail_node *sg_intake_collect(struct sg_intake *intake)
 {
-    struct sg_mail_node *chain = came_back(intake, sg_mailbox_take_all(&intake->done)), *node;
+    struct sg_mail_node *chain = sg_mailbox_take_all(&intake->done), *node;
 
     for (node = chain; node; node = node->next) {
         const struct sg_job *job = sg_container_of(node, struct sg_job, mail);
 
+        intake->outstanding--;
         if (job->started_us > 0 && job->expected_wait_us > 0)
             sg_pace_waited(&intake->pace, job->expected_wait_us, job->started_us - job->queued_us,
                            job->started_us);

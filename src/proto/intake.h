@@ -75,7 +75,9 @@ int sg_intake_submit(struct sg_intake *intake, struct sg_flow *flow, struct sg_j
 struct sg_mail_node *sg_intake_withdraw(struct sg_intake *intake, struct sg_flow *flow);
 /* Takes that job back; false when a worker has begun it. */
 bool sg_intake_withdraw_job(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job);
-/* Done jobs, oldest first, linked by mail.next. */
+/* Done jobs, oldest first, linked by mail.next. Each counts as in_pool until the caller gives it to its
+ * session: answering one may end the session, which must not drop those of its jobs that come later in the
+ * chain. */
 struct sg_mail_node *sg_intake_collect(struct sg_intake *intake);
 /* Gives back all that the job holds, and the job. */
 void sg_intake_drop(struct sg_intake *intake, struct sg_job **take_job);

@@ -141,6 +141,7 @@ static void on_replies(uv_async_t *async)
         struct sg_session *session = conn ? sg_conn_user(conn) : NULL;
 
         node = node->next;
+        job->in_pool = false;
         if (session) {
             session->ops->job_done(session, job);
         } else {
