@@ -463,8 +463,7 @@ def test_clients_that_go_while_replies_are_ready(start_server: Start, two: bytes
         if turn % 2:
             client.read_frame()
         client.link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        client.input.close()
-        client.link.close()
+        client.close()
     with dial(server) as client:
         assert ask(client, two).result
     assert server.stop() == 0

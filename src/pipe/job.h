@@ -65,7 +65,7 @@ struct sg_job {
     /* Of the loop thread. */
     size_t charged_bytes; /* held at the gate for its payload */
     bool admitted;        /* holds a place at the gate */
-    bool in_pool;         /* a worker or the pool's queue owns it */
+    bool in_pool;         /* a worker, or a queue to or from them, owns it */
     bool finished;        /* reply is ready to be sent in its turn */
 };
 

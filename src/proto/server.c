@@ -424,7 +424,7 @@ void sg_server_stop(struct sg_server *server)
 
 static void fini_loop(struct sg_server *server)
 {
-    int i, number;
+    int i;
 
     uv_close((uv_handle_t *)&server->replies_async, NULL);
     uv_close((uv_handle_t *)&server->stop_async, NULL);
@@ -433,8 +433,8 @@ static void fini_loop(struct sg_server *server)
     /* A signal that comes when all is done must not make the end look like a failure. */
     for (i = 0; i < 3; i++) {
         bool taken = uv_is_active((uv_handle_t *)&server->signals[i]);
+        int number = server->signals[i].signum;
 
-        number = server->signals[i].signum;
         uv_close((uv_handle_t *)&server->signals[i], NULL);
         if (taken)
             signal(number, SIG_IGN);
