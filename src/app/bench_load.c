@@ -16,83 +16,8 @@
 
 #define EVENTS_MAX      256
 #define TICK_MS         50
-#define RETRY_US        20000
 #define CONNECT_WAIT_US 5000000
 #define TIMER_TAG       UINT32_MAX
-
-struct sg_bench_load {
-    struct sg_bench_target target;
-    struct sg_bench_plan plan;
-    struct sg_buf head_bytes;
-    struct sg_bench_picture *heads; /* as many as pictures, into head_bytes */
-    int *objects;                   /* in the first result of each picture, -1 = none yet */
-    struct sg_bench_conn *conns;
-    struct sg_bench_request *rings;
-    int epoll_fd, timer_fd;
-    int next_picture, cursor; /* cursor: where the search for a free connection starts */
-    int connect_error;        /* errno of the last connect that failed */
-    bool ever_connected;
-    bool sending;    /* false while waiting for what is on the way */
-    uint64_t pushed; /* requests of this run */
-    struct sg_bench_schedule schedule;
-    int64_t measure_from_us, measure_to_us;
-    struct sg_bench_totals *totals;
-};
-
-static bool measuring(const struct sg_bench_load *load, int64_t at_us)
-{
-    return at_us >= load->measure_from_us && at_us < load->measure_to_us;
-}
-
-static void count_failure(struct sg_bench_load *load, const char *code, int64_t began_us, int64_t now_us)
-{
-    if (!measuring(load, load->plan.rate > 0 ? began_us : now_us))
-        return;
-    load->totals->failed++;
-    sg_bench_totals_code(load->totals, code, 1);
-}
-
-static void count_reply(struct sg_bench_load *load, const struct sg_bench_request *request,
-                        const struct sg_bench_reply *reply)
-{
-    struct sg_bench_totals *totals = load->totals;
-    int64_t now = sg_clock_us();
-    bool counts = measuring(load, load->plan.rate > 0 ? request->began_us : now);
-
-    if (reply->code[0]) {
-        count_failure(load, reply->code, request->began_us, now);
-        if (counts)
-            sg_bench_histogram_add(&totals->refused, now - request->began_us);
-        return;
-    }
-    if (load->objects[request->picture] < 0)
-        load->objects[request->picture] = reply->objects;
-    if (measuring(load, now)) {
-        totals->ok++;
-        totals->objects += (uint64_t)reply->objects;
-        totals->changed += reply->objects != load->objects[request->picture];
-        totals->late +=
-            load->target.deadline_ms > 0 && now - request->began_us > load->target.deadline_ms * 1000;
-    }
-    if (counts)
-        sg_bench_histogram_add(&totals->latency, now - request->began_us);
-}
-
-/* The connection is gone, and with it every request on it. */
-static void lose(struct sg_bench_load *load, struct sg_bench_conn *conn, const char *code)
-{
-    int64_t now = sg_clock_us();
-    int i;
-
-    for (i = 0; i < conn->count; i++) {
-        const struct sg_bench_request *request = &conn->ring[(conn->first + i) % load->plan.depth];
-
-        if (!request->answered)
-            count_failure(load, code, request->began_us, now);
-    }
-    sg_bench_conn_close(conn);
-    conn->retry_us = now + RETRY_US;
-}
 
 static bool may_send(const struct sg_bench_load *load)
 {
@@ -172,80 +97,12 @@ static void finish_connect(struct sg_bench_load *load, struct sg_bench_conn *con
         error = errno;
     if (error != 0) {
         load->connect_error = error;
-        count_failure(load, "refused", sg_clock_us(), sg_clock_us());
-        lose(load, conn, "refused");
+        sg_bench_count_failure(load, "refused", sg_clock_us(), sg_clock_us());
+        sg_bench_lose(load, conn, "refused");
         return;
     }
     conn->connecting = false;
     load->ever_connected = true;
-}
-
-/* The reply of a protocol without ids: of the oldest request. False when the connection is to be closed. */
-static bool take_in_order(struct sg_bench_load *load, struct sg_bench_conn *conn,
-                          const struct sg_bench_reply *reply)
-{
-    bool early = conn->sent == 0;
-
-    count_reply(load, &conn->ring[conn->first], reply);
-    sg_bench_conn_remove(conn, load->plan.depth, 0);
-    /* Answered before it was sent whole: the rest of it would be taken for the next request. */
-    if (!early && !reply->close)
-        return true;
-    lose(load, conn, "closed");
-    conn->retry_us = 0;
-    return false;
-}
-
-/* The same where replies name their request. What is answered early is still sent to its end. */
-static bool take_by_id(struct sg_bench_load *load, struct sg_bench_conn *conn,
-                       const struct sg_bench_reply *reply)
-{
-    int place;
-
-    if (reply->close) {
-        lose(load, conn, reply->code[0] ? reply->code : "closed");
-        return false;
-    }
-    if (reply->no_reply)
-        return true;
-    place = sg_bench_conn_find(conn, load->plan.depth, reply->id);
-    if (place < 0 || place > conn->sent || (place == conn->sent && conn->offset == 0)) {
-        lose(load, conn, "bad_reply"); /* nobody asked */
-        return false;
-    }
-    count_reply(load, &conn->ring[(conn->first + place) % load->plan.depth], reply);
-    if (place < conn->sent)
-        sg_bench_conn_remove(conn, load->plan.depth, place);
-    else
-        conn->ring[(conn->first + place) % load->plan.depth].answered = true;
-    return true;
-}
-
-/* Takes the replies in the buffer; false when the connection is to be closed. */
-static bool read_replies(struct sg_bench_load *load, struct sg_bench_conn *conn)
-{
-    while (conn->in.size > conn->in_used) {
-        struct sg_bench_reply reply = {0};
-        const struct sg_bench_wire *wire = load->target.wire;
-        int64_t used = conn->count == 0 && !wire->set_id
-                           ? SG_E_FRAMING /* nobody asked */
-                           : wire->reply(&conn->scan, conn->in.data + conn->in_used,
-                                         conn->in.size - conn->in_used, &reply);
-
-        if (used < 0) {
-            lose(load, conn, "bad_reply");
-            return false;
-        }
-        if (used == 0)
-            break;
-        conn->in_used += (size_t)used;
-        if (!(wire->set_id ? take_by_id : take_in_order)(load, conn, &reply))
-            return false;
-    }
-    memmove(conn->in.data, conn->in.data + conn->in_used, conn->in.size - conn->in_used);
-    conn->in.size -= conn->in_used;
-    conn->in_used = 0;
-    return true;
 }
 
 static void on_event(struct sg_bench_load *load, struct sg_bench_conn *conn, uint32_t events)
@@ -261,10 +118,10 @@ static void on_event(struct sg_bench_load *load, struct sg_bench_conn *conn, uin
     }
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) {
         outcome = sg_bench_conn_receive(conn);
-        if (conn->in.size > 0 && !read_replies(load, conn))
+        if (conn->in.size > 0 && !sg_bench_read_replies(load, conn))
             return;
         if (outcome == SG_BENCH_LOST) {
-            lose(load, conn, "closed");
+            sg_bench_lose(load, conn, "closed");
             return;
         }
     }
@@ -281,7 +138,7 @@ static void reopen(struct sg_bench_load *load, struct sg_bench_conn *conn)
         code = -errno;
     if (code < 0) {
         load->connect_error = -code;
-        lose(load, conn, "refused");
+        sg_bench_lose(load, conn, "refused");
     }
 }
 
@@ -298,7 +155,7 @@ static void tick(struct sg_bench_load *load)
             reopen(load, conn);
         else if (conn->count > 0 && now - conn->ring[conn->first].began_us > load->plan.timeout_ms * 1000 &&
                  conn->fd >= 0)
-            lose(load, conn, "timeout");
+            sg_bench_lose(load, conn, "timeout");
     }
 }
 
@@ -366,7 +223,7 @@ static void count_unsent(struct sg_bench_load *load)
     for (i = 0; i < waiting; i++) {
         int64_t due = sg_bench_schedule_due(&load->schedule, load->schedule.next + i);
 
-        if (!measuring(load, due))
+        if (!sg_bench_measuring(load, due))
             continue;
         load->totals->unsent++;
         sg_bench_histogram_add(&load->totals->latency, load->measure_to_us - due);

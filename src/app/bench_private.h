@@ -50,4 +50,31 @@ void sg_bench_conn_remove(struct sg_bench_conn *conn, int depth, int place);
 /* Takes in what has come. */
 enum sg_bench_event sg_bench_conn_receive(struct sg_bench_conn *conn);
 
+struct sg_bench_load {
+    struct sg_bench_target target;
+    struct sg_bench_plan plan;
+    struct sg_buf head_bytes;
+    struct sg_bench_picture *heads; /* as many as pictures, into head_bytes */
+    int *objects;                   /* in the first result of each picture, -1 = none yet */
+    struct sg_bench_conn *conns;
+    struct sg_bench_request *rings;
+    int epoll_fd, timer_fd;
+    int next_picture, cursor; /* cursor: where the search for a free connection starts */
+    int connect_error;        /* errno of the last connect that failed */
+    bool ever_connected;
+    bool sending;    /* false while waiting for what is on the way */
+    uint64_t pushed; /* requests of this run */
+    struct sg_bench_schedule schedule;
+    int64_t measure_from_us, measure_to_us;
+    struct sg_bench_totals *totals;
+};
+
+/* bench_replies.c: what comes of requests, in the totals. */
+bool sg_bench_measuring(const struct sg_bench_load *load, int64_t at_us);
+void sg_bench_count_failure(struct sg_bench_load *load, const char *code, int64_t began_us, int64_t now_us);
+/* The connection is gone, and with it every request on it. */
+void sg_bench_lose(struct sg_bench_load *load, struct sg_bench_conn *conn, const char *code);
+/* Takes the replies in the buffer; false when the connection was closed. */
+bool sg_bench_read_replies(struct sg_bench_load *load, struct sg_bench_conn *conn);
+
 #endif
