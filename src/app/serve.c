@@ -3,7 +3,9 @@
  * that must not know each other is here: proto's jobs run pipe's pipelines and are written by codec.
  */
 #include "app/serve.h"
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "codec/json.h"
 
 #include <malloc.h>
@@ -14,7 +16,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SERVE_BLOCK_BYTES (4 << 20)
+#define SERVE_BLOCK_BYTES  (4 << 20)
+#define SERVE_ANNOUNCE_MAX ((size_t)64 << 10)
 
 static void server_options(const struct sg_server_conf *conf, struct sg_server_options *options)
 {
@@ -39,17 +42,20 @@ static void announce(const struct serve *serve, int64_t began_us)
 {
     const char *address = sg_server_address(serve->server);
     int i, count = sg_library_pipeline_count(serve->library);
+    struct sg_buf text;
 
-    printf("sightd %s listening on %s\n", SIGHT_VERSION, address);
-    printf("pipelines:");
+    sg_buf_init(&text, SERVE_ANNOUNCE_MAX);
+    sg_buf_printf(&text, "sightd %s listening on %s\npipelines:", SIGHT_VERSION, address);
     for (i = 0; i < count; i++)
-        printf(" %s%s", sg_pipeline_name(sg_library_pipeline(serve->library, i)),
-               i == sg_library_default(serve->library) ? " (default)" : "");
-    printf("\nready after %.2f s\n", (double)(sg_clock_us() - began_us) / 1e6);
+        sg_buf_printf(&text, " %s%s", sg_pipeline_name(sg_library_pipeline(serve->library, i)),
+                      i == sg_library_default(serve->library) ? " (default)" : "");
+    sg_buf_printf(&text, "\nready after %.2f s\n", (double)(sg_clock_us() - began_us) / 1e6);
     if (strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]", 5) == 0)
-        printf("only this machine can connect; --listen 0.0.0.0:%s opens it to the network\n",
-               strrchr(address, ':') + 1);
-    fflush(stdout);
+        sg_buf_printf(&text, "only this machine can connect; --listen 0.0.0.0:%s opens it to the network\n",
+                      strrchr(address, ':') + 1);
+    if (sg_buf_text(&text))
+        sg_log_say((const char *)text.data);
+    sg_buf_fini(&text);
 }
 
 /* As many descriptors as the system allows: an HTTP connection takes two. */
@@ -88,7 +94,7 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     struct sg_server_options options;
     struct sg_error err = {0};
     int64_t began = sg_clock_us();
-    int code, status = SG_EXIT_FAILED;
+    int code;
 
     raise_descriptors();
     bound_heap();
@@ -96,8 +102,10 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     serve_apply(&serve->conf);
     server_options(&serve->conf, &options);
     options.app = &app;
+    code = sg_log_start(&err);
     /* The port first: when it is taken, nobody should wait for models to hear of it. */
-    code = sg_server_create(&options, &serve->server, &err);
+    if (code == 0)
+        code = sg_server_create(&options, &serve->server, &err);
     if (code == 0)
         code = sg_engine_create(&serve->engine, &err);
     if (code == 0)
@@ -106,22 +114,21 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
         code = serve_open_library(serve->engine, &serve->conf, &problems, &serve->library, &err);
     if (code == 0)
         code = sg_server_start(serve->server, &ops, &err);
-    if (code < 0) {
-        sg_command_problems(self, &problems, &err);
-        goto out;
+    if (code == 0) {
+        announce(serve, began);
+        sg_library_widen(serve->library);
+        code = sg_server_run(serve->server, &err);
     }
-    announce(serve, began);
-    sg_library_widen(serve->library);
-    code = sg_server_run(serve->server, &err);
-    status = code < 0 ? sg_command_fail(self, &err) : SG_EXIT_OK;
-out:
     sg_server_destroy(&serve->server);
     serve_reap(serve);
     if (serve->library)
         sg_library_release(&serve->library);
     sg_engine_destroy(&serve->engine);
+    /* Last: all of the above may log. When nobody reads, the reason goes unsaid and the exit status stays. */
+    if (sg_log_stop() && code < 0)
+        sg_command_problems(self, &problems, &err);
     sg_conf_problems_fini(&problems);
-    return status;
+    return code < 0 ? SG_EXIT_FAILED : SG_EXIT_OK;
 }
 
 /* --config is read before the other flags, which win over it. */

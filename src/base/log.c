@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * logfmt lines on standard error. A line is formatted on the stack and written in one go, so lines of
- * different threads never mix.
+ * logfmt lines on standard error. A line is formatted on the stack and written or queued in one go, so lines
+ * of different threads never mix.
  */
 #include "base/log.h"
+
+#include "base/log_queue.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -10,8 +12,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#define LOG_LINE_MAX 2048
 
 static _Atomic int log_level = SG_LOG_INFO, log_format = SG_LOG_LOGFMT;
 
@@ -52,48 +52,101 @@ const char *sg_log_quote(const char *value, char *out, unsigned long out_bytes)
     return out;
 }
 
-static ssize_t write_json(const char *logfmt)
+/* "ts=… level=… msg=… " and the fields, without an end. */
+static size_t format_line(char out[SG_LOG_LINE_MAX], enum sg_log_level level, const char *msg,
+                          const char *fields, va_list args)
 {
-    char line[2 * LOG_LINE_MAX];
-    size_t used = sg_log_json(logfmt, line, sizeof(line) - 1);
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    const int room = SG_LOG_LINE_MAX - 1; /* for the end */
+    struct timespec now;
+    char quoted[512];
+    struct tm utc;
+    int used, more;
 
-    line[used++] = '\n';
-    return write(STDERR_FILENO, line, used);
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    used = snprintf(out, (size_t)room, "ts=%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ level=%s msg=%s",
+                    utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                    now.tv_nsec / 1000000, names[level], sg_log_quote(msg, quoted, sizeof(quoted)));
+    if (used < 0)
+        used = 0;
+    if (fields[0]) {
+        out[used++] = ' ';
+        more = vsnprintf(out + used, (size_t)(room - used), fields, args);
+        if (more > 0)
+            used = used + more < room ? used + more : room - 1;
+    }
+    out[used] = '\0';
+    return (size_t)used;
+}
+
+/* With its end and in the form that is asked for. line has room for the end. */
+static size_t finish_line(char line[SG_LOG_LINE_MAX], size_t used, char out[SG_LOG_PIECE_MAX])
+{
+    if (atomic_load_explicit(&log_format, memory_order_relaxed) == SG_LOG_JSON) {
+        used = sg_log_json(line, out, SG_LOG_PIECE_MAX - 1);
+    } else {
+        memcpy(out, line, used);
+    }
+    out[used++] = '\n';
+    return used;
 }
 
 void sg_log(enum sg_log_level level, const char *msg, const char *fields, ...)
 {
-    static const char *const names[] = {"error", "warn", "info", "debug"};
-    char line[LOG_LINE_MAX], quoted[512];
-    struct timespec now;
-    struct tm utc;
+    char line[SG_LOG_LINE_MAX], piece[SG_LOG_PIECE_MAX];
+    ssize_t written = 0;
     va_list args;
-    int used, more;
-    ssize_t written;
+    size_t used;
 
     if (!sg_log_enabled(level))
         return;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    used = snprintf(line, sizeof(line), "ts=%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ level=%s msg=%s",
-                    utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                    now.tv_nsec / 1000000, names[level], sg_log_quote(msg, quoted, sizeof(quoted)));
-    if (used < 0)
-        return;
-    if (fields[0]) {
-        line[used++] = ' ';
-        va_start(args, fields);
-        more = vsnprintf(line + used, sizeof(line) - (size_t)used - 1, fields, args);
-        va_end(args);
-        if (more > 0)
-            used = used + more < (int)sizeof(line) - 1 ? used + more : (int)sizeof(line) - 2;
-    }
-    if (atomic_load_explicit(&log_format, memory_order_relaxed) == SG_LOG_JSON) {
-        line[used] = '\0';
-        written = write_json(line);
-    } else {
-        line[used++] = '\n';
-        written = write(STDERR_FILENO, line, (size_t)used);
-    }
+    va_start(args, fields);
+    used = format_line(line, level, msg, fields, args);
+    va_end(args);
+    used = finish_line(line, used, piece);
+    if (!sg_log_queue_push(STDERR_FILENO, piece, used))
+        written = write(STDERR_FILENO, piece, used);
     (void)written; /* a log that cannot be written has nowhere to complain */
+}
+
+static size_t format_fields(char out[SG_LOG_LINE_MAX], enum sg_log_level level, const char *msg,
+                            const char *fields, ...) __attribute__((format(printf, 4, 5)));
+
+static size_t format_fields(char out[SG_LOG_LINE_MAX], enum sg_log_level level, const char *msg,
+                            const char *fields, ...)
+{
+    va_list args;
+    size_t used;
+
+    va_start(args, fields);
+    used = format_line(out, level, msg, fields, args);
+    va_end(args);
+    return used;
+}
+
+size_t sg_log_dropped_line(unsigned long long count, char out[SG_LOG_PIECE_MAX])
+{
+    char line[SG_LOG_LINE_MAX];
+    size_t used =
+        format_fields(line, SG_LOG_WARN, "log lines were dropped, nobody read them", "lines=%llu", count);
+
+    return finish_line(line, used, out);
+}
+
+void sg_log_say(const char *text)
+{
+    size_t left = strlen(text);
+
+    while (left > 0) {
+        size_t piece = left < SG_LOG_PIECE_MAX ? left : SG_LOG_PIECE_MAX;
+        ssize_t written = (ssize_t)piece;
+
+        if (!sg_log_queue_push(STDOUT_FILENO, text, piece))
+            written = write(STDOUT_FILENO, text, piece);
+        if (written <= 0)
+            return;
+        text += written;
+        left -= (size_t)written;
+    }
 }

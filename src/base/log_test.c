@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Log lines as JSON (RFC 8259): valid whatever the values hold and however small the room is.
+ * Log lines as JSON (RFC 8259): valid whatever the values hold and however small the room is. And a standard
+ * error that nobody reads: whoever logs goes on, every line is either written whole or counted.
  */
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -53,11 +57,104 @@ static void what_does_not_fit_is_left_out(void **state)
     assert_non_null(strstr(out, "\"number\":123456,\"word\":\"abcdef\"}"));
 }
 
+/* Standard error as a pipe of one page while a test runs. */
+struct piped {
+    int before, reader;
+};
+
+static struct piped pipe_begin(void)
+{
+    struct piped piped;
+    int ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 0);
+    piped.before = dup(STDERR_FILENO);
+    piped.reader = ends[0];
+    assert_true(piped.before >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+    close(ends[1]);
+    return piped;
+}
+
+static void pipe_end(struct piped *piped)
+{
+    dup2(piped->before, STDERR_FILENO);
+    close(piped->before);
+}
+
+/* Reads lines until there are `most` or one contains `last`; adds up how many they say were dropped. */
+static int read_lines(FILE *file, int most, const char *last, int *dropped)
+{
+    char line[4096];
+    int count = 0;
+
+    while (count < most && fgets(line, sizeof(line), file)) {
+        const char *told = strstr(line, "dropped, nobody read them\" lines=");
+
+        assert_int_equal(strncmp(line, "ts=", 3), 0);
+        assert_int_equal(line[strlen(line) - 1], '\n');
+        if (told)
+            *dropped += atoi(strstr(told, "lines=") + 6);
+        else
+            count++;
+        if (strstr(line, last))
+            break;
+    }
+    return count;
+}
+
+static void nobody_waits_for_a_reader(void **state)
+{
+    const int lines = 20000; /* of about 100 bytes: eight times the queue */
+    uint64_t before = sg_log_dropped();
+    struct piped piped = pipe_begin();
+    FILE *file = fdopen(piped.reader, "r");
+    int i, dropped, told = 0, count;
+
+    (void)state;
+    assert_non_null(file);
+    assert_int_equal(sg_log_start(NULL), 0);
+    for (i = 0; i < lines; i++)
+        sg_log(SG_LOG_INFO, "a line", "number=%d text=\"some more for it to be of a usual length\"", i);
+    dropped = (int)(sg_log_dropped() - before);
+    assert_true(dropped > 0);
+    /* Someone reads: half of the queue is free. What comes now is written, after the count of what was not.
+     */
+    count = read_lines(file, (lines - dropped) * 3 / 4, "nothing", &told);
+    assert_int_equal(told, 0);
+    sg_log(SG_LOG_INFO, "the last", "number=%d", lines);
+    count += read_lines(file, lines, "msg=\"the last\"", &told);
+    assert_int_equal(told, dropped);
+    assert_int_equal(count + dropped, lines + 1);
+    assert_true(sg_log_stop());
+    pipe_end(&piped);
+    fclose(file);
+}
+
+static void an_end_does_not_wait_for_ever(void **state)
+{
+    struct piped piped = pipe_begin();
+    uint64_t before;
+    int i;
+
+    (void)state;
+    assert_int_equal(sg_log_start(NULL), 0);
+    for (i = 0; i < 1000; i++)
+        sg_log(SG_LOG_INFO, "a line that nobody reads", "number=%d", i);
+    assert_false(sg_log_stop());
+    before = sg_log_dropped();
+    sg_log(SG_LOG_INFO, "too late", "number=%d", i);
+    assert_int_equal(sg_log_dropped() - before, 1);
+    pipe_end(&piped);
+    close(piped.reader); /* the thread that was left behind finds its end */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_become_objects),
-        cmocka_unit_test(what_does_not_fit_is_left_out),
+        cmocka_unit_test(lines_become_objects), cmocka_unit_test(what_does_not_fit_is_left_out),
+        cmocka_unit_test(nobody_waits_for_a_reader),
+        cmocka_unit_test(an_end_does_not_wait_for_ever), /* last: nothing is logged after it */
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,5 +101,6 @@ void sg_thread_check(unsigned owner, const char *what)
         return;
     sg_log(SG_LOG_ERROR, "called on the wrong thread", "function=%s thread=%u owner=%u", what,
            sg_thread_self(), owner);
+    sg_log_stop();
     abort();
 }

@@ -2,6 +2,7 @@
  * Metrics in Prometheus's text exposition format 0.0.4.
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "proto/intake.h"
 #include "proto/metrics.h"
 
@@ -211,6 +212,8 @@ static void counters(struct page *page, const struct sg_metrics *metrics, const 
     single(page, "sightd_jobs_total", "counter", "Images handed to the workers.", loaded(&c->requests));
     single(page, "sightd_jobs_dropped_total", "counter", "Images whose client had gone.",
            loaded(&c->dropped));
+    single(page, "sightd_log_lines_dropped_total", "counter", "Log lines that nobody read in time.",
+           (double)sg_log_dropped());
     head(page, "sightd_errors_total", "counter", "Error replies of every protocol by code.");
     for (i = 0; i < SG_ERR_COUNT; i++) {
         uint64_t count = atomic_load_explicit(&c->errors[i], memory_order_relaxed);

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""What an owner does to a running server, and what must not stop it: logs that nobody reads.
+
+No time is asserted but that a thing ends at all. Counts are held against each other: what was asked against what was
+logged, dropped and answered.
+"""
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import BIN, READY_SECONDS, ROOT, wait_until
+
+
+class Unread:
+    """A server whose standard output and error go into one pipe, of which only the first line is read."""
+
+    def __init__(self, *args: str) -> None:
+        self.reader, writer = os.pipe()
+        self.process = subprocess.Popen([str(BIN), "serve", "--listen", "127.0.0.1:0", *args], cwd=ROOT, stdout=writer,
+                                        stderr=writer, stdin=subprocess.DEVNULL)
+        os.close(writer)
+        said = b""
+        while b"listening on" not in said or not said.endswith(b"\n"):
+            more = os.read(self.reader, 4096)
+            assert more, said
+            said += more
+        match = re.search(rb"127\.0\.0\.1:(\d+)", said)
+        assert match
+        self.said, self.port = said, int(match[1])
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_SECONDS)
+        link.request(method, path, body)
+        answer = link.getresponse()
+        text = answer.read()
+        link.close()
+        assert answer.status == 200, (answer.status, text)
+        return text
+
+    def dropped(self) -> int:
+        match = re.search(rb"\nsightd_log_lines_dropped_total (\d+)\n", self.ask("GET", "/metrics"))
+        assert match
+        return int(match[1])
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.reader)
+
+
+@pytest.fixture(name="start_unread")
+def start_unread_server(sight: Path) -> Iterator[Callable[..., Unread]]:
+    del sight
+    started: list[Unread] = []
+
+    def start(*args: str) -> Unread:
+        started.append(Unread(*args))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()
+
+
+def fill(port: int, requests: int) -> None:
+    """Each of them makes a line of the debug log."""
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=READY_SECONDS)
+    for i in range(requests):
+        link.request("GET", "/livez", headers={"X-Request-Id": f"filling-{i}"})
+        answer = link.getresponse()
+        answer.read()
+        assert answer.status == 200
+    link.close()
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_logs_that_nobody_reads(start_unread: Callable[..., Unread], images: Path, form: str) -> None:
+    """The pipe is full and stays full: the server works on, counts what it could not say, and says so later."""
+    server = start_unread("--log-level", "debug", "--log-format", form, "--default-pipeline", "faces")
+    count = 3000
+    fill(server.port, count)
+    dropped = server.dropped()
+    assert dropped > 0
+    picture = (images / "people_two.jpeg").read_bytes()
+    assert json.loads(server.ask("POST", "/v1/infer", picture))["objects"]
+    assert json.loads(server.ask("POST", "/v1/reload"))["reloaded"] is True
+    assert server.dropped() > dropped
+    text = bytearray()
+
+    def read() -> None:
+        while more := os.read(server.reader, 65536):
+            text.extend(more)
+
+    thread = threading.Thread(target=read)  # someone reads at last
+    thread.start()
+    assert wait_until(lambda: bool(server.ask("GET", "/livez")) and b"were dropped" in text, READY_SECONDS)
+    dropped = server.dropped()
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(READY_SECONDS) == 0
+    thread.join(READY_SECONDS)
+    assert not thread.is_alive()
+    lines = [line for line in text.decode().splitlines() if "level" in line]
+    assert all(line.startswith("{" if form == "json" else "ts=") for line in lines)
+    if form == "json":
+        told = sum(row["lines"] for row in map(json.loads, lines) if "were dropped" in row["msg"])
+    else:
+        told = sum(int(row.split("lines=")[1]) for row in lines if "were dropped" in row)
+    assert told == dropped
+    # What was not dropped is there, in order, up to where dropping began.
+    kept = [int(number) for number in re.findall(r"filling-(\d+)", "\n".join(lines))]
+    assert kept[:100] == list(range(100)) and kept == sorted(set(kept)) and len(kept) < count
+
+
+def test_a_stop_that_nobody_reads(start_unread: Callable[..., Unread]) -> None:
+    server = start_unread("--log-level", "debug", "--default-pipeline", "faces")
+    fill(server.port, 3000)
+    assert server.dropped() > 0
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(READY_SECONDS) == 0
