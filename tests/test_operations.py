@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What an owner does to a running server, and what must not stop it: logs that nobody reads.
+"""What an owner does to a running server, and what must not stop it: logs that nobody reads, reloads beside senders
+that take their time.
 
 No time is asserted but that a thing ends at all. Counts are held against each other: what was asked against what was
 logged, dropped and answered.
@@ -11,6 +12,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +20,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BIN, READY_SECONDS, ROOT, wait_until
+from conftest import BIN, READY_SECONDS, ROOT, Server, wait_until
+from test_v2 import HELLO, v2
+
+Start = Callable[..., Server]
 
 
 class Unread:
@@ -128,3 +133,39 @@ def test_a_stop_that_nobody_reads(start_unread: Callable[..., Unread]) -> None:
     assert server.dropped() > 0
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(READY_SECONDS) == 0
+
+
+def reload(server: Server) -> int:
+    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=READY_SECONDS)
+    link.request("POST", "/v1/reload")
+    answer = link.getresponse()
+    answer.read()
+    link.close()
+    return answer.status
+
+
+@pytest.mark.parametrize("protocol", ["v2", "http"])
+def test_reloads_beside_slow_senders(start_server: Start, images: Path, protocol: str) -> None:
+    """Two reloads and a third while pictures arrive for pipelines of before each of them: all are served."""
+    server = start_server("--default-pipeline", "faces")
+    picture = (images / "people_two.jpeg").read_bytes()
+    size = len(picture)
+    head = {
+        "v2": HELLO + v2.HEADER.pack(size + 40, 1, 0, 0, 1) + v2.REQUEST.pack(40, 0, 0, 0, 0, 0, 0, -1, -1, *[0] * 6),
+        "http": b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size,
+    }[protocol]
+    links = []
+    for _ in range(3):
+        link = socket.create_connection(("127.0.0.1", server.port), READY_SECONDS)
+        link.sendall(head + picture[:size // 2])
+        links.append(link)
+        assert reload(server) == 200
+    for link in links:
+        link.sendall(picture[size // 2:])
+        said = b""
+        while b'"objects":[' not in said:
+            more = link.recv(65536)
+            assert more, said
+            said += more
+        link.close()
+    assert server.stop() == 0

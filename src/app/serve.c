@@ -120,7 +120,7 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
         code = sg_server_run(serve->server, &err);
     }
     sg_server_destroy(&serve->server);
-    serve_reap(serve);
+    serve_reap(serve, 0);
     if (serve->library)
         sg_library_release(&serve->library);
     sg_engine_destroy(&serve->engine);

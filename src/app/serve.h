@@ -10,6 +10,8 @@
 #include "pipe/library.h"
 #include "proto/server.h"
 
+struct serve_retired; /* serve_reload.c */
+
 struct serve {
     const struct sg_command *self;
     int argc; /* the flags, read again at every reload */
@@ -18,10 +20,7 @@ struct serve {
     struct sg_engine *engine;
     struct sg_library *library; /* likewise: what new requests get */
     struct sg_server *server;
-    /* A library that has been replaced, until the last job on it is done: ending it takes too long for the
-     * loop. */
-    struct sg_library *retired;
-    struct sg_thread reaper;
+    struct serve_retired *retired; /* libraries that were replaced and still have requests, newest first */
 };
 
 /* serve_work.c: what workers do. ctx is the struct serve. */
@@ -44,8 +43,8 @@ void serve_apply(const struct sg_server_conf *conf);
 int serve_load(void *ctx, void **out_loaded, struct sg_buf *report, struct sg_error *err);
 void serve_swap(void *ctx, void *loaded);
 void serve_discard(void *ctx, void *loaded);
-/* Waits until the library replaced last has ended. */
-void serve_reap(struct serve *serve);
+/* Forgets the replaced libraries that have ended, and waits until no more than `most` are left. */
+void serve_reap(struct serve *serve, int most);
 
 /* serve.c: the settings of the flags and of the file that --config names, flags over file. Says nothing; a
  * plain --help is no help here. */

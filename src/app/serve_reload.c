@@ -8,11 +8,23 @@
 #include "conf/places.h"
 
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define RELOAD_REAP_US 10000 /* between looks at the old library */
+#define RELOAD_REAP_US     10000 /* between looks at an old library */
+#define RELOAD_RETIRED_MAX 4     /* old libraries in memory; a further reload waits for the oldest */
+
+/* A library that was replaced, until the last request on it is done: a slow sender may take its time. Ending
+ * it takes too long for the loop, so it has a thread. Put into the list by the loop (swap), taken out by the
+ * thread that loads, and never by both at once: a load is over before its swap. */
+struct serve_retired {
+    struct serve_retired *next;
+    struct sg_library *library;
+    struct sg_thread reaper;
+    atomic_bool ended;
+};
 
 struct loaded {
     struct sg_server_conf conf;
@@ -82,7 +94,7 @@ int serve_load(void *ctx, void **out_loaded, struct sg_buf *report, struct sg_er
     int code;
 
     *out_loaded = NULL;
-    serve_reap(serve);
+    serve_reap(serve, RELOAD_RETIRED_MAX - 1);
     if (!loaded)
         return sg_error_set(err, SG_E_NOMEM, "no memory for a reload");
     code = serve_read_settings(serve->self, serve->argc, serve->argv, &loaded->conf, &problems, err);
@@ -102,21 +114,51 @@ int serve_load(void *ctx, void **out_loaded, struct sg_buf *report, struct sg_er
     return code;
 }
 
-/* Its own thread. The last job on the old library hands it back within a request's time. */
+/* Its own thread. */
 static void reap(void *arg)
 {
-    struct serve *serve = arg;
+    struct serve_retired *retired = arg;
 
-    while (!sg_library_alone(serve->retired))
+    while (!sg_library_alone(retired->library))
         usleep(RELOAD_REAP_US);
-    sg_library_release(&serve->retired);
+    sg_library_release(&retired->library);
     malloc_trim(0); /* models of hundreds of megabytes would stay in the allocator's arenas */
+    atomic_store_explicit(&retired->ended, true, memory_order_release);
 }
 
-void serve_reap(struct serve *serve)
+void serve_reap(struct serve *serve, int most)
 {
-    sg_thread_join(&serve->reaper);
-    sg_library_release(&serve->retired); /* when there was no thread to be had */
+    struct serve_retired **link = &serve->retired, *retired;
+    int kept = 0;
+
+    while ((retired = *link)) {
+        if (kept < most && !atomic_load_explicit(&retired->ended, memory_order_acquire)) {
+            link = &retired->next;
+            kept++;
+            continue;
+        }
+        *link = retired->next;
+        sg_thread_join(&retired->reaper);
+        free(retired);
+    }
+}
+
+static void retire(struct serve *serve, struct sg_library *old)
+{
+    struct serve_retired *retired = calloc(1, sizeof(*retired));
+    struct sg_error err;
+
+    if (retired)
+        retired->library = old;
+    if (retired && sg_thread_start(&retired->reaper, reap, retired, &err, "sight-reap") == 0) {
+        retired->next = serve->retired;
+        serve->retired = retired;
+        return;
+    }
+    sg_log(SG_LOG_WARN, "no thread to end the old models, the last request on them does", "code=%s",
+           sg_err_name(SG_E_NOMEM));
+    free(retired);
+    sg_library_release(&old);
 }
 
 void serve_swap(void *ctx, void *new)
@@ -124,17 +166,15 @@ void serve_swap(void *ctx, void *new)
     struct serve *serve = ctx;
     struct loaded *loaded = new;
     struct sg_server_conf old = serve->conf;
-    struct sg_error err;
+    struct sg_library *replaced = serve->library;
 
     serve->conf = loaded->conf;
-    serve->retired = serve->library;
     serve->library = loaded->library;
     sg_server_conf_fini(&old);
     free(loaded);
     serve_apply(&serve->conf);
     sg_library_widen(serve->library);
-    if (sg_thread_start(&serve->reaper, reap, serve, &err, "sight-reap") < 0)
-        sg_log(SG_LOG_WARN, "the old models stay until the next reload", "code=%s", sg_err_name(err.code));
+    retire(serve, replaced);
 }
 
 void serve_discard(void *ctx, void *old)
