@@ -129,7 +129,7 @@ def measure(server: Server, protocol: str, folder: Path, seconds: int, deadline:
         missed.append("memory grew by more than 5 %")
     if first > 2 * before:
         missed.append("the first request after the burst was slow")
-    if set(codes) - {"deadline_exceeded", "busy"}:
+    if set(codes) - {"deadline_exceeded", "busy", "too_many_requests"}:
         missed.append(f"other errors: {codes}")
     return row, [f"{protocol}: {what}" for what in missed]
 

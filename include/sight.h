@@ -79,7 +79,8 @@ enum sight_code {
     SIGHT_E_DROPPED = -16,    /* dropped: a newer frame took its place */
     SIGHT_E_TIMEOUT = -17,    /* timeout: nothing came, or nothing could be sent, in time */
     SIGHT_E_IO = -18,         /* io: a file or socket operation failed, or the connection was lost */
-    SIGHT_E_SHUTDOWN = -19    /* shutting_down: the server is stopping */
+    SIGHT_E_SHUTDOWN = -19,   /* shutting_down: the server is stopping */
+    SIGHT_E_TOO_MANY = -20    /* too_many_requests: this client's share is under way; try again later */
 };
 
 #define SIGHT_MESSAGE_MAX 512

@@ -170,6 +170,84 @@ def test_greedy_clients_starve_nobody(start_server: Start, group: bytes) -> None
         client.close()
 
 
+@pytest.mark.parametrize("scheme", ["v2", "seed"])
+def test_greedy_clients_leave_places(start_server: Start, group: bytes, scheme: str) -> None:
+    """Four windows of 64 are as many as max_queue (256). Those who fill them are held back, others get in at once."""
+    server = start_server("--workers", "1", "--default-pipeline", "objects")
+    greedy = [dial(server) if scheme == "v2" else socket.create_connection(("127.0.0.1", server.port), 60)
+              for _ in range(4)]
+    frame = struct.pack("<i", len(group)) + group
+
+    def fill(client: Any) -> None:
+        try:
+            for _ in range(200):
+                if scheme == "v2":
+                    client.send(group)
+                else:
+                    client.sendall(frame)
+        except OSError:
+            pass  # closed below, in the middle of it
+
+    threads = [threading.Thread(target=fill, args=(client,)) for client in greedy]
+    for thread in threads:
+        thread.start()
+    # The fixed point: each holds twice what is free, 256 / (2 * 4 + 1) = 28 places.
+    assert wait_until(lambda: value(server, "sightd_jobs_admitted") > 220, 60)
+    assert 220 < value(server, "sightd_jobs_admitted") < 236
+    with dial(server) as modest:
+        assert ask(modest, group).result
+    status, _, headers = post(server, group, "127.0.0.1")
+    assert status == 200 and "Retry-After" not in headers
+    for client in greedy:
+        getattr(client, "link", client).shutdown(socket.SHUT_RDWR)
+    for thread in threads:
+        thread.join()
+    for client in greedy:
+        client.close()
+    assert wait_until(lambda: value(server, "sightd_jobs_admitted") == 0, 60)
+
+
+def post(server: Server, picture: bytes, source: str) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """A request from that address of this machine."""
+    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60, source_address=(source, 0))
+    link.request("POST", "/v1/infer", picture)
+    answer = link.getresponse()
+    found = json.loads(answer.read())
+    link.close()
+    return answer.status, found, dict(answer.getheaders())
+
+
+def test_one_address_leaves_places(start_server: Start, group: bytes) -> None:
+    """Sixty connections of one address are told 429 before the server is full, so that another address gets in."""
+    server = start_server("--workers", "1", "--max-queue", "34", "--default-pipeline", "objects")
+    answers: list[tuple[int, dict[str, Any], dict[str, str]]] = []
+    stop = threading.Event()
+
+    def insist() -> None:
+        for _ in range(30):
+            if not stop.is_set():
+                answers.append(post(server, group, "127.0.0.1"))
+
+    threads = [threading.Thread(target=insist) for _ in range(60)]
+    for thread in threads:
+        thread.start()
+    # 32 times what is free: 33 beside 1.
+    assert wait_until(lambda: value(server, "sightd_errors_total", code="too_many_requests") > 0, 60)
+    status, found, _ = post(server, group, "127.0.0.2")
+    assert status == 200 and found["objects"]
+    stop.set()
+    for thread in threads:
+        thread.join()
+    refused = [(found, headers) for status, found, headers in answers if status != 200]
+    assert refused and {status for status, _, _ in answers} <= {200, 429, 503}
+    for found, headers in refused:
+        # Busy while the other address has the last place.
+        assert found["error"]["code"] in ("too_many_requests", "busy") and "max_queue" in found["error"]["message"]
+        assert int(headers["Retry-After"]) >= 1 and "Server-Timing" in headers
+    assert value(server, "sightd_errors_total", code="too_many_requests") == [s for s, _, _ in answers].count(429) > 0
+    assert post(server, group, "127.0.0.1")[0] == 200
+
+
 def test_reloads_under_load_of_all_protocols(start_server: Start, images: Path, tmp_path: Path) -> None:
     recipes = tmp_path / "pipelines"
     recipes.mkdir()

@@ -311,13 +311,20 @@ def test_more_threads_than_window(server: Server, paths: list[Path], expected: l
 
 
 def test_busy_is_tried_again(start_server: Start, paths: list[Path]) -> None:
-    server = start_server("--max-queue", "2")
-    with sightd.Client(port=server.port) as client:
-        assert all(result.objects for result in client.map(paths * 4))
-    with sightd.Client(port=server.port, busy_wait=0) as client:
-        answers = list(client.map(paths * 4, errors="return"))
-        busy = [answer for answer in answers if isinstance(answer, sightd.Busy)]
-        assert len(answers) == 20 and busy and all(error.retry_after_ms > 0 for error in busy)
+    """One client keeps the server full: another hears of it, and with time to wait (the default) is served."""
+    server = start_server("--max-queue", "1")
+    with sightd.Client(port=server.port) as greedy, sightd.Client(port=server.port, busy_wait=0) as hasty:
+        results = greedy.map(paths * 12)
+        next(results)
+        busy = []
+        while not busy:
+            answers = list(hasty.map(paths, errors="return"))
+            busy = [answer for answer in answers if isinstance(answer, sightd.Busy)]
+            assert len(answers) == 5
+        assert all(error.retry_after_ms > 0 and error.code == "busy" for error in busy)
+        with sightd.Client(port=server.port) as patient:
+            assert patient.infer(paths[0]).objects
+        assert all(result.objects for result in results)
 
 
 def test_newest(server: Server, paths: list[Path]) -> None:

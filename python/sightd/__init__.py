@@ -12,7 +12,8 @@ from .client import Client
 from .engine import Future
 from .errors import (BadImage, Busy, Cancelled, ClosedError, ConfigError, ConnectError, ConnectionLost,
                      DeadlineExceeded, Dropped, InvalidArgument, LibraryError, NotFound, ProtocolError, ReadError,
-                     RequestError, ServerFault, SightError, Timeout, TooLarge)
+                     RequestError, ServerFault, SightError, Timeout, TooLarge,
+                     TooManyRequests)
 from .pipeline import Pipeline
 from .result import Attribute, Box, Object, Result
 from .seed import SeedClient
@@ -24,5 +25,5 @@ __all__ = [
     "AsyncClient", "Attribute", "BadImage", "Box", "Busy", "Cancelled", "Client", "ClosedError", "ConfigError",
     "ConnectError", "ConnectionLost", "DeadlineExceeded", "Dropped", "Future", "InvalidArgument", "LibraryError",
     "NotFound", "Object", "Pipeline", "ProtocolError", "ReadError", "RequestError", "Result", "SeedClient",
-    "ServerFault", "ServerInfo", "SightError", "Timeout", "TooLarge",
+    "ServerFault", "ServerInfo", "SightError", "Timeout", "TooLarge", "TooManyRequests",
 ]

@@ -18,7 +18,7 @@ from concurrent.futures import Future as BaseFuture
 from typing import TYPE_CHECKING, Dict, Iterable, List, Optional, Tuple
 
 from . import wire
-from .errors import ClosedError, ConnectError, ProtocolError, SightError, TooLarge
+from .errors import Busy, ClosedError, ConnectError, ProtocolError, SightError, TooLarge
 from .picture import Data, Picture
 from .result import Result
 from .session import (Answer, Request, Session, Settings, connection_error, delays, given_up, gone, is_remote,
@@ -141,7 +141,7 @@ def hello_of(kind: int, body: bytes, address: str) -> wire.ServerInfo:
     """The server's greeting, or the error it gave instead."""
     if kind == wire.ERROR:
         error = wire.read_error(body)
-        if error.code in ("busy", "shutting_down"):
+        if isinstance(error, Busy):
             raise ConnectError(f"{address}: {error.message}", error.code, error.retry_after_ms)
         raise ProtocolError(f"{address}: {error.message}", error.code)
     if kind != wire.HELLO:

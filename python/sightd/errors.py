@@ -110,6 +110,12 @@ class Busy(RequestError):
     code = "busy"
 
 
+class TooManyRequests(Busy):
+    """This client has its share of the server's work under way; try again after `retry_after_ms`."""
+
+    code = "too_many_requests"
+
+
 class DeadlineExceeded(RequestError, TimeoutError):
     """The deadline cannot be kept, or has passed."""
 
@@ -147,6 +153,7 @@ class ProtocolError(SightError):
 _BY_CODE: Dict[str, Type[SightError]] = {
     "bad_image": BadImage, "empty_image": BadImage, "unsupported": BadImage, "too_large": TooLarge,
     "invalid_argument": InvalidArgument, "not_found": NotFound, "busy": Busy, "shutting_down": Busy,
+    "too_many_requests": TooManyRequests,
     "deadline_exceeded": DeadlineExceeded, "cancelled": Cancelled, "dropped": Dropped, "bad_framing": ProtocolError,
     "timeout": Timeout, "bad_config": ConfigError, "bad_model": ConfigError,
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from . import wire
-from .errors import (ConnectError, ConnectionLost, DeadlineExceeded, InvalidArgument, ProtocolError, SightError,
+from .errors import (Busy, ConnectError, ConnectionLost, DeadlineExceeded, InvalidArgument, ProtocolError, SightError,
                      with_place)
 from .picture import Data, Picture
 from .result import Result
@@ -177,7 +177,7 @@ class Session:
 
     def _again(self, request: Request, error: SightError, now: float) -> Optional[float]:
         """Seconds after which the server may take it; None: not within what was asked for."""
-        if error.code not in ("busy", "shutting_down"):
+        if not isinstance(error, Busy):
             return None
         again = now + (error.retry_after_ms / 1000 or BUSY_DELAY_S)
         last = request.busy_until if request.due is None else min(request.busy_until, request.due)

@@ -196,7 +196,7 @@ static int run_lane(void *state, const struct sg_buf *bytes, struct sg_result *r
         if (code == SG_E_IO || code == SG_E_SHUTDOWN || code == SG_E_TIMEOUT) {
             if (connect_again(send, generation, err) < 0)
                 return SG_E_SHUTDOWN;
-        } else if (code == SG_E_BUSY && sg_clock_us() < until) {
+        } else if ((code == SG_E_BUSY || code == SG_E_TOO_MANY) && sg_clock_us() < until) {
             pause_ms(retry_ms > BUSY_LEAST_MS ? retry_ms : BUSY_LEAST_MS);
         } else {
             return code;

@@ -28,7 +28,8 @@
     X(DROPPED, "dropped", "another frame of the same stream was given its place")                            \
     X(TIMEOUT, "timeout", "the client did not send in time")                                                 \
     X(IO, "io", "a file or socket operation failed")                                                         \
-    X(SHUTDOWN, "shutting_down", "the server is stopping")
+    X(SHUTDOWN, "shutting_down", "the server is stopping")                                                   \
+    X(TOO_MANY, "too_many_requests", "the client has as much work under way as is its share")
 
 enum sg_err_index {
 #define SG_ERR_INDEX(name, wire, text) SG_ERR_INDEX_##name,

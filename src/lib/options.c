@@ -28,7 +28,8 @@ SAME(DROPPED);
 SAME(TIMEOUT);
 SAME(IO);
 SAME(SHUTDOWN);
-_Static_assert(SG_ERR_COUNT == 19, "sight.h lacks a code");
+SAME(TOO_MANY);
+_Static_assert(SG_ERR_COUNT == 20, "sight.h lacks a code");
 #undef SAME
 
 const char *sight_version(void)

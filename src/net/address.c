@@ -102,3 +102,18 @@ const char *sg_address_text(const struct sockaddr *address, socklen_t size, char
     }
     return out;
 }
+
+void sg_address_key(const struct sockaddr *address, uint8_t out[SG_ADDRESS_KEY_BYTES])
+{
+    memset(out, 0, SG_ADDRESS_KEY_BYTES);
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)address;
+
+        out[10] = out[11] = 0xff; /* as in ::ffff:192.0.2.1 */
+        memcpy(out + 12, &v4->sin_addr, 4);
+    } else if (address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const void *)address;
+
+        memcpy(out, &v6->sin6_addr, IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) ? 16 : 8);
+    }
+}

@@ -25,4 +25,9 @@ int sg_address_parse(const char *text, struct sg_address *address, struct sg_err
 /* "127.0.0.1:8080" or "[::1]:8080" into out. Returns out. */
 const char *sg_address_text(const struct sockaddr *address, socklen_t size, char *out, size_t out_bytes);
 
+#define SG_ADDRESS_KEY_BYTES 16
+/* What tells one client's machine from another: an IPv4 address, mapped or not, whole; of an IPv6 address the
+ * first 64 bits, which is what one machine or site gets. Zeroes for what is neither. */
+void sg_address_key(const struct sockaddr *address, uint8_t out[SG_ADDRESS_KEY_BYTES]);
+
 #endif

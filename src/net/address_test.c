@@ -147,13 +147,50 @@ static void names_what_it_cannot_bind(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+static void key_of(int family, const char *text, uint8_t key[SG_ADDRESS_KEY_BYTES])
+{
+    struct sockaddr_storage address = {.ss_family = (sa_family_t)family};
+    void *bytes = family == AF_INET ? (void *)&((struct sockaddr_in *)(void *)&address)->sin_addr
+                                    : (void *)&((struct sockaddr_in6 *)(void *)&address)->sin6_addr;
+
+    assert_int_equal(inet_pton(family, text, bytes), 1);
+    sg_address_key((const struct sockaddr *)(const void *)&address, key);
+}
+
+/* Which ones are one client's: RFC 4291 for mapped addresses, RFC 6177 for the /64 of a site. */
+static void keys_tell_machines_apart(void **state)
+{
+    static const struct {
+        int family_a;
+        const char *a;
+        int family_b;
+        const char *b;
+        bool same;
+    } rows[] = {
+        {AF_INET, "192.0.2.1", AF_INET, "192.0.2.1", true},
+        {AF_INET, "192.0.2.1", AF_INET, "192.0.2.2", false},
+        {AF_INET, "192.0.2.1", AF_INET6, "::ffff:192.0.2.1", true},
+        {AF_INET6, "::ffff:192.0.2.1", AF_INET6, "::ffff:192.0.2.2", false},
+        {AF_INET6, "2001:db8:0:1::1", AF_INET6, "2001:db8:0:1:ffff::2", true},
+        {AF_INET6, "2001:db8:0:1::1", AF_INET6, "2001:db8:0:2::1", false},
+    };
+    uint8_t a[SG_ADDRESS_KEY_BYTES], b[SG_ADDRESS_KEY_BYTES];
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        key_of(rows[i].family_a, rows[i].a, a);
+        key_of(rows[i].family_b, rows[i].b, b);
+        assert_int_equal(memcmp(a, b, sizeof(a)) == 0, rows[i].same);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parses_what_people_write),
-        cmocka_unit_test(refuses_the_rest_with_a_reason),
-        cmocka_unit_test(listens_and_reports_the_real_port),
-        cmocka_unit_test(names_what_it_cannot_bind),
+        cmocka_unit_test(parses_what_people_write),          cmocka_unit_test(refuses_the_rest_with_a_reason),
+        cmocka_unit_test(listens_and_reports_the_real_port), cmocka_unit_test(names_what_it_cannot_bind),
+        cmocka_unit_test(keys_tell_machines_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -318,6 +318,11 @@ const char *sg_conn_peer(const struct sg_conn *conn, char *out, size_t out_bytes
     return sg_address_text((const struct sockaddr *)&conn->peer, conn->peer_size, out, out_bytes);
 }
 
+void sg_conn_key(const struct sg_conn *conn, uint8_t out[SG_ADDRESS_KEY_BYTES])
+{
+    sg_address_key((const struct sockaddr *)&conn->peer, out);
+}
+
 int sg_conn_send(struct sg_conn *conn, const void *data, size_t size)
 {
     ssize_t n = 0;

@@ -8,6 +8,7 @@
 #define SG_NET_CONN_H
 
 #include "base/error.h"
+#include "net/address.h"
 #include "net/sniff.h"
 
 #include <stdatomic.h>
@@ -101,6 +102,8 @@ void sg_conn_set_refused(struct sg_conn *conn, bool refused);
 bool sg_conn_refused(const struct sg_conn *conn);
 /* "127.0.0.1:51334" into out. Returns out. */
 const char *sg_conn_peer(const struct sg_conn *conn, char *out, size_t out_bytes);
+/* Its client's sg_address_key. */
+void sg_conn_key(const struct sg_conn *conn, uint8_t out[SG_ADDRESS_KEY_BYTES]);
 
 /* Sends in one go what the kernel takes and keeps a copy of the rest. SG_E_IO: the client has gone;
  * SG_E_TOO_LARGE, SG_E_NOMEM: the queue cannot hold it. On failure the caller closes. */

@@ -16,12 +16,14 @@ static struct sg_gate_queue *queue_of(struct sg_gate *gate, enum sg_gate_want wa
     return want == SG_GATE_JOB ? &gate->job_queue : &gate->byte_queue;
 }
 
-static int stand(struct sg_gate *gate, struct sg_gate_waiter *waiter, enum sg_gate_want want, size_t bytes)
+static int stand(struct sg_gate *gate, struct sg_share_member *member, struct sg_gate_waiter *waiter,
+                 enum sg_gate_want want, size_t bytes)
 {
     struct sg_gate_queue *queue = queue_of(gate, want);
 
     if (!waiter)
         return SG_E_BUSY;
+    waiter->member = member;
     waiter->want = want;
     waiter->bytes = bytes;
     waiter->next = NULL;
@@ -31,6 +33,7 @@ static int stand(struct sg_gate *gate, struct sg_gate_waiter *waiter, enum sg_ga
     else
         queue->first = waiter;
     queue->last = waiter;
+    queue->count++;
     return SG_E_BUSY;
 }
 
@@ -46,6 +49,7 @@ static void unlink_waiter(struct sg_gate *gate, struct sg_gate_waiter *waiter)
         waiter->next->previous = waiter->previous;
     else
         queue->last = waiter->previous;
+    queue->count--;
     waiter->previous = waiter->next = NULL;
     waiter->want = SG_GATE_NOTHING;
 }
@@ -77,36 +81,64 @@ static bool bytes_fit(const struct sg_gate *gate, size_t bytes)
            has_memory(gate, bytes);
 }
 
-int sg_gate_take_job(struct sg_gate *gate, struct sg_gate_waiter *waiter)
+bool sg_gate_over_share(const struct sg_gate *gate, const struct sg_share_member *member)
 {
-    if (gate->job_queue.first || !job_fits(gate))
-        return stand(gate, waiter, SG_GATE_JOB, 0);
+    const struct sg_gate_limits *limits = &gate->limits;
+
+    return sg_share_over(member, limits->max_jobs - gate->jobs,
+                         gate->bytes < limits->max_bytes ? limits->max_bytes - gate->bytes : 0);
+}
+
+static void count_job(struct sg_gate *gate, struct sg_share_member *member)
+{
     gate->jobs++;
+    sg_share_count(member, 1, 0);
+}
+
+static void count_bytes(struct sg_gate *gate, struct sg_share_member *member, size_t bytes)
+{
+    gate->bytes += bytes;
+    sg_share_count(member, 0, (int64_t)bytes);
+}
+
+int sg_gate_take_job(struct sg_gate *gate, struct sg_share_member *member, struct sg_gate_waiter *waiter)
+{
+    /* Those who wait only for their share leave the other places to all. */
+    int promised = gate->promised < gate->job_queue.count ? gate->promised : gate->job_queue.count;
+
+    if (!job_fits(gate) || (gate->jobs + promised >= gate->limits.max_jobs && gate->job_queue.first) ||
+        (waiter && sg_gate_over_share(gate, member)))
+        return stand(gate, member, waiter, SG_GATE_JOB, 0);
+    count_job(gate, member);
     return 0;
 }
 
-int sg_gate_take_bytes(struct sg_gate *gate, size_t bytes, struct sg_gate_waiter *waiter)
+int sg_gate_take_bytes(struct sg_gate *gate, struct sg_share_member *member, size_t bytes,
+                       struct sg_gate_waiter *waiter)
 {
     if (gate->byte_queue.first || !bytes_fit(gate, bytes))
-        return stand(gate, waiter, SG_GATE_BYTES, bytes);
-    gate->bytes += bytes;
+        return stand(gate, member, waiter, SG_GATE_BYTES, bytes);
+    count_bytes(gate, member, bytes);
     return 0;
 }
 
-void sg_gate_give_job(struct sg_gate *gate)
+void sg_gate_give_job(struct sg_gate *gate, struct sg_share_member *member)
 {
     gate->jobs--;
+    gate->promised++;
+    sg_share_count(member, -1, 0);
 }
 
-void sg_gate_give_bytes(struct sg_gate *gate, size_t bytes)
+void sg_gate_give_bytes(struct sg_gate *gate, struct sg_share_member *member, size_t bytes)
 {
     gate->bytes -= bytes;
+    sg_share_count(member, 0, -(int64_t)bytes);
 }
 
 static void grant_bytes(struct sg_gate *gate, struct sg_gate_waiter *waiter)
 {
     unlink_waiter(gate, waiter);
-    gate->bytes += waiter->bytes;
+    count_bytes(gate, waiter->member, waiter->bytes);
     waiter->granted(waiter);
 }
 
@@ -126,14 +158,25 @@ static struct sg_gate_waiter *overdrawing(struct sg_gate *gate)
     return NULL;
 }
 
+/* The first waiter for a job that is not over its share. */
+static struct sg_gate_waiter *next_for_job(const struct sg_gate *gate)
+{
+    struct sg_gate_waiter *waiter = gate->job_queue.first;
+
+    while (waiter && sg_gate_over_share(gate, waiter->member))
+        waiter = waiter->next;
+    return waiter;
+}
+
 void sg_gate_serve(struct sg_gate *gate, size_t unsent)
 {
     struct sg_gate_waiter *waiter;
 
     gate->unsent = unsent;
-    while ((waiter = gate->job_queue.first) && job_fits(gate)) {
+    gate->promised = 0;
+    while (gate->job_queue.first && job_fits(gate) && (waiter = next_for_job(gate))) {
         unlink_waiter(gate, waiter);
-        gate->jobs++;
+        count_job(gate, waiter->member);
         waiter->granted(waiter);
     }
     while ((waiter = gate->byte_queue.first) && bytes_fit(gate, waiter->bytes))

@@ -50,16 +50,16 @@ static void refuses_without_a_waiter(void **state)
 
     (void)state;
     set_up(&gate, 2, 100, SIZE_MAX, c, 1);
-    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
-    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
-    assert_int_equal(sg_gate_take_job(&gate, NULL), SG_E_BUSY);
-    assert_int_equal(sg_gate_take_bytes(&gate, 60, NULL), 0);
-    assert_int_equal(sg_gate_take_bytes(&gate, 41, NULL), SG_E_BUSY);
-    assert_int_equal(sg_gate_take_bytes(&gate, SIZE_MAX, NULL), SG_E_BUSY);
-    assert_int_equal(sg_gate_take_bytes(&gate, 40, NULL), 0);
-    sg_gate_give_job(&gate);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 60, NULL), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 41, NULL), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, SIZE_MAX, NULL), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 40, NULL), 0);
+    sg_gate_give_job(&gate, NULL);
     sg_gate_serve(&gate, 0);
-    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), 0);
     assert_string_equal(order, "");
 }
 
@@ -71,18 +71,18 @@ static void grants_jobs_in_the_order_of_waiting(void **state)
 
     (void)state;
     set_up(&gate, 1, 100, SIZE_MAX, c, 4);
-    assert_int_equal(sg_gate_take_job(&gate, &c[0].waiter), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, &c[0].waiter), 0);
     for (i = 1; i < 4; i++)
-        assert_int_equal(sg_gate_take_job(&gate, &c[i].waiter), SG_E_BUSY);
+        assert_int_equal(sg_gate_take_job(&gate, NULL, &c[i].waiter), SG_E_BUSY);
     sg_gate_leave(&gate, &c[2].waiter); /* its client has gone */
-    sg_gate_give_job(&gate);
+    sg_gate_give_job(&gate, NULL);
     /* There is room, but who comes now does not overtake who waits. */
-    assert_int_equal(sg_gate_take_job(&gate, &c[2].waiter), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, &c[2].waiter), SG_E_BUSY);
     sg_gate_serve(&gate, 0);
     assert_string_equal(order, "b");
-    sg_gate_give_job(&gate);
+    sg_gate_give_job(&gate, NULL);
     sg_gate_serve(&gate, 0);
-    sg_gate_give_job(&gate);
+    sg_gate_give_job(&gate, NULL);
     sg_gate_serve(&gate, 0);
     assert_string_equal(order, "bdc");
     assert_int_equal(gate.jobs, 1);
@@ -95,34 +95,34 @@ static void half_received_pictures_cannot_block_each_other(void **state)
 
     (void)state;
     set_up(&gate, 8, 90, SIZE_MAX, c, 3);
-    assert_int_equal(sg_gate_take_bytes(&gate, 30, &c[0].waiter), 0);
-    assert_int_equal(sg_gate_take_bytes(&gate, 30, &c[1].waiter), 0);
-    assert_int_equal(sg_gate_take_bytes(&gate, 30, &c[2].waiter), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 30, &c[0].waiter), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 30, &c[1].waiter), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 30, &c[2].waiter), 0);
     /* All want as much again, and nobody has a job that would give anything back. */
-    assert_int_equal(sg_gate_take_bytes(&gate, 30, &c[1].waiter), SG_E_BUSY);
-    assert_int_equal(sg_gate_take_bytes(&gate, 30, &c[0].waiter), SG_E_BUSY);
-    assert_int_equal(sg_gate_take_bytes(&gate, 30, &c[2].waiter), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 30, &c[1].waiter), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 30, &c[0].waiter), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 30, &c[2].waiter), SG_E_BUSY);
     sg_gate_serve(&gate, 0);
     sg_gate_serve(&gate, 0);
     assert_string_equal(order, "b"); /* one, and only one, goes beyond the limit */
-    assert_int_equal(sg_gate_take_bytes(&gate, 60, &c[1].waiter), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 60, &c[1].waiter), SG_E_BUSY);
     sg_gate_serve(&gate, 0);
     assert_string_equal(order, "bb"); /* and may go on, though others stand before it */
     assert_int_equal(gate.bytes, 180);
     /* It is complete and becomes a job: while that runs, the others wait for its bytes. */
     sg_gate_leave(&gate, &c[1].waiter);
-    assert_int_equal(sg_gate_take_job(&gate, &c[1].waiter), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, &c[1].waiter), 0);
     sg_gate_serve(&gate, 0);
     assert_string_equal(order, "bb");
-    sg_gate_give_job(&gate);
-    sg_gate_give_bytes(&gate, 120);
+    sg_gate_give_job(&gate, NULL);
+    sg_gate_give_bytes(&gate, NULL, 120);
     sg_gate_serve(&gate, 0);
     /* 60 were held and 30 fit for the first; the next is again the one that goes beyond. */
     assert_string_equal(order, "bbac");
     assert_int_equal(gate.bytes, 120);
     sg_gate_leave(&gate, &c[0].waiter);
     sg_gate_leave(&gate, &c[2].waiter);
-    sg_gate_give_bytes(&gate, 120);
+    sg_gate_give_bytes(&gate, NULL, 120);
     assert_int_equal(gate.bytes, 0);
 }
 
@@ -134,14 +134,14 @@ static void memory_counts_unread_replies(void **state)
     (void)state;
     set_up(&gate, 100, SIZE_MAX, 4 * SG_GATE_JOB_BYTES, c, 1);
     sg_gate_serve(&gate, 2 * SG_GATE_JOB_BYTES);
-    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
-    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
-    assert_int_equal(sg_gate_take_job(&gate, NULL), SG_E_BUSY);
-    assert_int_equal(sg_gate_take_bytes(&gate, 1, NULL), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 1, NULL), SG_E_BUSY);
     sg_gate_serve(&gate, 0); /* the replies were read */
-    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
-    assert_int_equal(sg_gate_take_bytes(&gate, SG_GATE_JOB_BYTES, NULL), 0);
-    assert_int_equal(sg_gate_take_bytes(&gate, 1, NULL), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, SG_GATE_JOB_BYTES, NULL), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 1, NULL), SG_E_BUSY);
 }
 
 static void the_first_job_always_fits(void **state)
@@ -151,11 +151,62 @@ static void the_first_job_always_fits(void **state)
 
     (void)state;
     set_up(&gate, 4, 10, 1, c, 2);
-    assert_int_equal(sg_gate_take_job(&gate, NULL), 0);
-    assert_int_equal(sg_gate_take_job(&gate, &c[0].waiter), SG_E_BUSY);
-    sg_gate_give_job(&gate);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, &c[0].waiter), SG_E_BUSY);
+    sg_gate_give_job(&gate, NULL);
     sg_gate_serve(&gate, 0);
     assert_string_equal(order, "a");
+}
+
+static const uint8_t home[SG_SHARE_KEY_BYTES] = {1}, office[SG_SHARE_KEY_BYTES] = {2};
+
+static void passes_over_waiters_above_their_share(void **state)
+{
+    struct sg_gate gate;
+    struct client c[3];
+    struct sg_share_member *greedy, *modest;
+    int i;
+
+    (void)state;
+    set_up(&gate, 10, 100, SIZE_MAX, c, 3);
+    greedy = sg_share_join(&gate.addresses, home);
+    modest = sg_share_join(&gate.addresses, office);
+    assert_non_null(greedy);
+    assert_non_null(modest);
+    /* Twice what is free: 7 held leave 3, 7 / 2 >= 3. */
+    for (i = 0; i < 7; i++) {
+        assert_false(sg_gate_over_share(&gate, greedy));
+        assert_int_equal(sg_gate_take_job(&gate, greedy, &c[0].waiter), 0);
+    }
+    assert_true(sg_gate_over_share(&gate, greedy));
+    assert_int_equal(sg_gate_take_job(&gate, greedy, &c[0].waiter), SG_E_BUSY);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, "");
+    /* It stands first in the queue and holds nobody up, with a waiter or without. */
+    assert_int_equal(sg_gate_take_job(&gate, modest, &c[1].waiter), 0);
+    assert_int_equal(sg_gate_take_job(&gate, modest, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), 0);
+    assert_int_equal(sg_gate_take_job(&gate, modest, &c[1].waiter), SG_E_BUSY);
+    /* A place that comes free is for who waits and is not over, however late it came. */
+    sg_gate_give_job(&gate, NULL);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), SG_E_BUSY);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, ""); /* modest: 2 held, 1 free */
+    sg_gate_give_job(&gate, modest);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, "b");
+    for (i = 0; i < 3; i++)
+        sg_gate_give_job(&gate, greedy);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, "ba");
+    assert_int_equal(gate.jobs, 7);
+    for (i = 0; i < 5; i++)
+        sg_gate_give_job(&gate, greedy);
+    for (i = 0; i < 2; i++)
+        sg_gate_give_job(&gate, modest);
+    sg_share_unref(&gate.addresses, &greedy);
+    sg_share_unref(&gate.addresses, &modest);
+    assert_null(gate.addresses);
 }
 
 int main(void)
@@ -166,6 +217,7 @@ int main(void)
         cmocka_unit_test(half_received_pictures_cannot_block_each_other),
         cmocka_unit_test(memory_counts_unread_replies),
         cmocka_unit_test(the_first_job_always_fits),
+        cmocka_unit_test(passes_over_waiters_above_their_share),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

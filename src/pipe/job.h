@@ -11,6 +11,7 @@
 #include "base/mailbox.h"
 #include "data/result.h"
 #include "pipe/request.h"
+#include "pipe/share.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -63,10 +64,11 @@ struct sg_job {
     const _Atomic int *in_flight; /* the same number now; see sg_job_in_flight */
 
     /* Of the loop thread. */
-    size_t charged_bytes; /* held at the gate for its payload */
-    bool admitted;        /* holds a place at the gate */
-    bool in_pool;         /* a worker, or a queue to or from them, owns it */
-    bool finished;        /* reply is ready to be sent in its turn */
+    struct sg_share_member *member; /* whose it is; a reference, or NULL */
+    size_t charged_bytes;           /* held at the gate for its payload */
+    bool admitted;                  /* holds a place at the gate */
+    bool in_pool;                   /* a worker, or a queue to or from them, owns it */
+    bool finished;                  /* reply is ready to be sent in its turn */
 };
 
 /* The work, handed to the pool and the server by app. */

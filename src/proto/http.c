@@ -93,6 +93,7 @@ void http_session_ended(struct http_session *session)
         sg_conn_finish(&session->base.conn, linger_ms);
     else
         sg_conn_close(&session->base.conn);
+    sg_session_fini(&session->base);
     free(session);
 }
 
@@ -317,10 +318,11 @@ static void http_open(struct sg_conn *conn, struct sg_intake *intake, const stru
         sg_conn_close(&conn);
         return;
     }
-    session->base = (struct sg_session){&session_ops, conn, intake, options};
+    sg_session_init(&session->base, &session_ops, conn, intake, options);
     session->http = intake->http;
     sg_conn_start(conn, &conn_ops, session);
     if (http_daemon_add(intake->http, session) < 0) {
+        sg_session_fini(&session->base);
         free(session);
         sg_error_set(&error, SG_E_BUSY,
                      "the server has no descriptor left for this connection; try again later");

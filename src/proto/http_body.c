@@ -68,6 +68,16 @@ int http_busy(struct http_request *request, const char *what, const char *key, s
                         what, key, (long long)request->retry_ms);
 }
 
+int http_too_many(struct http_request *request, struct sg_error *err)
+{
+    const struct sg_session *session = &request->session->base;
+    int code = sg_intake_share(session->intake, session->member, err);
+
+    if (code < 0)
+        request->retry_ms = sg_intake_retry_ms(session->intake);
+    return code;
+}
+
 /* Room for `more` bytes in the job, charged for. */
 static int make_room(struct http_request *request, size_t more, struct sg_error *err)
 {
@@ -186,7 +196,9 @@ int http_body_begin(struct http_request *request, struct sg_error *err)
         return too_large(request, err);
     if (intake->gate.jobs >= intake->gate.limits.max_jobs)
         return http_busy(request, "requests", "max_queue", err);
-    request->job = sg_intake_take(intake);
+    if (http_too_many(request, err) < 0)
+        return err->code;
+    request->job = sg_intake_take(intake, request->session->base.member);
     if (!request->job)
         return sg_error_set(err, SG_E_NOMEM, "no memory for a request");
     if (request->body == HTTP_BODY_MULTIPART)

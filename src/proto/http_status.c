@@ -31,6 +31,7 @@ static const struct {
     {SG_E_TIMEOUT, 408},
     {SG_E_IO, 500},
     {SG_E_SHUTDOWN, 503},
+    {SG_E_TOO_MANY, 429},
 };
 
 unsigned sg_http_status(int code)

@@ -33,6 +33,7 @@ static void every_code_has_a_status(void **state)
     }
     assert_int_equal(sg_http_status(SG_E_TOO_LARGE), 413);
     assert_int_equal(sg_http_status(SG_E_BUSY), 503);
+    assert_int_equal(sg_http_status(SG_E_TOO_MANY), 429);
     assert_int_equal(sg_http_status(-1000), 500);
     assert_true(sg_http_status_retry(503) && sg_http_status_retry(429) && !sg_http_status_retry(404));
 }

@@ -34,9 +34,26 @@ void sg_intake_fini(struct sg_intake *intake)
     sg_job_store_fini(&intake->store);
 }
 
-struct sg_job *sg_intake_take(struct sg_intake *intake)
+struct sg_job *sg_intake_take(struct sg_intake *intake, struct sg_share_member *member)
 {
-    return sg_job_store_take(&intake->store);
+    struct sg_job *job = sg_job_store_take(&intake->store);
+
+    if (job)
+        job->member = sg_share_ref(member);
+    return job;
+}
+
+int sg_intake_share(const struct sg_intake *intake, const struct sg_share_member *member,
+                    struct sg_error *err)
+{
+    /* With no place left it is not the share that stands in the way: that is "busy". */
+    if (intake->gate.jobs >= intake->gate.limits.max_jobs || !sg_gate_over_share(&intake->gate, member))
+        return 0;
+    return sg_error_set(
+        err, SG_E_TOO_MANY,
+        "%d requests with %zu image bytes from your address are under way, its share of what the "
+        "server admits (max_queue, max_queue_bytes); try again in %lld ms",
+        member->address->held.jobs, member->address->held.bytes, (long long)sg_intake_retry_ms(intake));
 }
 
 int sg_intake_charge(struct sg_intake *intake, struct sg_job *job, size_t capacity,
@@ -46,7 +63,7 @@ int sg_intake_charge(struct sg_intake *intake, struct sg_job *job, size_t capaci
 
     if (capacity <= job->charged_bytes)
         return 0;
-    code = sg_gate_take_bytes(&intake->gate, capacity - job->charged_bytes, waiter);
+    code = sg_gate_take_bytes(&intake->gate, job->member, capacity - job->charged_bytes, waiter);
     if (code == 0)
         job->charged_bytes = capacity;
     return code;
@@ -59,7 +76,7 @@ void sg_intake_charged(struct sg_job *job, const struct sg_gate_waiter *waiter)
 
 int sg_intake_admit(struct sg_intake *intake, struct sg_job *job, struct sg_gate_waiter *waiter)
 {
-    int code = sg_gate_take_job(&intake->gate, waiter);
+    int code = sg_gate_take_job(&intake->gate, job->member, waiter);
 
     job->admitted = code == 0;
     return code;
@@ -177,8 +194,9 @@ void sg_intake_drop(struct sg_intake *intake, struct sg_job **take_job)
         intake->ops->pipeline_put(intake->ops->ctx, job->pipeline);
     job->pipeline = NULL;
     if (job->admitted)
-        sg_gate_give_job(&intake->gate);
-    sg_gate_give_bytes(&intake->gate, job->charged_bytes);
+        sg_gate_give_job(&intake->gate, job->member);
+    sg_gate_give_bytes(&intake->gate, job->member, job->charged_bytes);
+    sg_share_unref(&intake->gate.addresses, &job->member);
     sg_job_store_give(&intake->store, take_job);
 }
 

@@ -48,8 +48,11 @@ void sg_intake_init(struct sg_intake *intake, const struct sg_gate_limits *limit
 /* The pool must have been destroyed. Drops what is left in the mailbox. */
 void sg_intake_fini(struct sg_intake *intake);
 
-/* An empty job; NULL when memory ran out. */
-struct sg_job *sg_intake_take(struct sg_intake *intake);
+/* An empty job of that member (NULL = nobody's); NULL when memory ran out. */
+struct sg_job *sg_intake_take(struct sg_intake *intake, struct sg_share_member *member);
+/* For those that refuse instead of waiting: SG_E_TOO_MANY with err set when the member is over its share. */
+int sg_intake_share(const struct sg_intake *intake, const struct sg_share_member *member,
+                    struct sg_error *err);
 /* Charges the gate so that the job may hold `capacity` bytes of picture. 0; SG_E_BUSY (with a waiter: it is
  * queued, and its `granted` must call sg_intake_charged). */
 int sg_intake_charge(struct sg_intake *intake, struct sg_job *job, size_t capacity,
@@ -65,7 +68,7 @@ int sg_intake_pipeline(struct sg_intake *intake, struct sg_job *job, const char 
  * it takes longer than that even alone. */
 int sg_intake_deadline(struct sg_intake *intake, const struct sg_flow *flow, struct sg_job *job,
                        int64_t *out_retry_ms);
-/* When a request refused with SG_E_BUSY may come again, in ms, above 0. */
+/* When a request refused with SG_E_BUSY or SG_E_TOO_MANY may come again, in ms, above 0. */
 int64_t sg_intake_retry_ms(const struct sg_intake *intake);
 /* Gives an admitted job its id, and its pipeline unless it has one, and hands it to the workers. On failure
  * (no such pipeline) the job stays the caller's and job->error says why. */

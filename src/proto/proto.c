@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The registry of protocols, in the order they are asked.
+ * The registry of protocols, in the order they are asked, and what their sessions share.
  */
 #include "proto/proto.h"
 
@@ -13,4 +13,19 @@ const struct sg_proto_ops *sg_proto_find(const uint8_t head[SG_SNIFF_BYTES])
         if (protocols[i]->match(head))
             return protocols[i];
     return &sg_proto_seed;
+}
+
+void sg_session_init(struct sg_session *session, const struct sg_session_ops *ops, struct sg_conn *conn,
+                     struct sg_intake *intake, const struct sg_server_options *options)
+{
+    uint8_t key[SG_ADDRESS_KEY_BYTES];
+
+    sg_conn_key(conn, key);
+    /* Without memory for it the connection counts for nobody, and is served. */
+    *session = (struct sg_session){ops, conn, intake, options, sg_share_join(&intake->gate.addresses, key)};
+}
+
+void sg_session_fini(struct sg_session *session)
+{
+    sg_share_unref(&session->intake->gate.addresses, &session->member);
 }

@@ -28,7 +28,13 @@ struct sg_session {
     struct sg_conn *conn;
     struct sg_intake *intake;
     const struct sg_server_options *options;
+    struct sg_share_member *member; /* what the gate knows the connection by */
 };
+
+/* fini leaves the connection alone: it may have been closed before. */
+void sg_session_init(struct sg_session *session, const struct sg_session_ops *ops, struct sg_conn *conn,
+                     struct sg_intake *intake, const struct sg_server_options *options);
+void sg_session_fini(struct sg_session *session);
 
 struct sg_proto_ops {
     const char *name;

@@ -95,6 +95,7 @@ static void abandon(struct sg_session *session)
         }
     }
     sg_conn_close(&session->conn);
+    sg_session_fini(session);
     free(seed);
 }
 
@@ -102,6 +103,7 @@ static void finish(struct seed *seed)
 {
     drop_unfinished_frame(seed);
     sg_conn_finish(&seed->base.conn, seed->linger_ms);
+    sg_session_fini(&seed->base);
     free(seed);
 }
 
@@ -139,7 +141,7 @@ static void end_with_error(struct seed *seed, const struct sg_error *error)
 
     drop_unfinished_frame(seed);
     seed->ending = true;
-    job = sg_intake_take(seed->base.intake);
+    job = sg_intake_take(seed->base.intake, seed->base.member);
     if (!job) {
         abandon(&seed->base);
         return;
@@ -289,7 +291,7 @@ static void got_header(struct seed *seed, size_t n)
         return;
     }
     if (seed->frame.state == SG_SEED_PAYLOAD) {
-        seed->job = sg_intake_take(seed->base.intake);
+        seed->job = sg_intake_take(seed->base.intake, seed->base.member);
         if (!seed->job) {
             abandon(&seed->base);
             return;
@@ -399,7 +401,7 @@ static void seed_open(struct sg_conn *conn, struct sg_intake *intake, const stru
         sg_conn_close(&conn);
         return;
     }
-    seed->base = (struct sg_session){&session_ops, conn, intake, options};
+    sg_session_init(&seed->base, &session_ops, conn, intake, options);
     seed->waiter.granted = granted;
     seed->linger_ms = SEED_LINGER_MS;
     sg_seed_frame_init(&seed->frame, options->max_frame_bytes);

@@ -37,6 +37,7 @@ void v2_abandon(struct sg_session *session)
         }
     }
     sg_conn_close(&session->conn);
+    sg_session_fini(session);
     free(v2);
 }
 
@@ -94,6 +95,7 @@ static bool finish(struct v2 *v2)
 {
     sg_intake_drop(v2->base.intake, &v2->job);
     sg_conn_finish(&v2->base.conn, v2->linger_ms);
+    sg_session_fini(&v2->base);
     free(v2);
     return false;
 }
@@ -319,7 +321,7 @@ static void v2_open(struct sg_conn *conn, struct sg_intake *intake, const struct
         sg_conn_close(&conn);
         return;
     }
-    v2->base = (struct sg_session){&session_ops, conn, intake, options};
+    sg_session_init(&v2->base, &session_ops, conn, intake, options);
     v2->linger_ms = V2_LINGER_MS;
     v2->frame_started_us = sg_clock_us();
     /* More would be refused for ever. */

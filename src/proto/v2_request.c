@@ -121,6 +121,9 @@ static bool drop_oldest(struct v2 *v2, bool *out_dropped)
 
 bool v2_window_full(const struct v2 *v2)
 {
+    /* Its own replies will make room again. */
+    if (v2->outstanding > 0 && sg_gate_over_share(&v2->base.intake->gate, v2->base.member))
+        return true;
     if (v2->reader.hello.policy == SG_V2_BLOCK)
         return (unsigned)v2->outstanding >= v2->window;
     return (unsigned)sg_pool_waiting(v2->base.intake->pool, &v2->flow) >= v2->window;
@@ -155,7 +158,7 @@ bool v2_request_begin(struct v2 *v2)
                      (unsigned long long)id);
         return v2_end_with_error(v2, &error);
     }
-    v2->job = sg_intake_take(v2->base.intake);
+    v2->job = sg_intake_take(v2->base.intake, v2->base.member);
     if (!v2->job) {
         sg_v2_reader_skip(&v2->reader);
         sg_error_set(&error, SG_E_NOMEM, "no memory for the request");
@@ -164,8 +167,12 @@ bool v2_request_begin(struct v2 *v2)
     fill_job(v2, v2->job);
     code = sg_intake_pipeline(v2->base.intake, v2->job, name[0] ? name : NULL);
     if (code == 0 && v2->reader.hello.policy == SG_V2_OLDEST && v2_window_full(v2))
-        code = sg_error_set(&v2->job->error, SG_E_DROPPED, "%u older frames of this connection wait",
-                            v2->window);
+        code = sg_error_set(&v2->job->error, SG_E_DROPPED, "%d older frames of this connection are under way",
+                            v2->outstanding);
+    if (code == 0 && v2->outstanding == 0) {
+        code = sg_intake_share(v2->base.intake, v2->base.member, &v2->job->error);
+        retry_ms = code < 0 ? sg_intake_retry_ms(v2->base.intake) : 0;
+    }
     if (code == 0)
         code = sg_intake_deadline(v2->base.intake, &v2->flow, v2->job, &retry_ms);
     return code == 0 || refuse(v2, retry_ms);
