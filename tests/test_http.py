@@ -419,6 +419,22 @@ def test_slow_requests_are_timed_out(start_server: Start, small: bytes) -> None:
         assert response(link, "GET").status == 200
         link.sendall(b"GET /livez HT")
         assert response(link, "GET").error(408, "timeout")
+    request = b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(small) + small
+    for first, method in ((b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", "GET"), (request, "POST")):
+        with dial(server, 20) as link:  # the second one has come, half of it, with the end of the first
+            link.sendall(first + first + b"GET /livez HT")
+            said = b""
+            while b"HTTP/1.1 408 " not in said or not said.rstrip().endswith(b"}"):
+                more = link.recv(65536)
+                assert more, said
+                said += more
+            assert said.count(b"HTTP/1.1 200 ") == 2
+        with dial(server, 20) as link:  # a body's stray CRLF is no half request
+            link.sendall(first + b"\r\n")
+            assert response(link, method).status == 200
+            time.sleep(1.5)
+            link.sendall(first)
+            assert response(link, method).status == 200
     with dial(server, 20) as link:  # idle is not slow
         link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         assert response(link, "GET").status == 200

@@ -13,6 +13,8 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#define HTTP_STRAY_BYTES 2
+
 static struct http_session *session_of(struct sg_session *session)
 {
     return (struct http_session *)(void *)session;
@@ -27,6 +29,27 @@ static int socket_of(const struct http_session *session)
 static uint64_t bytes_arrived(const struct http_session *session)
 {
     return session->mhd ? sg_http_socket_arrived(socket_of(session)) : 0;
+}
+
+/* Bytes of the connection up to the end of the request that has just been read. The daemon may have read on
+ * into the next one, but only of a chunked body it does not say how long it was. */
+static uint64_t bytes_of_requests(const struct http_session *session)
+{
+    const struct http_request *request = session->request;
+    const union MHD_ConnectionInfo *head =
+        request ? MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) : NULL;
+    uint64_t arrived = bytes_arrived(session), end;
+
+    if (!head || request->chunked)
+        return arrived;
+    end = session->bytes_taken + head->header_size + request->received;
+    return end < arrived ? end : arrived;
+}
+
+/* Some clients end a body with a CRLF that is not part of it; the daemon passes over it. */
+static bool next_has_begun(const struct http_session *session)
+{
+    return bytes_arrived(session) > session->bytes_noted + HTTP_STRAY_BYTES;
 }
 
 static int64_t deadline_of(const struct http_session *session)
@@ -64,7 +87,7 @@ void http_phase_set(struct http_session *session, enum http_phase phase)
         session->phase_us = sg_clock_us();
     /* Not as late as HTTP_IDLE: a client may have its reply, and send again, before the daemon says so. */
     if (received && (phase == HTTP_WORK || phase == HTTP_REPLY))
-        session->bytes_taken = bytes_arrived(session);
+        session->bytes_taken = bytes_of_requests(session);
     session->phase = phase;
     if (phase == HTTP_IDLE)
         session->bytes_noted = session->bytes_taken;
@@ -186,7 +209,7 @@ static void late_idle(struct http_session *session)
 {
     int64_t limit_ms = session->base.options->idle_timeout_ms;
 
-    if (bytes_arrived(session) > session->bytes_noted)
+    if (next_has_begun(session))
         http_phase_set(session, HTTP_HEAD);
     else if (limit_ms > 0 && sg_clock_us() >= session->phase_us + limit_ms * 1000)
         http_kill(session);
