@@ -298,6 +298,15 @@ static int time_runs(struct sg_model *model, bool wide, int runs, double *out_me
     return code;
 }
 
+/* Nothing for models that are never batched. */
+static void print_batch(struct sg_model *model, int cores)
+{
+    float gain = sg_model_batch_gain(model, cores);
+
+    if (gain > 0.0f)
+        printf("a batch of %d   %.2f times the pictures of one a core\n", cores, (double)gain);
+}
+
 static int bench_model(const struct sg_command *self, const char *path, const struct model_args *values)
 {
     int cores = sg_cpu_count();
@@ -319,6 +328,7 @@ static int bench_model(const struct sg_command *self, const char *path, const st
         printf("%3d core%s  median %8.2f ms  best %8.2f ms\n", wide ? cores : 1,
                wide && cores > 1 ? "s" : " ", median, low);
     }
+    print_batch(model, cores);
     status = SG_EXIT_OK;
 out:
     sg_model_destroy(&model);

@@ -28,25 +28,37 @@ static int64_t fastest(struct sg_model *model, struct sg_graph *graph, int items
     return code < 0 ? code : best > 0 ? best : 1;
 }
 
-void sg_model_measure_batch(struct sg_model *model, int threads)
+static int items_of(const struct sg_model *model, int threads)
 {
-    int items = threads < model->max_batch ? threads : model->max_batch;
+    return threads < model->max_batch ? threads : model->max_batch;
+}
+
+float sg_model_batch_gain(struct sg_model *model, int threads)
+{
+    int items = items_of(model, threads);
     struct sg_error err = {0};
     int64_t one, many;
-    float gain;
 
     if (!model->batches || !model->narrow || !model->wide || items < 2 ||
         sg_model_task(model) != SG_TASK_DETECT)
-        return;
+        return 0.0f;
     one = fastest(model, model->narrow, 1, &err);
     many = one < 0 ? one : fastest(model, model->wide, items, &err);
     if (many < 0)
-        return; /* one by one it has run before */
+        return 0.0f; /* one by one it has run before */
     /* In the time of one run per core, `threads` pictures are done; in that of the batch, `items`. */
-    gain = (float)one / (float)threads / ((float)many / (float)items);
+    return (float)one / (float)threads / ((float)many / (float)items);
+}
+
+void sg_model_measure_batch(struct sg_model *model, int threads)
+{
+    float gain = sg_model_batch_gain(model, threads);
+
+    if (gain <= 0.0f)
+        return;
     atomic_store_explicit(&model->batch_pays, gain >= GAIN_LEAST, memory_order_relaxed);
-    sg_log(SG_LOG_DEBUG, "batching was measured", "model=%s batch=%d gain=%.2f used=%s", model->name, items,
-           (double)gain, gain >= GAIN_LEAST ? "yes" : "no");
+    sg_log(SG_LOG_DEBUG, "batching was measured", "model=%s batch=%d gain=%.2f used=%s", model->name,
+           items_of(model, threads), (double)gain, gain >= GAIN_LEAST ? "yes" : "no");
 }
 
 bool sg_model_batch_pays(const struct sg_model *model)

@@ -181,11 +181,14 @@ static int run_batch(struct run *run, const struct classify_stage *stage, const 
     if (code < 0)
         return code;
     since = sg_clock_us();
-    code = sg_model_borrow(stage->model, run_alone(run), &runner, run->err);
+    code = sg_model_borrow(stage->model, run_wide(run, stage->model), &runner, run->err);
     if (code == 0)
         code = fill_batch(run, stage, crops, image, runner);
     if (code == 0)
-        code = sg_runner_run(runner, run->err);
+        code = sg_model_run(stage->model, runner,
+                            (size_t)stage->model->transform.width * (size_t)stage->model->transform.height *
+                                (size_t)crops->count,
+                            run->err);
     if (code < 0)
         goto out;
     outputs = sg_runner_outputs(runner, &count);

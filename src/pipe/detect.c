@@ -153,7 +153,7 @@ static int turn_begin(struct run *run, const struct detect_stage *stage, const s
         *out_data = turn->seat.data;
         return code;
     }
-    code = sg_model_borrow(stage->model, run_alone(run), &turn->runner, run->err);
+    code = sg_model_borrow(stage->model, run_wide(run, stage->model), &turn->runner, run->err);
     if (code == 0)
         code = sg_model_shape(stage->model, turn->runner, transform, 1, &tensor, &item_bytes, run->err);
     *out_data = tensor.data;
@@ -161,7 +161,8 @@ static int turn_begin(struct run *run, const struct detect_stage *stage, const s
 }
 
 /* filled: how writing the input went. Those who share a batch wait for each other even when it failed. */
-static int turn_run(struct run *run, const struct detect_stage *stage, struct turn *turn, int filled)
+static int turn_run(struct run *run, const struct detect_stage *stage, const struct sg_transform *transform,
+                    struct turn *turn, int filled)
 {
     struct sg_error ignored = {0};
     int code = filled;
@@ -173,7 +174,8 @@ static int turn_run(struct run *run, const struct detect_stage *stage, struct tu
         code = filled < 0 ? filled : ran;
         turn->outputs = sg_batcher_outputs(&turn->seat, &turn->count);
     } else if (filled == 0) {
-        code = sg_runner_run(turn->runner, run->err);
+        code = sg_model_run(stage->model, turn->runner, (size_t)transform->width * (size_t)transform->height,
+                            run->err);
         turn->outputs = sg_runner_outputs(turn->runner, &turn->count);
     }
     return code;
@@ -217,7 +219,7 @@ int detect_run(struct run *run, const struct detect_stage *stage, const struct s
     if (code == 0)
         code = sg_letterbox_run(&ws->letterbox, &view, &transform, &placement, data, run->err);
     run_tick(run, SG_STAGE_PREPROCESS, &since);
-    code = turn_run(run, stage, &turn, code);
+    code = turn_run(run, stage, &transform, &turn, code);
     run_tick(run, SG_STAGE_DETECT, &since);
     if (code < 0)
         goto out;

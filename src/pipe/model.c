@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "conf/files.h"
+#include "pipe/breadth.h"
 #include "pipe/model_private.h"
 
 #include <dirent.h>
@@ -23,6 +24,7 @@ struct sg_model_pool {
     int narrow_count;
     struct sg_runner *wide; /* made by its first borrower, who alone touches it then */
     bool wide_out;
+    struct sg_breadth breadth;
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -333,6 +335,30 @@ int sg_model_borrow(struct sg_model *model, bool wide, struct sg_runner **out_ru
     }
     *out_runner = runner;
     return code;
+}
+
+bool sg_model_wide_pays(struct sg_model *model)
+{
+    bool wide;
+
+    pthread_mutex_lock(&model->pool->lock);
+    wide = !model->narrow || (model->wide && sg_breadth_choose(&model->pool->breadth));
+    pthread_mutex_unlock(&model->pool->lock);
+    return wide;
+}
+
+int sg_model_run(struct sg_model *model, struct sg_runner *runner, size_t pixels, struct sg_error *err)
+{
+    int64_t began = sg_clock_us(), took;
+    int code = sg_runner_run(runner, err);
+
+    took = sg_clock_us() - began;
+    if (code < 0)
+        return code;
+    pthread_mutex_lock(&model->pool->lock);
+    sg_breadth_add(&model->pool->breadth, runner == model->pool->wide, pixels, took);
+    pthread_mutex_unlock(&model->pool->lock);
+    return 0;
 }
 
 void sg_model_return(struct sg_model *model, struct sg_runner **runner)

@@ -103,6 +103,10 @@ int sg_model_widen(struct sg_model *model, int threads, struct sg_error *err);
 /* Whether pictures of several jobs go faster in one run on all cores than one by one on a core each: false
  * until it was measured. Any thread. */
 bool sg_model_batch_pays(const struct sg_model *model);
+/* Measures it: how many times as many pictures a batch of one per core, on all cores, does in the time that
+ * each core takes for one of its own. 0: the model takes no batch, or batches change its results, or it is no
+ * detector. For a machine that does nothing else; takes up to eight runs. Any thread. */
+float sg_model_batch_gain(struct sg_model *model, int threads);
 
 enum sg_head_task sg_model_task(const struct sg_model *model);
 /* Name of a class, or NULL. */
@@ -110,10 +114,14 @@ const char *sg_model_label(const struct sg_model *model, int class_id);
 /* Index of a label, or -1. */
 int sg_model_find_label(const struct sg_model *model, const char *label);
 
+/* Whether a job that is alone should ask for the wide graph: also where there is one it may be slower. */
+bool sg_model_wide_pays(struct sg_model *model);
 /* A runner of the wide graph when `wide` is wanted, there is one and nobody else has it, else of the narrow
  * one. Kept ones are handed out last in, first out. Give back with sg_model_return. SG_E_NOMEM. */
 int sg_model_borrow(struct sg_model *model, bool wide, struct sg_runner **out_runner, struct sg_error *err);
 void sg_model_return(struct sg_model *model, struct sg_runner **runner);
+/* sg_runner_run, timed for sg_model_wide_pays. pixels: of all items of the input. */
+int sg_model_run(struct sg_model *model, struct sg_runner *runner, size_t pixels, struct sg_error *err);
 
 /* Shapes all inputs for `items` pictures of transform's size (its width and height may differ from the
  * model's own where those are dynamic) and fills the auxiliary ones. out_item_bytes: distance of two items in

@@ -100,6 +100,8 @@ void run_tick(struct run *run, enum sg_stage stage, int64_t *since);
 int run_check(struct run *run);
 /* Whether this frame is alone and may use all cores. */
 bool run_alone(const struct run *run);
+/* The model's next run is on all cores: the job is alone, and they are faster. */
+bool run_wide(const struct run *run, struct sg_model *model);
 
 /* picture.c: header, size and limits; then the first decode, at least as large as a model needs `region` to
  * be. */

@@ -82,13 +82,13 @@ static int run_line(struct run *run, struct sg_model *model, const struct sg_ima
     int code, count, filled;
 
     transform.width = line_width(model, (float)line->width / (float)line->height, &filled);
-    code = sg_model_borrow(model, run_alone(run), &runner, run->err);
+    code = sg_model_borrow(model, run_wide(run, model), &runner, run->err);
     if (code == 0)
         code = sg_model_shape(model, runner, &transform, 1, &tensor, &item_bytes, run->err);
     if (code == 0)
         code = place_line(run, &transform, line, tensor.data);
     if (code == 0)
-        code = sg_runner_run(runner, run->err);
+        code = sg_model_run(model, runner, (size_t)transform.width * (size_t)transform.height, run->err);
     if (code < 0)
         goto out;
     outputs = sg_runner_outputs(runner, &count);

@@ -87,6 +87,11 @@ bool run_alone(const struct run *run)
     return !in_flight || atomic_load_explicit(in_flight, memory_order_relaxed) <= 1;
 }
 
+bool run_wide(const struct run *run, struct sg_model *model)
+{
+    return run_alone(run) && sg_model_wide_pays(model);
+}
+
 struct sg_object *result_grow(struct run *run, int more)
 {
     struct sg_result *result = run->result;
