@@ -7,6 +7,7 @@ python3-prometheus-client, which is not ours.
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from conftest import BIN, Server, sanitized, wait_until
 from test_v2 import HELLO, ask, dial, v2
@@ -103,6 +105,101 @@ SLOW_HEADS = {
     "v2": HELLO + v2.HEADER.pack(50040, 1, 0, 0, 1) + v2.REQUEST.pack(40, 0, 0, 0, 0, 0, 0, -1, -1, 0, 0, 0, 0, 0, 0),
     "http": b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n",
 }
+
+
+def test_less_than_a_protocol_times_out(start_server: Start) -> None:
+    """One to three bytes and then nothing: told so in the words of the protocol that they begin; silence is no fault."""
+    server = start_server("--receive-timeout", "400ms")
+    begins = {b"S": b"timeout", b"SGT": b"timeout", b"G": b"HTTP/1.1 408 ", b"POS": b"HTTP/1.1 408 ",
+              b"\x05\0\0": b'{"object_list":{"object_num":0},"error":{"code":"timeout"'}
+    silent = socket.create_connection(("127.0.0.1", server.port), 60)
+    links = {first: socket.create_connection(("127.0.0.1", server.port), 20) for first in begins}
+    for first, link in links.items():
+        link.sendall(first)
+    for first, link in links.items():
+        said = b""
+        while begins[first] not in said:
+            more = link.recv(4096)
+            assert more, (first, said)
+            said += more
+        link.close()
+    time.sleep(1)
+    silent.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert silent.recv(4096).startswith(b"HTTP/1.1 200 ")
+    silent.close()
+
+
+def test_costly_pictures_keep_nobody_out(start_server: Start, images: Path) -> None:
+    """After some that take long, small ones with a deadline are served by the idle server at once, not a minute later."""
+    server = start_server("--default-pipeline", "objects")
+    small = (images / "two_dogs.jpg").read_bytes()
+    with Image.open(images / "horses.jpg") as image:
+        out = io.BytesIO()
+        image.resize((9000, 6000)).save(out, "PNG", compress_level=1)
+    with dial(server) as client:
+        for _ in range(20):
+            assert ask(client, small).result
+        began = time.monotonic()
+        for _ in range(6):
+            assert ask(client, out.getvalue()).result
+        costly_ms = (time.monotonic() - began) / 6 * 1000
+        began = time.monotonic()
+        assert ask(client, small).result
+        quick_ms = (time.monotonic() - began) * 1000
+        assert 3 * quick_ms < costly_ms, "the two are too alike to tell"
+        answers = [ask(client, small, deadline_ms=int(0.7 * costly_ms)) for _ in range(20)]
+        assert all(answer.result for answer in answers), [answer.message for answer in answers]
+
+
+def test_queue_is_told_over_every_protocol(start_server: Start, group: bytes) -> None:
+    """Eight at once on one worker: the last ones wait, and HTTP, the metrics and seed frames say so like v2."""
+    server = start_server("--workers", "1", "--default-pipeline", "objects")
+    answers: list[tuple[int, dict[str, Any], dict[str, str]]] = []
+    threads = [threading.Thread(target=lambda: answers.append(post(server, group, "127.0.0.1"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    waits = sorted(found["timing_us"]["queue"] for _, found, _ in answers)
+    least = min(found["timing_us"]["detect"] for _, found, _ in answers)
+    assert waits[-1] > 2 * least
+    for _, found, headers in answers:
+        timing = found["timing_us"]
+        assert timing["queue"] + timing["detect"] <= timing["total"]
+        assert "queue" in headers["Server-Timing"]
+    labels = {"pipeline": "objects", "stage": "queue"}
+    told = value(server, "sightd_stage_seconds_sum", **labels)
+    assert abs(told - sum(waits) / 1e6) < 0.001
+    with socket.create_connection(("127.0.0.1", server.port), 60) as link:
+        link.sendall((struct.pack("<i", len(group)) + group) * 6)
+        said = b""
+        while said.count(b"object_list") < 6:
+            said += link.recv(65536)
+    assert value(server, "sightd_stage_seconds_sum", **labels) > told + 2 * least / 1e6
+
+
+def test_a_drawn_picture_keeps_its_deadline_and_no_memory(start_server: Start, images: Path) -> None:
+    server = start_server("--workers", "1", "--default-pipeline", "objects")
+    large = (images / "car_12mp.jpg").read_bytes()
+
+    def ask_for(query: str) -> http.client.HTTPResponse:
+        link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+        link.request("POST", "/v1/infer?" + query, large)
+        answer = link.getresponse()
+        assert len(answer.read()) > 100
+        link.close()
+        return answer
+
+    for _ in range(3):
+        assert ask_for("").status == 200
+    before = server.settled_rss_kib()
+    began = time.monotonic()
+    assert ask_for("annotate=png").status == 200
+    took_ms = (time.monotonic() - began) * 1000
+    if not sanitized():  # 36 MB of pixels are not kept
+        assert server.settled_rss_kib() < before + 20 * 1024
+    # The pipeline alone makes it, the drawing does not.
+    assert ask_for(f"annotate=png&deadline_ms={int(took_ms / 2)}").status == 503
 
 
 def test_idle_and_slow_clients_beside_others(start_server: Start, group: bytes) -> None:

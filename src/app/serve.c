@@ -206,6 +206,7 @@ static int run_serve(const struct sg_command *self, int argc, char **argv)
         code = serve_all(self, &serve);
     sg_conf_problems_fini(&problems);
     sg_server_conf_fini(&serve.conf);
+    sg_server_conf_fini(&serve.started);
     return code;
 }
 

@@ -16,7 +16,9 @@ struct serve {
     const struct sg_command *self;
     int argc; /* the flags, read again at every reload */
     char **argv;
-    struct sg_server_conf conf; /* the loop thread's once the server runs */
+    struct sg_server_conf conf;    /* the loop thread's once the server runs */
+    struct sg_server_conf started; /* what conf was before the first reload */
+    bool swapped;                  /* there was one */
     struct sg_engine *engine;
     struct sg_library *library; /* likewise: what new requests get */
     struct sg_server *server;

@@ -55,7 +55,7 @@ void serve_apply(const struct sg_server_conf *conf)
     sg_log_format_set(conf->log_format == SG_SERVER_LOG_JSON ? SG_LOG_JSON : SG_LOG_LOGFMT);
 }
 
-/* Settings that only a restart changes, one remark each. */
+/* Settings that only a restart changes, one remark each: what the server was started with is what runs. */
 static void remark(const struct sg_server_conf *old, const struct sg_server_conf *new, struct sg_buf *report)
 {
     static const char *const reloaded[] = {"pipelines", "models",    "default_pipeline",
@@ -101,7 +101,7 @@ int serve_load(void *ctx, void **out_loaded, struct sg_buf *report, struct sg_er
     if (code == 0)
         code = serve_open_library(serve->engine, &loaded->conf, &problems, &loaded->library, err);
     if (code == 0) {
-        remark(&serve->conf, &loaded->conf, report);
+        remark(serve->swapped ? &serve->started : &serve->conf, &loaded->conf, report);
         *out_loaded = loaded;
         loaded = NULL;
     } else {
@@ -170,7 +170,11 @@ void serve_swap(void *ctx, void *new)
 
     serve->conf = loaded->conf;
     serve->library = loaded->library;
-    sg_server_conf_fini(&old);
+    if (serve->swapped)
+        sg_server_conf_fini(&old);
+    else
+        serve->started = old;
+    serve->swapped = true;
     free(loaded);
     serve_apply(&serve->conf);
     sg_library_widen(serve->library);

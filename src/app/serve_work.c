@@ -62,14 +62,22 @@ static void annotate(struct worker *worker, struct sg_job *job, const struct sg_
     if (code == 0 && frame->pixels)
         code = sg_error_set(&job->error, SG_E_UNSUPPORTED, "only encoded pictures come back drawn");
     if (code == 0)
+        code = sg_job_expired(job, began);
+    if (code == 0)
         code = sg_decoder_decode(worker->decoder, frame->bytes, frame->size, &whole, &worker->canvas,
                                  &job->error);
     if (code == 0)
         code = sg_painter_draw(worker->painter, &worker->canvas, &job->result, &job->error);
+    if (code == 0)
+        code = sg_job_expired(job, sg_clock_us());
     if (code == 0 && job->annotate == SG_JOB_ANNOTATE_PNG)
         sg_encode_png(&worker->canvas, &job->reply, &job->error);
     else if (code == 0)
         sg_encode_jpeg(&worker->canvas, SG_ENCODE_QUALITY, &job->reply, &job->error);
+    if (job->error.code == SG_OK)
+        sg_job_expired(job, sg_clock_us());
+    sg_image_trim(&worker->canvas, SG_PIPELINE_KEEP_BYTES);
+    sg_decoder_trim(worker->decoder, SG_PIPELINE_KEEP_BYTES);
     job->result.timing_us[SG_STAGE_POSTPROCESS] += sg_clock_us() - began;
 }
 

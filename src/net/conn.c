@@ -318,6 +318,11 @@ const char *sg_conn_peer(const struct sg_conn *conn, char *out, size_t out_bytes
     return sg_address_text((const struct sockaddr *)&conn->peer, conn->peer_size, out, out_bytes);
 }
 
+int64_t sg_conn_age_us(const struct sg_conn *conn)
+{
+    return sg_clock_us() - conn->added_us;
+}
+
 void sg_conn_key(const struct sg_conn *conn, uint8_t out[SG_ADDRESS_KEY_BYTES])
 {
     sg_address_key((const struct sockaddr *)&conn->peer, out);

@@ -50,8 +50,9 @@ struct sg_conn_ops {
 struct sg_conn_table_ops {
     /* The first bytes are there: start, release or close it. */
     void (*sniffed)(void *user, struct sg_conn *conn, const uint8_t head[SG_SNIFF_BYTES]);
-    /* Its deadline passed before 4 bytes came: start or close it. */
-    void (*silent)(void *user, struct sg_conn *conn);
+    /* Its deadline passed before 4 bytes came; count of them are in head: start it, close it, or set another
+     * deadline. One that has begun to speak has had receive_timeout_ms since that was seen. */
+    void (*silent)(void *user, struct sg_conn *conn, const uint8_t head[SG_SNIFF_BYTES], int count);
     /* A connection has left the table (count is already lower). */
     void (*left)(void *user);
 };
@@ -62,8 +63,9 @@ struct sg_conn_counters {
 };
 
 struct sg_conn_table_options {
-    int64_t send_timeout_ms; /* without progress of a reply that waits to be read */
-    int64_t tick_ms;         /* how often deadlines are looked at */
+    int64_t receive_timeout_ms; /* for the first bytes, once one is there */
+    int64_t send_timeout_ms;    /* without progress of a reply that waits to be read */
+    int64_t tick_ms;            /* how often deadlines are looked at */
 };
 
 int sg_conn_table_create(uv_loop_t *loop, const struct sg_conn_table_options *options,
@@ -95,6 +97,8 @@ int sg_conn_dup(const struct sg_conn *conn);
 uint64_t sg_conn_id(const struct sg_conn *conn);
 /* The user pointer of sg_conn_start; NULL before, and after finish and close. */
 void *sg_conn_user(const struct sg_conn *conn);
+/* Since it was accepted. */
+int64_t sg_conn_age_us(const struct sg_conn *conn);
 /* True until start or release: the protocol is not known. */
 bool sg_conn_sniffing(const struct sg_conn *conn);
 /* A mark for the server, false at first: over the limit of connections. */

@@ -10,6 +10,20 @@
 #include <string.h>
 #include <unistd.h>
 
+static void first_bytes_late(struct sg_conn *conn, int64_t now)
+{
+    const struct sg_conn_table *table = conn->table;
+    uint8_t head[SG_SNIFF_BYTES] = {0};
+    int count = sg_sniff_count(conn->fd, head);
+    bool seen = conn->begun;
+
+    conn->begun = count > 0;
+    if (conn->begun && !seen && !conn->refused)
+        conn->deadline_us = now + table->options.receive_timeout_ms * 1000;
+    else
+        table->ops->silent(table->user, conn, head, count);
+}
+
 static void check_deadlines(struct sg_conn *conn, int64_t now)
 {
     if (conn->out.size > 0 && now - conn->progress_us > conn->table->options.send_timeout_ms * 1000) {
@@ -22,7 +36,7 @@ static void check_deadlines(struct sg_conn *conn, int64_t now)
     if (conn->state == CONN_OPEN)
         conn->ops->late(conn->user);
     else if (conn->state == CONN_SNIFFING)
-        conn->table->ops->silent(conn->table->user, conn);
+        first_bytes_late(conn, now);
     else if (conn->state == CONN_LINGERING)
         sg_conn_close(&conn);
 }
@@ -158,6 +172,7 @@ int sg_conn_add(struct sg_conn_table *table, int fd, const struct sockaddr *peer
     conn->poll.data = conn;
     conn->table = table;
     conn->fd = fd;
+    conn->added_us = sg_clock_us();
     conn->id = ++table->serial << CONN_SLOT_BITS | (uint64_t)slot;
     sg_buf_init(&conn->out, SG_CONN_OUT_MAX_BYTES);
     conn->peer_size = peer_size < sizeof(conn->peer) ? peer_size : sizeof(conn->peer);

@@ -16,13 +16,27 @@ void sg_sniff_begin(int fd)
     low_water(fd, SG_SNIFF_BYTES);
 }
 
-enum sg_sniff sg_sniff_look(int fd, int closing, uint8_t head[SG_SNIFF_BYTES])
+static ssize_t peek(int fd, uint8_t head[SG_SNIFF_BYTES])
 {
     ssize_t n;
 
     do
         n = recv(fd, head, SG_SNIFF_BYTES, MSG_PEEK | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
+    return n;
+}
+
+int sg_sniff_count(int fd, uint8_t head[SG_SNIFF_BYTES])
+{
+    ssize_t n = peek(fd, head);
+
+    return n > 0 ? (int)n : 0;
+}
+
+enum sg_sniff sg_sniff_look(int fd, int closing, uint8_t head[SG_SNIFF_BYTES])
+{
+    ssize_t n = peek(fd, head);
+
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return SG_SNIFF_WAIT;
     if (n > 0 && n < SG_SNIFF_BYTES && !closing)

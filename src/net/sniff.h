@@ -21,5 +21,7 @@ void sg_sniff_begin(int fd);
 /* Peeks; on READY and EOF restores fd's ordinary readiness. closing: poll reported that the peer has shut its
  * side down, so no more bytes will come. */
 enum sg_sniff sg_sniff_look(int fd, int closing, uint8_t head[SG_SNIFF_BYTES]);
+/* How many of the first bytes are there, 0 to 4. */
+int sg_sniff_count(int fd, uint8_t head[SG_SNIFF_BYTES]);
 
 #endif

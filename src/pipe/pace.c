@@ -11,8 +11,10 @@
 #define PACE_LEAST_US     16.0
 #define PACE_PER_OCTAVE   8.0
 #define PACE_WEIGHT_MOST  1e18f
+#define PACE_FADES_MOST   40.0 /* half-lives of time at once: more would leave the range of floats */
 #define PACE_MEAN_SHARE   0.05 /* of the mean, taken by a new sample */
 #define PACE_SERVICE_RANK 0.95
+#define PACE_LEAST_RANK   0.05
 #define PACE_WAIT_RANK    0.99
 #define PACE_WAIT_UNIT    1000.0
 
@@ -44,6 +46,9 @@ void sg_pace_quantile_add(struct sg_pace_quantile *quantile, int64_t value_us, i
 {
     if (quantile->weight <= 0.0f)
         quantile->weight = 1.0f;
+    else if (now_us > quantile->last_us)
+        quantile->weight *= (float)exp2(
+            fmin((double)(now_us - quantile->last_us) / (double)SG_PACE_FADE_US, PACE_FADES_MOST));
     if (quantile->weight > PACE_WEIGHT_MOST)
         scale_down(quantile);
     quantile->counts[bucket_of(value_us)] += quantile->weight;
@@ -121,7 +126,17 @@ struct sg_pace_outlook sg_pace_outlook(const struct sg_pace *pace, const void *p
             outlook.wait_us = (int64_t)((double)outlook.wait_us * stretch);
     }
     for (i = 0; i < pace->row_count; i++)
-        if (pace->rows[i].pipeline == pipeline && now_us - pace->rows[i].service.last_us <= SG_PACE_FRESH_US)
+        if (pace->rows[i].pipeline == pipeline &&
+            now_us - pace->rows[i].service.last_us <= SG_PACE_FRESH_US) {
             outlook.service_us = sg_pace_quantile_at(&pace->rows[i].service, PACE_SERVICE_RANK);
+            outlook.least_us = sg_pace_quantile_at(&pace->rows[i].service, PACE_LEAST_RANK);
+        }
     return outlook;
+}
+
+int64_t sg_pace_need_us(const struct sg_pace_outlook *outlook)
+{
+    if (outlook->expected_us == 0)
+        return outlook->least_us;
+    return outlook->service_us > 0 ? outlook->wait_us + outlook->service_us : 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * How long work takes at present: a mean over all jobs and a p95 per pipeline, both of which forget. Answers
- * whether a request can make its deadline, and when a refused one may come again. One owner (the loop
+ * whether a request can make its deadline, and when a refused one may come again. While a worker is free only
+ * what even a quick request could not make is refused: a few costly ones must not keep the others from an
+ * idle server. One owner (the loop
  * thread); no clock of its own.
  */
 #ifndef SG_PIPE_PACE_H
@@ -11,6 +13,7 @@
 #define SG_PACE_PIPELINES 16
 #define SG_PACE_BUCKETS   176                /* of a ratio of 2^(1/8), from 16 us to 67 s */
 #define SG_PACE_HALF_LIFE 64                 /* samples after which one counts half */
+#define SG_PACE_FADE_US   ((int64_t)5000000) /* or time, whichever comes first */
 #define SG_PACE_FRESH_US  ((int64_t)1000000) /* without a sample for so long, nothing is known */
 
 /* A histogram whose old samples fade. */
@@ -35,6 +38,7 @@ struct sg_pace_outlook {
     int64_t wait_us;     /* until a worker takes it, with a margin */
     int64_t expected_us; /* the same without: for sg_pace_waited */
     int64_t service_us;  /* p95 of its pipeline, reading of the queue to reply written; 0 = not known */
+    int64_t least_us;    /* its p05: what even a quick one takes */
 };
 
 void sg_pace_quantile_add(struct sg_pace_quantile *quantile, int64_t value_us, int64_t now_us);
@@ -46,6 +50,8 @@ void sg_pace_add(struct sg_pace *pace, const void *pipeline, int64_t service_us,
 /* A job for which a wait of expected_us was foreseen waited waited_us. Waits foreseen from then on are
  * stretched by what it takes to be right about nearly all. */
 void sg_pace_waited(struct sg_pace *pace, int64_t expected_us, int64_t waited_us, int64_t now_us);
+/* What a request must have left to be admitted; 0 = nothing is known. */
+int64_t sg_pace_need_us(const struct sg_pace_outlook *outlook);
 /* ahead: jobs that start before it or run already. */
 struct sg_pace_outlook sg_pace_outlook(const struct sg_pace *pace, const void *pipeline, int ahead,
                                        int workers, int64_t now_us);

@@ -3,6 +3,7 @@
  */
 #include "pipe/pace.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -87,6 +88,33 @@ static void test_forgets(void **state)
         sg_pace_quantile_add(&quantile, 2000, i);
     check_within_a_bucket(sg_pace_quantile_at(&quantile, 0.95), 2000);
     assert_true(quantile.total < 1e20f);
+    /* Time counts like samples: after five half-lives of it one sample outweighs all before. */
+    quantile = (struct sg_pace_quantile){0};
+    for (i = 0; i < 30; i++)
+        sg_pace_quantile_add(&quantile, 80000, 1000);
+    for (i = 0; i < 2; i++)
+        sg_pace_quantile_add(&quantile, 2000, 1000 + 10 * SG_PACE_FADE_US);
+    check_within_a_bucket(sg_pace_quantile_at(&quantile, 0.95), 2000);
+    sg_pace_quantile_add(&quantile, 3000, INT64_MAX / 2);
+    check_within_a_bucket(sg_pace_quantile_at(&quantile, 0.95), 3000);
+    assert_true(isfinite(quantile.total) && isfinite(quantile.weight));
+}
+
+/* One in ten takes a second, the others 20 ms. */
+static void test_costly_ones_do_not_close_an_idle_server(void **state)
+{
+    struct sg_pace pace = {0};
+    struct sg_pace_outlook outlook;
+    int name = 0, i;
+
+    (void)state;
+    assert_int_equal(sg_pace_need_us(&(struct sg_pace_outlook){.expected_us = 5}), 0);
+    for (i = 0; i < 100; i++)
+        sg_pace_add(&pace, &name, i % 10 ? 20000 : 1000000, 1000);
+    outlook = sg_pace_outlook(&pace, &name, 1, 2, 2000);
+    check_within_a_bucket(sg_pace_need_us(&outlook), 20000); /* a worker is free */
+    outlook = sg_pace_outlook(&pace, &name, 2, 2, 2000);
+    assert_true(sg_pace_need_us(&outlook) > 1000000); /* none is: it waits, and others wait for it */
 }
 
 static void test_outlook(void **state)
@@ -102,6 +130,7 @@ static void test_outlook(void **state)
     outlook = sg_pace_outlook(&pace, &fast, 1, 2, 2000);
     assert_int_equal(outlook.wait_us, 0);
     check_within_a_bucket(outlook.service_us, 10000);
+    check_within_a_bucket(outlook.least_us, 10000);
     /* 12 ahead on 2 workers of 10 ms each: 10 must start before, and the two that run are half done. */
     outlook = sg_pace_outlook(&pace, &fast, 12, 2, 2000);
     assert_in_range(outlook.wait_us, 52400, 52600);
@@ -162,6 +191,7 @@ int main(void)
         cmocka_unit_test(test_one_value_and_the_edges),
         cmocka_unit_test(test_forgets),
         cmocka_unit_test(test_outlook),
+        cmocka_unit_test(test_costly_ones_do_not_close_an_idle_server),
         cmocka_unit_test(test_waits_are_learned),
         cmocka_unit_test(test_more_pipelines_than_rows),
     };

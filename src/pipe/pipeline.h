@@ -17,6 +17,9 @@
 #define SG_PIPELINE_MAX_STAGES 16 /* classifiers, and inner detectors, of one pipeline */
 
 /* What a thread needs to run pipelines: decoder, pictures, scratch. Nothing of a frame survives it. */
+/* Memory of a picture that is kept for the next one; a larger one is freed after its use. */
+#define SG_PIPELINE_KEEP_BYTES ((size_t)12 << 20)
+
 struct sg_workspace;
 
 struct sg_workspace_options {

@@ -204,9 +204,9 @@ static void work(struct worker *worker, struct sg_job *job)
     job->started_us = sg_clock_us();
     job->worker = worker->index;
     job->in_flight_at_start = sg_job_in_flight(job);
-    job->result.timing_us[SG_STAGE_QUEUE] = job->started_us - job->received_us;
     if (sg_job_hopeless(job, job->started_us) == 0)
         worker->pool->ops->run(worker->state, job);
+    job->result.timing_us[SG_STAGE_QUEUE] = job->started_us - job->received_us;
     encode(job);
     finish(worker->pool, job);
 }

@@ -11,7 +11,6 @@
 #define OBJECTS_FIRST 16
 /* A workspace keeps the memory of pictures up to this size: 12 megapixels at half size. What a
  * larger one takes is a small part of its decode's time, and would be held for ever by every worker. */
-#define PICTURE_KEEP_BYTES ((size_t)12 << 20)
 
 int sg_workspace_create(const struct sg_workspace_options *options, struct sg_workspace **out_workspace)
 {
@@ -48,10 +47,10 @@ void sg_workspace_destroy(struct sg_workspace **workspace)
 
 static void trim(struct sg_workspace *ws)
 {
-    sg_image_trim(&ws->image, PICTURE_KEEP_BYTES);
-    sg_image_trim(&ws->detail, PICTURE_KEEP_BYTES);
-    sg_image_trim(&ws->line, PICTURE_KEEP_BYTES);
-    sg_decoder_trim(ws->decoder, PICTURE_KEEP_BYTES);
+    sg_image_trim(&ws->image, SG_PIPELINE_KEEP_BYTES);
+    sg_image_trim(&ws->detail, SG_PIPELINE_KEEP_BYTES);
+    sg_image_trim(&ws->line, SG_PIPELINE_KEEP_BYTES);
+    sg_decoder_trim(ws->decoder, SG_PIPELINE_KEEP_BYTES);
 }
 
 bool class_set_has(const struct class_set *set, int class_id)

@@ -107,11 +107,16 @@ int sg_intake_deadline(struct sg_intake *intake, const struct sg_flow *flow, str
     outlook = sg_pace_outlook(&intake->pace, job->pipeline, sg_pool_ahead(intake->pool, flow),
                               sg_pool_workers(intake->pool), now);
     job->expected_wait_us = outlook.expected_us;
-    job->service_us = outlook.service_us;
-    if (outlook.service_us == 0 || outlook.wait_us + outlook.service_us <= left)
+    job->service_us = outlook.expected_us > 0 ? outlook.service_us : outlook.least_us;
+    if (sg_pace_need_us(&outlook) <= left)
         return 0;
-    if (outlook.service_us <= left)
-        *out_retry_ms = (outlook.wait_us + outlook.service_us - left) / 1000 + 1;
+    if (outlook.least_us > left)
+        return sg_error_set(
+            &job->error, SG_E_DEADLINE,
+            "%lld ms are left; at present even quick requests of this pipeline take %lld ms: allow "
+            "more time",
+            (long long)left / 1000, (long long)outlook.least_us / 1000);
+    *out_retry_ms = (sg_pace_need_us(&outlook) - left) / 1000 + 1;
     return sg_error_set(&job->error, SG_E_DEADLINE,
                         "%lld ms are left; at present 95 of 100 such requests take up to %lld ms, after %lld "
                         "ms of waiting: allow more time or send fewer at once",

@@ -47,6 +47,8 @@ struct sg_proto_ops {
 
 /* The protocol those bytes choose. Never NULL: what is nothing else is a seed frame. */
 const struct sg_proto_ops *sg_proto_find(const uint8_t head[SG_SNIFF_BYTES]);
+/* The one that the first `count` of those bytes most likely begin. Never NULL. */
+const struct sg_proto_ops *sg_proto_guess(const uint8_t *head, int count);
 
 extern const struct sg_proto_ops sg_proto_seed;
 extern const struct sg_proto_ops sg_proto_http;

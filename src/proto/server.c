@@ -60,6 +60,18 @@ void sg_server_options_init(struct sg_server_options *options)
     };
 }
 
+/* A connection that says nothing is looked at now and then, so that one that sends less than a protocol's
+ * name is seen, and closed when idle_timeout says so. */
+static void await_first_bytes(const struct sg_server *server, struct sg_conn *conn)
+{
+    int64_t wait_us = server->options.receive_timeout_ms * 1000;
+    int64_t idle_us = server->options.idle_timeout_ms * 1000 - sg_conn_age_us(conn);
+
+    if (server->options.idle_timeout_ms > 0 && idle_us < wait_us)
+        wait_us = idle_us > 0 ? idle_us : 1;
+    sg_conn_set_deadline(conn, sg_clock_us() + wait_us);
+}
+
 static void on_accepted(void *user, int fd, const struct sockaddr *peer, socklen_t peer_size)
 {
     struct sg_server *server = user;
@@ -76,8 +88,8 @@ static void on_accepted(void *user, int fd, const struct sockaddr *peer, socklen
         sg_counter_add(&server->intake.counters.refused, 1);
         sg_conn_set_refused(conn, true);
         sg_conn_set_deadline(conn, sg_clock_us() + SERVER_REFUSE_MS * 1000);
-    } else if (server->options.idle_timeout_ms > 0) {
-        sg_conn_set_deadline(conn, sg_clock_us() + server->options.idle_timeout_ms * 1000);
+    } else {
+        await_first_bytes(server, conn);
     }
     if (count >= server->options.max_connections + SERVER_REFUSE_EXTRA) {
         server->over_full = true;
@@ -85,10 +97,12 @@ static void on_accepted(void *user, int fd, const struct sockaddr *peer, socklen
     }
 }
 
-static void open_protocol(struct sg_server *server, struct sg_conn *conn, const struct sg_proto_ops *proto)
+/* late: its first bytes did not come in time, or NULL. */
+static void open_protocol(struct sg_server *server, struct sg_conn *conn, const struct sg_proto_ops *proto,
+                          const struct sg_error *late)
 {
-    struct sg_error refusal;
-    bool refused = sg_conn_refused(conn);
+    const struct sg_error *refusal = late;
+    struct sg_error busy;
 
     if (sg_log_enabled(SG_LOG_DEBUG)) {
         char peer[64];
@@ -96,25 +110,39 @@ static void open_protocol(struct sg_server *server, struct sg_conn *conn, const 
         sg_log(SG_LOG_DEBUG, "connection", "conn=%llu peer=%s protocol=%s",
                (unsigned long long)sg_conn_id(conn), sg_conn_peer(conn, peer, sizeof(peer)), proto->name);
     }
-    if (refused)
-        sg_error_set(&refusal, SG_E_BUSY,
+    if (sg_conn_refused(conn)) {
+        sg_error_set(&busy, SG_E_BUSY,
                      "the server has %d connections open, the limit is %d (max_connections); try again later",
                      sg_conn_table_count(server->conns) - 1, server->options.max_connections);
-    proto->open(conn, &server->intake, &server->options, refused ? &refusal : NULL);
+        refusal = &busy;
+    }
+    proto->open(conn, &server->intake, &server->options, refusal);
 }
 
 static void on_sniffed(void *user, struct sg_conn *conn, const uint8_t head[SG_SNIFF_BYTES])
 {
-    open_protocol(user, conn, sg_proto_find(head));
+    open_protocol(user, conn, sg_proto_find(head), NULL);
 }
 
-static void on_silent(void *user, struct sg_conn *conn)
+static void on_silent(void *user, struct sg_conn *conn, const uint8_t head[SG_SNIFF_BYTES], int count)
 {
-    /* A refused client that waits for the server to speak first is told why it is closed. */
-    if (sg_conn_refused(conn))
-        open_protocol(user, conn, &sg_proto_seed);
-    else
+    const struct sg_server *server = user;
+    int64_t idle_ms = server->options.idle_timeout_ms;
+    struct sg_error late;
+
+    if (count > 0 || sg_conn_refused(conn)) {
+        /* A refused client that waits for the server to speak first is told why it is closed. */
+        sg_error_set(
+            &late, SG_E_TIMEOUT,
+            "the request did not arrive in time: %d bytes of it after %lld ms (receive_timeout); the "
+            "connection closes",
+            count, (long long)sg_conn_age_us(conn) / 1000);
+        open_protocol(user, conn, sg_proto_guess(head, count), &late);
+    } else if (idle_ms > 0 && sg_conn_age_us(conn) >= idle_ms * 1000) {
         sg_conn_close(&conn);
+    } else {
+        await_first_bytes(server, conn);
+    }
 }
 
 static void on_left(void *user)
@@ -304,7 +332,8 @@ static int init_loop(struct sg_server *server, struct sg_error *err)
 int sg_server_create(const struct sg_server_options *options, struct sg_server **out_server,
                      struct sg_error *err)
 {
-    struct sg_conn_table_options table = {.send_timeout_ms = options->send_timeout_ms,
+    struct sg_conn_table_options table = {.receive_timeout_ms = options->receive_timeout_ms,
+                                          .send_timeout_ms = options->send_timeout_ms,
                                           .tick_ms = tick_ms(options)};
     struct sg_gate_limits limits = {.max_jobs = options->max_jobs,
                                     .max_bytes = options->max_queue_bytes,

@@ -26,7 +26,6 @@ static int encode(struct sg_job *job)
 
     if (job->error.code < 0)
         return sg_v2_error_write(job->client_id, &job->error, 0, &job->reply);
-    result->timing_us[SG_STAGE_QUEUE] = job->started_us - job->received_us;
     result->timing_us[SG_STAGE_TOTAL] = began - job->received_us;
     code = sg_buf_append(&job->reply, bytes, sizeof(bytes));
     if (code == 0)
