@@ -169,3 +169,26 @@ def test_reloads_beside_slow_senders(start_server: Start, images: Path, protocol
             said += more
         link.close()
     assert server.stop() == 0
+
+
+def test_reload_says_what_waits_for_a_restart(start_server: Start, tmp_path: Path) -> None:
+    """What runs is what the server was started with, however often the file changed since."""
+    settings = tmp_path / "sightd.yaml"
+    settings.write_text("receive_timeout: 3s\n", encoding="utf-8")
+    server = start_server("--config", str(settings))
+
+    def notes() -> str:
+        link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=READY_SECONDS)
+        link.request("POST", "/v1/reload")
+        answer = link.getresponse()
+        text = answer.read().decode()
+        link.close()
+        assert answer.status == 200, text
+        return text
+
+    assert "restart" not in notes()
+    settings.write_text("receive_timeout: 3s\nmax_queue: 5\n", encoding="utf-8")
+    for _ in range(2):  # also when nothing has changed since the last time
+        assert "max_queue stays 256 until a restart makes it 5" in notes()
+    settings.write_text("receive_timeout: 3s\n", encoding="utf-8")
+    assert "restart" not in notes()
