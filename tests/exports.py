@@ -198,14 +198,22 @@ def yolov8_normalised(g: Graph) -> None:
     g.end({"out": (g.op("Concat", g.scale(box, 1 / 640), classes, axis=1), F32, [1, 84, 8400])})
 
 
-def suppressed(g: Graph, most: int) -> tuple[str, str, str, str]:
-    """Boxes 1xKx4 (corners), scores 1xK, classes 1xK (int64) of the best `most`, and how many count (1x1)."""
+def picked_rows(g: Graph) -> tuple[list[str], str, str]:
+    """x1, y1, x2, y2 (each 1x1x8400), scores 1x80x8400, and what NonMaxSuppression picks of them, Kx3."""
     box, classes = g.split("output0", [4, 80], 1)
     # One class per box, as Ultralytics' exporter has it.
     best = g.op("Less", classes, g.op("ReduceMax", classes, axes=[1], keepdims=1))
     classes = g.op("Where", best, g.const(0), classes)
-    corners = g.transpose(g.op("Concat", *g.corners(box, 1), axis=1), 0, 2, 1)
-    picked = g.op("NonMaxSuppression", corners, classes, g.const([300], np.int64), g.const([0.45]), g.const([0.25]))
+    sides = g.corners(box, 1)
+    corners = g.transpose(g.op("Concat", *sides, axis=1), 0, 2, 1)
+    return sides, classes, g.op("NonMaxSuppression", corners, classes, g.const([300], np.int64), g.const([0.45]),
+                                g.const([0.25]))
+
+
+def suppressed(g: Graph, most: int) -> tuple[str, str, str, str]:
+    """Boxes 1xKx4 (corners), scores 1xK, classes 1xK (int64) of the best `most`, and how many count (1x1)."""
+    sides, classes, picked = picked_rows(g)
+    corners = g.transpose(g.op("Concat", *sides, axis=1), 0, 2, 1)
     _, label, row = g.split(picked, [1, 1, 1], 1)
     label, row = g.reshape(label, -1), g.reshape(row, -1)
     flat = g.op("Add", g.op("Mul", label, g.const(8400, np.int64)), row)
@@ -233,6 +241,38 @@ def efficient_nms(g: Graph) -> None:
     box, score, label, number = suppressed(g, 100)
     g.end({"num_dets": (number, I32, [1, 1]), "det_boxes": (box, F32, [1, 100, 4]),
            "det_scores": (score, F32, [1, 100]), "det_classes": (g.op("Cast", label, to=I32), I32, [1, 100])})
+
+
+def nms_zoo(g: Graph, side: int, tiny: bool) -> None:
+    """yolov3-10 and tiny-yolov3-11 of the ONNX model zoo (keras-yolo3): all boxes as y1,x1,y2,x2 in pixels of a second
+    input, height and width of the picture, their scores, and the rows that NonMaxSuppression picked."""
+    (x1, y1, x2, y2), classes, picked = picked_rows(g)
+    shares = g.scale(g.transpose(g.op("Concat", y1, x1, y2, x2, axis=1), 0, 2, 1), 1 / side)
+    g.graph.input.append(helper.make_tensor_value_info("image_shape", F32, ["n", 2]))
+    shape = g.reshape(g.op("Concat", "image_shape", "image_shape", axis=1), -1, 1, 4)
+    names = ([f"yolonms_layer_1{n}" for n in ("", ":1", ":2")] if tiny else
+             [f"yolonms_layer_1/{n}:0" for n in ("ExpandDims_1", "ExpandDims_3", "concat_2")])
+    picked = g.op("Cast", g.reshape(picked, 1, -1, 3) if tiny else picked, to=I32)
+    g.end({names[0]: (g.op("Mul", shares, shape), F32, [1, "boxes", 4]), names[1]: (classes, F32, [1, 80, "boxes"]),
+           names[2]: (picked, I32, [1, "picked", 3] if tiny else ["picked", 3])})
+
+
+def nms_zoo_yolov3(g: Graph) -> None:
+    """Any size and batch, as the zoo's file declares, run at the 416 pixels that it was trained at."""
+    nms_zoo(g, 416, tiny=False)
+
+
+def nms_zoo_tiny(g: Graph) -> None:
+    nms_zoo(g, 640, tiny=True)
+
+
+def nms_appended(g: Graph) -> None:
+    """Somebody's own NonMaxSuppression behind x1,y1,x2,y2 in input pixels: int64 rows, some of -1 behind them as
+    runtimes with tables of fixed length have it."""
+    sides, classes, picked = picked_rows(g)
+    picked = g.op("Concat", picked, g.const(np.full((5, 3), -1), np.int64), axis=0)
+    g.end({"boxes": (g.transpose(g.op("Concat", *sides, axis=1), 0, 2, 1), F32, ["n", "boxes", 4]),
+           "scores": (classes, F32, ["n", 80, "boxes"]), "selected_indices": (picked, I64, ["picked", 3])})
 
 
 COCO91 = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 27, 28, 31, 32, 33, 34,
@@ -313,6 +353,45 @@ def darknet_grids(g: Graph) -> None:
         outputs[f"yolo{side}"] = (g.reshape(g.transpose(grid, 0, 1, 4, 2, 3), 1, 255, side, side), F32,
                                   [1, 255, side, side])
     g.end(outputs)
+
+
+V5_ANCHORS = [[(10, 13), (16, 30), (33, 23)], [(30, 61), (62, 45), (59, 119)], [(116, 90), (156, 198), (373, 326)]]
+V4_ANCHORS = [[(12, 16), (19, 36), (40, 28)], [(36, 75), (76, 55), (72, 146)], [(142, 110), (192, 243), (459, 401)]]
+
+
+def zoo_grids(g: Graph, decoded: bool) -> None:
+    outputs = {}
+    for i, (side, scale) in enumerate(zip(V5_SIZES, (1.2, 1.1, 1.05))):
+        s = g.op("Sigmoid", v5_grid(i))
+        xy, wh, rest = g.split(s, [2, 2, 81], 4)
+        xy = g.op("Sub", g.scale(xy, 2), g.const(0.5))
+        anchors = np.float32(V5_ANCHORS[i]).reshape(1, 3, 1, 1, 2)
+        if decoded:
+            y, x = np.mgrid[:side, :side]
+            xy = g.scale(g.op("Add", xy, g.const(np.stack([x, y], -1)[None, None])), 640 / side)
+            half = g.scale(wh, 2)
+            wh = g.op("Mul", g.op("Mul", half, half), g.const(anchors))
+        else:
+            xy = g.scale(g.op("Add", xy, g.const((scale - 1) / 2)), 1 / scale)
+            xy = g.op("Clip", xy, g.const(1e-4), g.const(1 - 1e-4))
+            xy = g.op("Log", g.op("Div", xy, g.op("Sub", g.const(1), xy)))
+            wh = g.op("Add", g.scale(g.op("Log", g.scale(wh, 2)), 2),
+                      g.const(np.log(anchors / np.float32(V4_ANCHORS[i]).reshape(1, 3, 1, 1, 2))))
+        grid = g.transpose(g.op("Concat", xy, wh, rest, axis=4), 0, 2, 3, 1, 4)
+        outputs[f"Identity{'' if i == 0 else f'_{i}'}:0"] = (grid, F32, ["n", "h", "w", 3, 85])
+    g.before(F32, ["n", 640, 640, 3], [("Transpose", {"perm": [0, 3, 1, 2]})])
+    g.end(outputs)
+
+
+def zoo_yolov4(g: Graph) -> None:
+    """yolov4.onnx of the ONNX model zoo: NHWC floats in, 1xHxWx3x85 out, boxes raw and scores through a sigmoid. Made
+    from YOLOv5's as darknet_grids; a centre may lie scale_x_y - 1 outside its cell here."""
+    zoo_grids(g, decoded=False)
+
+
+def tensorflow_decoded(g: Graph) -> None:
+    """YunYang1994/tensorflow-yolov3, hunglc007/tensorflow-yolov4-tflite: the same grids with boxes decoded."""
+    zoo_grids(g, decoded=True)
 
 
 def multi_label(g: Graph) -> None:

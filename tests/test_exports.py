@@ -39,6 +39,7 @@ class Form(NamedTuple):
 
 
 V5, V8, DEIM = "yolov5n", "yolov8n", "deimv2_atto_320"
+GRAY_128 = {"input": {"pad": 128}}
 FORMS = {
     "yolov5 grids, four dimensions": Form(V5, exports.yolov5_grids_4d, "yolov5-grid"),
     "yolov5 grids, five dimensions": Form(V5, exports.yolov5_grids_5d, "yolov5-grid"),
@@ -46,6 +47,8 @@ FORMS = {
     "yolov5 in 0..1": Form(V5, exports.yolov5_normalised, "yolov5"),
     "yolov3 grids of darknet": Form(V5, exports.darknet_grids, "yolov3-grid", iou=0.6,
                                     card={"head": "yolov3-grid", "input": {"resize": "letterbox"}}),
+    "yolov4 of the model zoo": Form(V5, exports.zoo_yolov4, "yolov4-grid", iou=0.6, base_card=GRAY_128),
+    "yolo grids of TensorFlow, decoded": Form(V5, exports.tensorflow_decoded, "yolov4-grid", base_card=GRAY_128),
     "yolov4 boxes and confs": Form(V5, exports.yolov4_boxes_confs, "yolov4", card={"nms": 0.45},
                                    base_card={"input": {"resize": "stretch"}}),
     "DetectionOutput": Form("yolov5n_end2end_nms", exports.detection_output, "end2end"),
@@ -53,6 +56,10 @@ FORMS = {
     "yolov8, one row per candidate": Form(V8, exports.yolov8_rows, "yolov8"),
     "yolov8 in 0..1": Form(V8, exports.yolov8_normalised, "yolov8"),
     "yolov8 with nms=True": Form(V8, exports.yolov8_nms, "end2end"),
+    "yolov3 of the model zoo": Form("yolo11n_dyn", exports.nms_zoo_yolov3, "nms-indices",
+                                    base_card={"input": {"pad": 128, "size": [416, 416]}}),
+    "tiny yolov3 of the model zoo": Form(V8, exports.nms_zoo_tiny, "nms-indices", base_card=GRAY_128),
+    "NonMaxSuppression appended": Form("yolo11n_dyn", exports.nms_appended, "nms-indices"),
     "EfficientNMS": Form(V8, exports.efficient_nms, "efficientnms"),
     "torchvision": Form(V8, exports.torchvision, "detr", labels="coco91", base_card={"input": {"resize": "stretch"}}),
     "uint8 NHWC, normalised inside": Form(V8, exports.uint8_nhwc, "yolov8"),
@@ -64,7 +71,7 @@ FORMS = {
                                                threshold=0.5, iou=0.95),
 }
 # Forms that cannot hold all of their base: one class per query, and centres that stay inside their cell.
-LESS = ("DETR logits", "yolov3 grids of darknet")
+LESS = ("DETR logits", "yolov3 grids of darknet", "yolov4 of the model zoo")
 
 
 def place(folder: Path, model: Path, card: dict[str, Any]) -> Path:

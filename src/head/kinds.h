@@ -16,10 +16,12 @@
     X(yolov5) \
     X(yolov5_grid) \
     X(yolov3_grid) \
+    X(yolov4_grid) \
     X(yolov4) \
     X(yolox) \
     X(yolox_decoded) \
     X(end2end) \
+    X(nms_indices) \
     X(efficientnms) \
     X(tfod) \
     X(paddle) \
