@@ -6,6 +6,7 @@ test_goldens.py holds against results made by another implementation.
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -117,6 +118,14 @@ def test_a_form_finds_what_its_model_finds(name: str, tmp_path: Path) -> None:
         total, missing = total + len(sure), missing + len(lost)
     assert total >= 20
     assert missing <= 0.15 * total
+
+
+def test_outputs_of_all_pictures_together_are_not_batched(tmp_path: Path) -> None:
+    """What NonMaxSuppression picked is one list for all pictures: nothing could be measured, and explain says so."""
+    graph = exports.Graph(sight.MODELS / "yolo11n_dyn.onnx")
+    exports.nms_appended(graph)
+    said = sight.run("model", "explain", graph.save(tmp_path / "made.onnx"), check=True).stdout
+    assert re.search(r"^batch +never\n +the outputs are not one part for each picture$", said, re.MULTILINE)
 
 
 def classify(model: Path, *options: object) -> dict[str, Any]:

@@ -175,6 +175,7 @@ static int settle_size(struct sg_model *model, struct sg_runner *runner, struct 
 static int decide_batch(struct sg_model *model, struct sg_runner *runner, struct sg_error *err)
 {
     char value[32];
+    bool told;
     int code;
 
     model->max_batch = 1;
@@ -190,7 +191,7 @@ static int decide_batch(struct sg_model *model, struct sg_runner *runner, struct
         sg_model_decide(model, "batch", "never", false, "pictures keep their own size");
         return 0;
     }
-    code = sg_probe_batch(model, runner, &model->batches, err);
+    code = sg_probe_batch(model, runner, &told, &model->batches, err);
     if (code == SG_E_INFERENCE || code == SG_E_MODEL) {
         sg_model_decide(model, "batch", "never", false,
                         "the graph declares a dynamic batch but does not run with two pictures");
@@ -199,6 +200,10 @@ static int decide_batch(struct sg_model *model, struct sg_runner *runner, struct
     }
     if (code < 0)
         return code;
+    if (!told) {
+        sg_model_decide(model, "batch", "never", false, "the outputs are not one part for each picture");
+        return 0;
+    }
     if (!model->batches) {
         sg_model_decide(model, "batch", "never", false,
                         "measured: a picture's result changes with its batch mate (dynamic quantisation)");

@@ -98,14 +98,14 @@ static int first_items(struct sg_runner *runner, int items, float **out_values, 
     return 0;
 }
 
-int sg_probe_batch(struct sg_model *model, struct sg_runner *runner, bool *out_independent,
+int sg_probe_batch(struct sg_model *model, struct sg_runner *runner, bool *out_told, bool *out_independent,
                    struct sg_error *err)
 {
     float *alone = NULL, *together = NULL, largest = 0.0f, apart = 0.0f;
     size_t alone_count = 0, together_count = 0, i;
     int code;
 
-    *out_independent = false;
+    *out_told = *out_independent = false;
     code = sg_probe_run(model, runner, 1, err);
     if (code == 0)
         code = first_items(runner, 1, &alone, &alone_count, err);
@@ -115,6 +115,7 @@ int sg_probe_batch(struct sg_model *model, struct sg_runner *runner, bool *out_i
         code = first_items(runner, 2, &together, &together_count, err);
     if (code < 0 || !alone || !together || alone_count != together_count)
         goto out;
+    *out_told = true;
     for (i = 0; i < alone_count; i++) {
         if (isfinite(alone[i]))
             largest = fmaxf(largest, fabsf(alone[i]));
