@@ -2,6 +2,7 @@
 """Every key of a model card does what docs/CONFIG.md says, on real models: what `explain` decides and what is found."""
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import sight
 import yaml
+from PIL import Image
 
 pytestmark = pytest.mark.skipif(not sight.MODELS.is_dir(), reason=sight.WITHOUT_SHARED)
 
@@ -20,6 +22,21 @@ def card(folder: Path, model: str, keys: dict[str, Any]) -> Path:
     folder.mkdir()
     (folder / "model.onnx").symlink_to(sight.MODELS / f"{model}.onnx")
     (folder / "model.yaml").write_text(yaml.safe_dump(keys), encoding="utf-8")
+    return folder
+
+
+def shipped(folder: Path, model: str, keys: dict[str, Any]) -> Path:
+    """A model of `make deps` with its own card, some keys changed (None: left out)."""
+    home = sight.ROOT / "models" / model
+    if not (home / "model.onnx").exists():
+        pytest.skip(f"skipped: no models/{model}/model.onnx (run `make deps`)")
+    folder.mkdir()
+    own = {**yaml.safe_load((home / "model.yaml").read_text(encoding="utf-8")), **keys}
+    for path in home.glob("*"):
+        if path.name != "model.yaml":
+            (folder / path.name).symlink_to(path)
+    (folder / "model.yaml").write_text(yaml.safe_dump({k: v for k, v in own.items() if v is not None}),
+                                       encoding="utf-8")
     return folder
 
 
@@ -128,3 +145,72 @@ def test_margin_keeps_more_pixels(tmp_path: Path) -> None:
     picture = sight.IMAGES / "car_plate_1920.jpg"
     assert (sight.detect("--model", big, "--decode", "fast", picture)[0]["objects"]
             == reply(card(tmp_path / "n", YOLO, {}), picture)["objects"])
+
+
+def test_unclip_grows_lines_by_area_over_perimeter(tmp_path: Path) -> None:
+    """A rectangle w x h is grown by d = w * h * unclip / (2 * (w + h)) on all sides (DB, Liao et al. 2020). With two
+    unclips both w and h can be solved for, so the formula itself is held, not only that boxes grow."""
+    def sides(unclip: float | None) -> list[tuple[float, float]]:
+        path = shipped(tmp_path / f"u{unclip}", "ppocr-det", {"unclip": unclip})
+        lines = reply(path, sight.ROOT / "deps" / "samples" / "text" / "parking.jpg")["objects"]
+        quads = [o["quad"] for o in sorted(lines, key=lambda o: o["quad"][0][1])]
+        return [(math.dist(q[0], q[1]), math.dist(q[1], q[2])) for q in quads]
+    once, more, usual, said = sides(1.0), sides(2.0), sides(None), sides(1.5)
+    assert len(once) == len(more) >= 5 and usual == said != once
+    for (w1, h1), (w2, h2) in zip(once, more):
+        grown = w2 - w1  # 2 * d at unclip 1, and once more at 2
+        assert h2 - h1 == pytest.approx(grown, rel=0.03)
+        w, h = w1 - grown, h1 - grown
+        assert grown == pytest.approx(w * h / (w + h), rel=0.03)
+
+
+def test_space_is_the_least_probability_of_a_blank(tmp_path: Path) -> None:
+    """docs/DECISIONS-text.md: in this line no space is ever the best class of a step."""
+    line = tmp_path / "line.png"
+    Image.open(sight.IMAGES / "text_paragraph_en.jpg").crop((6, 103, 340, 123)).save(line)
+    texts = [reply(shipped(tmp_path / f"s{space}", "ppocr-rec", {"space": space}), line)["objects"][0]["text"]
+             for space in (None, 0.02, 1)]
+    assert texts == ["of this dataset are specified as follows."] * 2 + ["ofthisdatasetarespecifiedasfollows."]
+
+
+def test_outputs_are_named_labelled_and_given_units(tmp_path: Path) -> None:
+    def answers(outputs: dict[str, Any] | None) -> list[dict[str, Any]]:
+        path = shipped(tmp_path / str(len(list(tmp_path.iterdir()))), "age-gender", {"outputs": outputs})
+        (path / "gender.txt").write_text("M\nF\n", encoding="utf-8")
+        return [{k: v for k, v in a.items() if k != "model"}
+                for a in reply(path, sight.IMAGES / "portrait_1080p.jpg")["attributes"]]
+    bare = answers(None)
+    (gender, age) = bare
+    assert gender["name"] == "gender" and set(gender) == {"name", "class_id", "score"}
+    assert age["name"] == "age" and set(age) == {"name", "value"}
+    name = ["male", "female"][gender["class_id"]]
+    assert answers({"gender": ["male", "female"]}) == [{**gender, "label": name}, age]
+    assert answers({"gender": "gender.txt"}) == [{**gender, "label": name[0].upper()}, age]
+    assert answers({"gender": {"as": "sex", "labels": "gender.txt"}, "age": {"value": True, "unit": "years"}}) == [
+        {**gender, "name": "sex", "label": name[0].upper()}, {**age, "unit": "years"}]
+    assert answers({"age": {"as": "a", "unit": "y"}}) == [gender, {**age, "name": "a", "unit": "y"}]
+
+
+@pytest.mark.parametrize("model, text, problem", [
+    ("ppocr-det", "unclip: 0\n", "1:9: unclip: expected more than 0, at most 10, got 0"),
+    ("ppocr-det", "licence: x\nunclip: wide\n", '2:9: unclip: expected a number, more than 0, at most 10, got "wide"'),
+    ("ppocr-rec", "labels: keys.txt\nspace: 0\n", "2:8: space: expected more than 0, at most 1, got 0"),
+    ("ppocr-rec", "labels: keys.txt\nspace: 1.5\n", "2:8: space: expected more than 0, at most 1, got 1.5"),
+    ("age-gender", "outputs: [gender]\n", "1:10: outputs: expected a map from names, got a list"),
+    ("age-gender", "outputs:\n  gendre: [a, b]\n", '2:3: the graph has no output "gendre"; did you mean "gender"?'),
+    ("age-gender", "outputs:\n  gender: {lables: [a, b]}\n",
+     '2:12: unknown key "lables" in outputs.gender; did you mean "labels"?'),
+    ("age-gender", "outputs:\n  gender: {value: true}\n",
+     '2:3: output "gender" has 2 numbers; `value: true` is for one'),
+    ("age-gender", "outputs:\n  age: {value: maybe}\n", '2:16: outputs.age.value: expected true or false, got "maybe"'),
+    ("age-gender", "outputs:\n  gender: nix.txt\n",
+     '2:11: labels "{}/nix.txt" cannot be read: No such file or directory'),
+], ids=lambda v: v.strip().replace("\n", " ") if ": " in v and v[0] not in "12" else "")
+def test_what_is_wrong_is_shown_where_it_stands(model: str, text: str, problem: str, tmp_path: Path) -> None:
+    path = shipped(tmp_path / "m", model, {})
+    (path / "model.yaml").write_text(text, encoding="utf-8")
+    done = sight.run("config", "check", path)
+    assert (done.returncode, done.stderr) == (1, f"{path}/model.yaml:{problem.format(path)}\n")
+    # The one who runs it reads the same.
+    done = sight.run("detect", "--model", path, DOG)
+    assert done.returncode != 0 and f"model.yaml:{problem.format(path)}" in done.stderr
