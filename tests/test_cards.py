@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import agreement
 import pytest
 import sight
 import yaml
@@ -214,3 +215,31 @@ def test_what_is_wrong_is_shown_where_it_stands(model: str, text: str, problem: 
     # The one who runs it reads the same.
     done = sight.run("detect", "--model", path, DOG)
     assert done.returncode != 0 and f"model.yaml:{problem.format(path)}" in done.stderr
+
+
+def greedy(objects: list[dict[str, Any]], most: float, across: bool) -> list[dict[str, Any]]:
+    """NMS as it is defined, on objects that come best first."""
+    kept: list[dict[str, Any]] = []
+    for o in objects:
+        if not any((across or k["class_id"] == o["class_id"])
+                   and agreement.iou(agreement.corners(k), agreement.corners(o)) > most for k in kept):
+            kept.append(o)
+    return kept
+
+
+def test_nms_of_a_graph_that_has_its_own_is_added_to_it(tmp_path: Path) -> None:
+    """Without a card nothing is suppressed here; with one, what the graph left is, by the card's rule."""
+    model, picture, low = "yolo26n", sight.IMAGES / "road_traffic.jpg", ("--threshold", 0.05)
+    usual = reply(card(tmp_path / "a", model, {}), picture, *low)["objects"]
+    tight, across = greedy(usual, 0.3, False), greedy(usual, 0.45, True)
+    assert len(usual) > len(across) and len(usual) > len(tight) and tight != across
+    assert reply(card(tmp_path / "b", model, {"nms": 0.3}), picture, *low)["objects"] == tight
+    assert reply(card(tmp_path / "c", model, {"agnostic": True}), picture, *low)["objects"] == across
+    assert reply(card(tmp_path / "d", model, {"agnostic": False}), picture, *low)["objects"] == usual
+    assert reply(tmp_path / "a", picture, *low, "--nms", 0.3)["objects"] == tight
+    (tmp_path / "p.yaml").write_text("detect: {model: a, agnostic: true}\n", encoding="utf-8")
+    assert sight.detect("--models", tmp_path, "--pipelines", tmp_path / "p.yaml", "--decode", "exact",
+                        *low, picture)[0]["objects"] == across
+    assert explained(tmp_path / "a")["nms"] == "none here the graph suppresses by itself"
+    assert explained(tmp_path / "c")["nms"] == ("IoU 0.45, across classes the card, after what the graph suppressed by "
+                                                "itself")

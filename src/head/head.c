@@ -100,7 +100,7 @@ static void obey(const struct sg_head_ops *ops, const struct sg_signature *signa
     snprintf(guess->evidence, sizeof(guess->evidence),
              "named by the card; the outputs alone would not say %s", ops->name);
     guess->threshold = 0.25f;
-    guess->iou = ops->graph_nms ? 0.0f : 0.45f;
+    guess->iou = ops->graph_nms ? 0.0f : SG_HEAD_USUAL_IOU;
     guess->class_count = spec->class_count;
     sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_LETTERBOX, 0.0f, 255.0f, 114.0f,
                    "assumed; set channels, mean, std and fit in the card");
@@ -212,8 +212,7 @@ int sg_head_detect(const struct sg_head *head, const struct sg_tensor *outputs, 
     code = head->ops->detect(head->state, outputs, count, item, options, detections, err);
     if (code == SG_OK) {
         keep_finite(detections);
-        code = sg_nms(detections, head->ops->graph_nms ? 0.0f : options->iou, options->agnostic, max_objects,
-                      err);
+        code = sg_nms(detections, options->iou, options->agnostic, max_objects, err);
     }
     if (code == SG_OK && head->ops->refine)
         code = head->ops->refine(head->state, outputs, count, item, options, detections, err);

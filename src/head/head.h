@@ -19,6 +19,7 @@
 #define SG_HEAD_MAX_DETECTIONS 100000 /* candidates of one frame before NMS */
 #define SG_HEAD_MAX_CLASSES    65536
 #define SG_HEAD_NAME_MAX       32
+#define SG_HEAD_USUAL_IOU      0.45f /* of NMS that is asked for without a number */
 
 enum sg_head_task {
     SG_TASK_DETECT,      /* boxes, maybe with landmarks or masks */
@@ -138,7 +139,7 @@ struct sg_head_ops {
     const char *name;    /* "yolov8": the card's `head:` */
     const char *summary; /* one line for --help and docs */
     enum sg_head_task task;
-    bool graph_nms; /* the graph suppresses by itself: only threshold and sort here */
+    bool graph_nms; /* the graph suppresses by itself: no NMS here unless somebody asks for it */
 
     /* Is this graph mine? outputs are real tensors of a probe run on a synthetic picture (real shapes,
      * plausible values), count of them in signature order. Fills guess when yes. Never fails. */

@@ -217,6 +217,28 @@ static int decide_batch(struct sg_model *model, struct sg_runner *runner, struct
     return 0;
 }
 
+/* A graph that suppresses by itself needs none here, but may be asked for more: tighter, or across classes.
+ */
+static void decide_nms(struct sg_model *model)
+{
+    const struct sg_card *card = &model->card;
+    bool inside = sg_head_kind(model->head)->graph_nms;
+    bool more = inside && card->has_agnostic && card->agnostic && !card->has_nms;
+    char value[64];
+
+    model->agnostic = card->has_agnostic ? card->agnostic : model->guess.agnostic;
+    model->iou = card->has_nms ? card->nms : more ? SG_HEAD_USUAL_IOU : inside ? 0.0f : model->guess.iou;
+    if (inside && !card->has_nms && !more) {
+        sg_model_decide(model, "nms", "none here", false, "the graph suppresses by itself");
+        return;
+    }
+    snprintf(value, sizeof(value), model->iou > 0.0f ? "IoU %g%s" : "none", model->iou,
+             model->agnostic ? ", across classes" : "");
+    sg_model_decide(model, "nms", value, !card->has_nms && !more, "%s%s",
+                    card->has_nms || more ? "the card" : "the family's usual one",
+                    inside ? ", after what the graph suppressed by itself" : "");
+}
+
 static void decide_thresholds(struct sg_model *model)
 {
     const struct sg_card *card = &model->card;
@@ -226,8 +248,6 @@ static void decide_thresholds(struct sg_model *model)
     model->threshold = card->has_threshold       ? card->threshold
                        : guess->threshold > 0.0f ? guess->threshold
                                                  : DECIDE_THRESHOLD;
-    model->iou = card->has_nms ? card->nms : guess->iou;
-    model->agnostic = card->has_agnostic ? card->agnostic : guess->agnostic;
     model->margin = card->input.has_margin ? card->input.margin : DECIDE_MARGIN;
     model->top_k = card->has_top_k ? card->top_k : DECIDE_TOP_K;
     if (sg_model_task(model) != SG_TASK_DETECT && sg_model_task(model) != SG_TASK_TEXT_DETECT)
@@ -235,15 +255,7 @@ static void decide_thresholds(struct sg_model *model)
     snprintf(value, sizeof(value), "%g", model->threshold);
     sg_model_decide(model, "threshold", value, !card->has_threshold, "%s",
                     card->has_threshold ? "the card" : "the family's usual one");
-    if (sg_head_kind(model->head)->graph_nms && !card->has_nms) {
-        model->iou = 0.0f;
-        sg_model_decide(model, "nms", "none here", false, "the graph suppresses by itself");
-        return;
-    }
-    snprintf(value, sizeof(value), model->iou > 0.0f ? "IoU %g%s" : "none", model->iou,
-             model->agnostic ? ", across classes" : "");
-    sg_model_decide(model, "nms", value, !card->has_nms, "%s",
-                    card->has_nms ? "the card" : "the family's usual one");
+    decide_nms(model);
 }
 
 int sg_decide_head(struct sg_model *model, const char *labels_path, struct sg_conf_problems *problems,

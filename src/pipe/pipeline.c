@@ -242,6 +242,9 @@ static int build_detect(struct build *build, const struct sg_recipe_detect *from
         stage->iou = from->nms;
     if (from->has_agnostic)
         stage->agnostic = from->agnostic;
+    if (from->has_agnostic && from->agnostic && !from->has_nms && stage->iou <= 0.0f &&
+        sg_head_kind(model->head)->graph_nms)
+        stage->iou = SG_HEAD_USUAL_IOU;
     if (from->has_max_objects)
         stage->max_objects = from->max_objects;
     stage->min_size = from->min_size;
