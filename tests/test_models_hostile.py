@@ -27,6 +27,14 @@ def refused(path: Path) -> str:
     (b"", "is empty"),
     (b"not a model\n", "Protobuf parsing failed"),
     (bytes(range(256)) * 20, "Protobuf parsing failed"),
+    (b"PK\x03\x04" + bytes(40), "no ONNX file but a zip archive, as PyTorch and Keras save models; export it to ONNX"),
+    (b"\x80\x02" + bytes(40), "no ONNX file but a Python pickle"),
+    (b"\x1c\0\0\0TFL3" + bytes(40), "no ONNX file but a TensorFlow Lite model"),
+    (b"\x89HDF\r\n\x1a\n" + bytes(40), "no ONNX file but HDF5"),
+    (b'<?xml version="1.0"?>\n<net name="x"/>', "no ONNX file but XML, as OpenVINO saves models"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n", "`git lfs pull` fetches that"),
+    (b"<!DOCTYPE html><title>404</title>", "no ONNX file but a web page"),
+    (b"\xff\xd8\xff\xe0" + bytes(40), "no ONNX file but a JPEG picture"),
 ])
 def test_files_that_are_no_models(content: bytes, said: str, tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"

@@ -11,6 +11,7 @@
 #include "head/head.h"
 #include "pipe/library.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -207,7 +208,8 @@ static int run_picture(struct sg_model *model, const char *path, struct sg_error
     sg_buf_init(&file, SG_DECODE_MAX_BYTES);
     code = sg_buf_append_file(&file, path);
     if (code < 0) {
-        sg_error_set(err, code, "cannot read \"%s\"", path);
+        sg_error_set(err, code, "cannot read \"%s\": %s", path,
+                     code == SG_E_TOO_LARGE ? "too large" : strerror(errno));
         goto out;
     }
     code = sg_decoder_create(&limits, &decoder);
