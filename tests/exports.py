@@ -295,6 +295,11 @@ def uint8_nhwc(g: Graph) -> None:
     g.before(U8, [1, 640, 640, 3], [("Cast", {"to": F32}), ("Transpose", {"perm": [0, 3, 1, 2]}), ("Mul", 1 / 255)])
 
 
+def gray(g: Graph, channels: Any) -> None:
+    """One channel in, as graphs for gray cameras have it; the network is given it three times."""
+    g.before(F32, [1, channels, 640, 640], [("Expand", [g.const([1, 3, 640, 640], np.int64)])])
+
+
 def int8_input(g: Graph) -> None:
     """Fully quantised graphs whose first node was a QuantizeLinear of pixel/255 with zero point -128."""
     scale, zero = g.const(1 / 255), g.const(-128, np.int8)

@@ -217,6 +217,39 @@ def test_what_is_wrong_is_shown_where_it_stands(model: str, text: str, problem: 
     assert done.returncode != 0 and f"model.yaml:{problem.format(path)}" in done.stderr
 
 
+@pytest.mark.parametrize("model, keys, output, names, classes", [
+    (YOLO, {"labels": ["a", "b"]}, "-", 2, 80),
+    (NET, {"labels": ["a"] * 1001}, "-", 1001, 1000),
+    ("yolov8n-face_dynbatch", {"labels": ["face", "other"]}, "-", 2, 1),
+])
+def test_labels_that_do_not_fit_are_told_of(model: str, keys: dict[str, Any], output: str, names: int, classes: int,
+                                            tmp_path: Path) -> None:
+    """A wrong list of names gives wrong names or none, which nobody would notice otherwise."""
+    path = card(tmp_path / "m", model, keys)
+    said = f"{names} names for {classes} classes: the names may be those of another model"
+    assert said in explained(path)["labels"]
+    done = sight.run("detect", "--json", "--model", path, DOG, check=True)
+    assert done.stderr.count("labels do not fit the model") == 1
+    assert f"output={output} names={names} classes={classes}" in done.stderr
+
+
+def test_labels_of_an_output_that_do_not_fit(tmp_path: Path) -> None:
+    path = shipped(tmp_path / "m", "age-gender", {"outputs": {"gender": ["male"]}})
+    done = sight.run("detect", "--json", "--model", path, DOG, check=True)
+    assert "output=gender names=1 classes=2" in done.stderr
+    done = sight.run("detect", "--json", "--model", shipped(tmp_path / "n", "age-gender", {}), DOG, check=True)
+    assert done.stderr == ""
+
+
+def test_labels_that_are_no_text(tmp_path: Path) -> None:
+    """Windows' "Unicode" is UTF-16."""
+    path = card(tmp_path / "m", YOLO, {"labels": "names.txt"})
+    (path / "names.txt").write_text("person\nbicycle\n", encoding="utf-16")
+    done = sight.run("config", "check", path)
+    assert (done.returncode, done.stderr) == (1, f'{path}/model.yaml:1:9: labels "{path}/names.txt" are not text in '
+                                                 "UTF-8; save the file so, one name a line\n")
+
+
 def greedy(objects: list[dict[str, Any]], most: float, across: bool) -> list[dict[str, Any]]:
     """NMS as it is defined, on objects that come best first."""
     kept: list[dict[str, Any]] = []

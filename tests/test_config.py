@@ -135,6 +135,7 @@ def test_several_files_are_checked_in_one_go(scrfd: Site) -> None:
     ("threshold: 2\n", ":1:12: threshold: expected 0 to 1, got 2"),
     ("input: {color: brg}\n", ':1:16: input.color: expected rgb, bgr or gray, got "brg"; did you mean "bgr"?'),
     ("labels: [face]\noutputs: {out9: [a, b]}\n", ':2:11: the graph has no output "out9"; did you mean "out0"?'),
+    ("head: scrdf\n", ':1:7: head: no kind is called "scrdf"; did you mean "scrfd"?'),
     ("golden: {image: nix.jpg, objects: [{label: face}]}\n",
      ':1:17: golden picture "models/scrfd/nix.jpg" cannot be read: No such file or directory'),
     ("golden: {objects: [{label: face}]}\n", ':1:9: golden: "image" is missing'),
@@ -146,6 +147,23 @@ def test_cards_that_are_wrong(scrfd: Site, card: str, problem: str) -> None:
     code, found = scrfd.serve()
     assert code == 1
     assert found[0] == f"models/scrfd/model.yaml{problem}"
+
+
+@needs_shared
+def test_a_head_that_does_not_fit_is_shown_on_the_card(scrfd: Site) -> None:
+    path = scrfd.write("models/scrfd/model.yaml", "labels: [face]\nhead: yolov8\n")
+    code, found = scrfd.check(path)
+    assert code == 1 and len(found) == 1
+    assert re.match(r"models/scrfd/model.yaml:2:7: head yolov8: .*expected .*, got ", found[0])
+
+
+@needs_shared
+def test_a_colour_that_the_graph_cannot_take(scrfd: Site) -> None:
+    """It was found out by the first picture, when the server had long been ready."""
+    code, found = scrfd.check(scrfd.write("models/scrfd/model.yaml", "labels: [face]\ninput: {color: gray}\n"))
+    assert code == 1
+    assert "the card says `input: {color: gray}`" in found[0]
+    assert found[0].endswith("1x3x640x640, with 3 channels; rgb or bgr is meant")
 
 
 @needs_shared

@@ -120,6 +120,27 @@ def test_a_form_finds_what_its_model_finds(name: str, tmp_path: Path) -> None:
     assert missing <= 0.15 * total
 
 
+@pytest.mark.parametrize("channels, keys", [(1, {}), (1, {"color": "gray"}), ("c", {"color": "gray"})])
+def test_gray_inputs(channels: Any, keys: dict[str, Any], tmp_path: Path) -> None:
+    """In a gray picture all channels are the same, so the unmodified model sees what the gray one does."""
+    graph = exports.Graph(sight.MODELS / f"{V8}.onnx")
+    exports.gray(graph, channels)
+    made = place(tmp_path / "m", graph.save(tmp_path / "made.onnx"), {"input": keys} if keys else {})
+    form, picture = Form(V8, exports.int8_input, "yolov8"), sight.IMAGES / "bus_gray.jpg"
+    wanted, got = (sight.detect("--model", m, "--labels", "coco80", "--decode", "exact", picture)[0]["objects"]
+                   for m in (sight.MODELS / f"{V8}.onnx", made))
+    assert len(wanted) == len(got) >= 4 and all(same(a, b, form) for a, b in zip(wanted, got))
+
+
+def test_one_channel_is_not_rgb(tmp_path: Path) -> None:
+    graph = exports.Graph(sight.MODELS / f"{V8}.onnx")
+    exports.gray(graph, 1)
+    made = place(tmp_path / "m", graph.save(tmp_path / "made.onnx"), {"input": {"color": "bgr"}})
+    done = sight.run("model", "explain", made)
+    assert done.returncode == 1 and "`input: {color: rgb or bgr}`" in done.stderr
+    assert done.stderr.endswith('input "pixels" is 1x1x640x640, with 1 channel; leave it out\n')
+
+
 def test_outputs_of_all_pictures_together_are_not_batched(tmp_path: Path) -> None:
     """What NonMaxSuppression picked is one list for all pictures: nothing could be measured, and explain says so."""
     graph = exports.Graph(sight.MODELS / "yolo11n_dyn.onnx")

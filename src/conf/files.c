@@ -98,6 +98,11 @@ int sg_conf_labels(const char *path, struct sg_texts *labels, struct sg_error *e
     }
     line = (const char *)file.data;
     end = line + file.size;
+    if (file.size > 0 && memchr(line, '\0', file.size)) {
+        code = sg_error_set(err, SG_E_CONFIG,
+                            "labels \"%s\" are not text in UTF-8; save the file so, one name a line", path);
+        goto out;
+    }
     if (file.size >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0)
         line += 3;
     for (; line < end && code == 0; line = stop + 1) {

@@ -10,6 +10,7 @@
 
 #define DECIDE_THRESHOLD 0.25f
 #define DECIDE_TOP_K     1
+#define DECIDE_MAX_KINDS 64 /* heads that a suggestion is looked for among */
 /* Models were trained on, and references are made with, plain bilinear sampling, which takes 2 x 2 pixels
  * however large the step; a picture reduced to just the input's size is smoother, and boxes drift
  * (docs/DECISIONS.md has figures). */
@@ -128,8 +129,25 @@ static void fill_spec(const struct sg_model *model, struct sg_head_spec *spec)
         spec->strides[i] = card->strides[i];
 }
 
+/* A head that the card names and that is not there or does not fit is a mistake of that line. */
+static int blame_card(const struct sg_model *model, struct sg_conf_problems *problems, struct sg_error *err)
+{
+    const struct sg_head_ops *const *kind = sg_head_kinds();
+    const struct sg_text *head = &model->card.head;
+    const char *names[DECIDE_MAX_KINDS];
+    int count = 0;
+
+    for (; *kind && count < DECIDE_MAX_KINDS; kind++)
+        names[count++] = (*kind)->name;
+    sg_conf_problems_add(problems, model->card.path, head->line, head->column,
+                         sg_head_find(head->value) ? NULL : sg_suggest(head->value, names, count), "%s",
+                         err->text);
+    return err->code;
+}
+
 /* Runs the probe and lets the heads say what the outputs look like. */
-static int choose_head(struct sg_model *model, struct sg_runner *runner, struct sg_error *err)
+static int choose_head(struct sg_model *model, struct sg_runner *runner, struct sg_conf_problems *problems,
+                       struct sg_error *err)
 {
     const struct sg_tensor *outputs;
     struct sg_head_spec spec;
@@ -143,11 +161,13 @@ static int choose_head(struct sg_model *model, struct sg_runner *runner, struct 
     fill_spec(model, &spec);
     model->guess = (struct sg_head_guess){.transform = model->transform};
     sg_head_destroy(&model->head);
-    return sg_head_create(model->signature, outputs, count, &spec, &model->head, &model->guess, err);
+    code = sg_head_create(model->signature, outputs, count, &spec, &model->head, &model->guess, err);
+    return code < 0 && code != SG_E_NOMEM && model->card.head.value ? blame_card(model, problems, err) : code;
 }
 
 /* Graphs that take any size run best at the side their family was made for. */
-static int settle_size(struct sg_model *model, struct sg_runner *runner, struct sg_error *err)
+static int settle_size(struct sg_model *model, struct sg_runner *runner, struct sg_conf_problems *problems,
+                       struct sg_error *err)
 {
     struct sg_transform *t = &model->transform;
     const struct sg_head_ops *kind = sg_head_kind(model->head);
@@ -169,7 +189,7 @@ static int settle_size(struct sg_model *model, struct sg_runner *runner, struct 
     snprintf(size, sizeof(size), "%dx%d", side, side);
     sg_model_decide(model, "size", size, true, "the graph takes any size; %s is best run at this one",
                     kind->name);
-    return choose_head(model, runner, err);
+    return choose_head(model, runner, problems, err);
 }
 
 static int decide_batch(struct sg_model *model, struct sg_runner *runner, struct sg_error *err)
@@ -270,9 +290,9 @@ int sg_decide_head(struct sg_model *model, const char *labels_path, struct sg_co
     code = sg_model_borrow(model, false, &runner, err);
     if (code < 0)
         return code;
-    code = choose_head(model, runner, err);
+    code = choose_head(model, runner, problems, err);
     if (code == 0)
-        code = settle_size(model, runner, err);
+        code = settle_size(model, runner, problems, err);
     if (code < 0)
         goto out;
     sg_model_decide(model, "head", sg_head_kind(model->head)->name,

@@ -113,7 +113,13 @@ static int decide_layout(struct sg_model *model, const struct sg_slot *slot, str
                             "input \"%s\" is %s: expected 1 or 3 channels, got %lld; `input: {layout: …}` in "
                             "the card if the channels lie elsewhere",
                             slot->name, shape, (long long)channels);
-    if (channels == 1)
+    if (card->has_color && channels != -1 && (channels == 1) != (card->color == SG_CHANNELS_GRAY))
+        return sg_error_set(
+            err, SG_E_CONFIG,
+            "the card says `input: {color: %s}`, but input \"%s\" is %s, with %lld channel%s; %s",
+            card->color == SG_CHANNELS_GRAY ? "gray" : "rgb or bgr", slot->name, shape, (long long)channels,
+            channels == 1 ? "" : "s", channels == 1 ? "leave it out" : "rgb or bgr is meant");
+    if (channels == 1 || (channels == -1 && card->has_color && card->color == SG_CHANNELS_GRAY))
         t->channels = SG_CHANNELS_GRAY;
     sg_model_decide(model, "layout", t->layout == SG_LAYOUT_NCHW ? "nchw" : "nhwc", false, "%s \"%s\" is %s",
                     card->has_layout ? "the card; input" : "input", slot->name, shape);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What a model's classes are called. Called once per model by decide.c.
  */
+#include "base/log.h"
 #include "conf/files.h"
 #include "pipe/model_private.h"
 
@@ -170,11 +171,53 @@ static int name_outputs(struct sg_model *model, struct sg_conf_problems *problem
     return code;
 }
 
+/* Names for more or fewer classes than the graph has are most often those of another model. what: "" or the
+ * output.
+ */
+static void compare_counts(const struct sg_model *model, const char *what, int64_t names, int64_t classes,
+                           char *out, size_t out_bytes)
+{
+    out[0] = '\0';
+    if (names == 0 || classes <= 0 || names == classes)
+        return;
+    snprintf(out, out_bytes, "%lld name%s for %lld classes%s%.80s: the names may be those of another model",
+             (long long)names, names == 1 ? "" : "s", (long long)classes, what[0] ? " of output " : "", what);
+    sg_log(SG_LOG_WARN, "labels do not fit the model", "model=%s output=%s names=%lld classes=%lld",
+           model->name, what[0] ? what : "-", (long long)names, (long long)classes);
+}
+
+static void check_counts(struct sg_model *model)
+{
+    const struct sg_card_outputs *outputs = &model->card.outputs;
+    const struct sg_signature *signature = model->signature;
+    char text[192];
+    int i, k;
+
+    for (i = 0; i < model->decision_count; i++)
+        if (strcmp(model->decisions[i].key, "labels") == 0)
+            break;
+    /* A reader's names are its alphabet; ctc.c compares that. */
+    if (i < model->decision_count && sg_model_task(model) != SG_TASK_TEXT_READ)
+        compare_counts(model, "", model->labels.count - model->class_base, model->guess.class_count,
+                       model->decisions[i].ambiguity, sizeof(model->decisions[i].ambiguity));
+    for (i = 0; i < outputs->count; i++)
+        for (k = 0; k < signature->output_count; k++)
+            if (strcmp(signature->outputs[k].name, outputs->items[i].name.value) == 0 &&
+                signature->outputs[k].rank > 0)
+                compare_counts(model, signature->outputs[k].name, model->output_labels[i].count,
+                               signature->outputs[k].dims[signature->outputs[k].rank - 1], text,
+                               sizeof(text));
+}
+
 int sg_decide_names(struct sg_model *model, struct sg_conf_problems *problems, struct sg_error *err)
 {
     int code = family_labels(model, err);
 
     if (code == 0)
         decide_class_base(model);
-    return code == 0 ? name_outputs(model, problems, err) : code;
+    if (code == 0)
+        code = name_outputs(model, problems, err);
+    if (code == 0)
+        check_counts(model);
+    return code;
 }
