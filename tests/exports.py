@@ -290,6 +290,22 @@ def torchvision(g: Graph) -> None:
     g.end({"boxes": (parts[0], F32, ["n", 4]), "labels": (parts[1], I64, ["n"]), "scores": (parts[2], F32, ["n"])})
 
 
+def mmdeploy(g: Graph) -> None:
+    """mmdeploy's end2end detectors (mmdetection, mmyolo): `dets` 1xNx5 with the score last, `labels` 1xN from 0; Mask
+    R-CNN's masks beside them."""
+    box, score, label, _ = suppressed(g, 100)
+    dets = g.op("Concat", box, g.reshape(score, 1, 100, 1), axis=2)
+    g.end({"dets": (dets, F32, [1, 100, 5]), "labels": (label, I64, [1, 100]),
+           "masks": (g.const(np.zeros((1, 100, 28, 28))), F32, [1, 100, 28, 28])})
+
+
+def ssd_zoo(g: Graph) -> None:
+    """ssd-12 of the ONNX model zoo (MLPerf's SSD): bboxes as shares of the input, labels from 1, scores."""
+    box, score, label, _ = suppressed(g, 100)
+    g.end({"bboxes": (g.scale(box, 1 / 640), F32, [1, "n", 4]),
+           "labels": (g.op("Add", label, g.const(1, np.int64)), I64, [1, "n"]), "scores": (score, F32, [1, "n"])})
+
+
 def uint8_nhwc(g: Graph) -> None:
     """Normalisation inside, pixels as they are: what onnx-tf and OpenVINO's preprocessing steps write."""
     g.before(U8, [1, 640, 640, 3], [("Cast", {"to": F32}), ("Transpose", {"perm": [0, 3, 1, 2]}), ("Mul", 1 / 255)])

@@ -63,6 +63,10 @@ FORMS = {
     "NonMaxSuppression appended": Form("yolo11n_dyn", exports.nms_appended, "nms-indices"),
     "EfficientNMS": Form(V8, exports.efficient_nms, "efficientnms"),
     "torchvision": Form(V8, exports.torchvision, "detr", labels="coco91", base_card={"input": {"resize": "stretch"}}),
+    "mmdeploy": Form(V8, exports.mmdeploy, "detr", card={"input": {
+        "color": "rgb", "mean": 0, "std": 255, "resize": "letterbox", "pad": 114}}),
+    "ssd of the model zoo": Form(V8, exports.ssd_zoo, "detr", card={"class_offset": 1},
+                                 base_card={"input": {"resize": "stretch"}}),
     "uint8 NHWC, normalised inside": Form(V8, exports.uint8_nhwc, "yolov8"),
     "int8 input": Form(V8, exports.int8_input, "yolov8"),
     "RT-DETR logits": Form(DEIM, exports.detr_sigmoid, "detr-raw", threshold=0.4),

@@ -206,6 +206,66 @@ static void finished_sets(void **state)
     test_fini(&graph);
 }
 
+/* mmdeploy's end2end models: dets BxQx5 and labels BxQ; masks are left alone. */
+static void boxes_with_their_scores(void **state)
+{
+    int64_t labels[2 * 2] = {3, 1, 0, -1};
+    float boxes[2 * 2 * 5] = {1, 2, 3, 4, 0.9f, 5, 6, 7, 8, 0.1f, 9, 9, 19, 19, 0.5f, 0, 0, 0, 0, 0},
+                        masks[4];
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 64, 64);
+    test_output(&graph, "dets", SG_DTYPE_F32, boxes, 3, 2, 2, 5);
+    test_output(&graph, "labels", SG_DTYPE_I64, labels, 2, 2, 2);
+    test_output(&graph, "masks", SG_DTYPE_F32, masks, 4, 2, 2, 1, 1);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "detr");
+    assert_non_null(strstr(graph.guess.evidence, "mmdeploy; masks are not read"));
+    assert_int_equal(graph.guess.transform.fit, SG_FIT_LETTERBOX_TOPLEFT);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 1, 2, 3, 4, 3, 0.9f);
+    assert_int_equal(test_detect(&graph, 1), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 9, 9, 19, 19, 0, 0.5f);
+    graph.outputs[0].dims[2] = 4;
+    assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+    assert_string_equal(graph.err.text, "head detr: output \"dets\": expected BxQx5, got 2x2x4 float32");
+    graph.outputs[0].dims[2] = 5;
+    graph.outputs[1].dims[1] = 1;
+    assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+    assert_non_null(strstr(graph.err.text, "output \"labels\": expected one label per box, got 2x1 int64"));
+    test_fini(&graph);
+}
+
+/* SSD of the ONNX model zoo: boxes in 0..1. Where the graph was told the input's size they are pixels. */
+static void sets_in_shares_of_the_input(void **state)
+{
+    int64_t labels[2] = {3, 1};
+    float boxes[2 * 4] = {0.25f, 0.5f, 0.75f, 1.0f, 0, 0, 0.5f, 0.25f}, scores[2] = {0.9f, 0.7f};
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 100, 200);
+    test_output(&graph, "bboxes", SG_DTYPE_F32, boxes, 3, 1, 2, 4);
+    test_output(&graph, "labels", SG_DTYPE_I64, labels, 2, 1, 2);
+    test_output(&graph, "scores", SG_DTYPE_F32, scores, 2, 1, 2);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_non_null(strstr(graph.guess.ambiguity, "`class_offset: 1`"));
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 2);
+    test_expect(&graph, 0, 25, 100, 75, 200, 3, 0.9f);
+    test_expect(&graph, 1, 0, 0, 50, 50, 1, 0.7f);
+    sg_head_destroy(&graph.head);
+    graph.signature.input_count = 2;
+    snprintf(graph.signature.inputs[1].name, sizeof(graph.signature.inputs[1].name), "orig_target_sizes");
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    test_expect(&graph, 0, 0.25f, 0.5f, 0.75f, 1, 3, 0.9f);
+    test_fini(&graph);
+}
+
 static void raw_sets(void **state)
 {
     /* Three queries, two classes and "no object", which wins the last two: softmax of (0, ln 3, -inf) = 1/4,
@@ -314,6 +374,8 @@ int main(void)
         cmocka_unit_test(tensorflow_tables),
         cmocka_unit_test(paddle_tables),
         cmocka_unit_test(finished_sets),
+        cmocka_unit_test(boxes_with_their_scores),
+        cmocka_unit_test(sets_in_shares_of_the_input),
         cmocka_unit_test(raw_sets),
         cmocka_unit_test(empty_batches),
         cmocka_unit_test(probes_that_found_nothing),
