@@ -290,6 +290,18 @@ def torchvision(g: Graph) -> None:
     g.end({"boxes": (parts[0], F32, ["n", 4]), "labels": (parts[1], I64, ["n"]), "scores": (parts[2], F32, ["n"])})
 
 
+def lone_picture(g: Graph) -> None:
+    """torchvision's detectors given a list of pictures, as its documentation exports them: input 3xHxW."""
+    torchvision(g)
+    g.before(F32, [3, 640, "width"], [("Reshape", [g.const([1, 3, 640, 640], np.int64)])])
+
+
+def lone_picture_nhwc(g: Graph) -> None:
+    torchvision(g)
+    g.before(U8, [640, 640, 3], [("Cast", {"to": F32}), ("Mul", 1 / 255), ("Transpose", {"perm": [2, 0, 1]}),
+                                 ("Reshape", [g.const([1, 3, 640, 640], np.int64)])])
+
+
 def mmdeploy(g: Graph) -> None:
     """mmdeploy's end2end detectors (mmdetection, mmyolo): `dets` 1xNx5 with the score last, `labels` 1xN from 0; Mask
     R-CNN's masks beside them."""

@@ -63,6 +63,10 @@ FORMS = {
     "NonMaxSuppression appended": Form("yolo11n_dyn", exports.nms_appended, "nms-indices"),
     "EfficientNMS": Form(V8, exports.efficient_nms, "efficientnms"),
     "torchvision": Form(V8, exports.torchvision, "detr", labels="coco91", base_card={"input": {"resize": "stretch"}}),
+    "torchvision, one picture without a batch": Form(V8, exports.lone_picture, "detr", labels="coco91",
+                                                     base_card={"input": {"resize": "stretch"}}),
+    "the same, uint8 and channels last": Form(V8, exports.lone_picture_nhwc, "detr", labels="coco91",
+                                              base_card={"input": {"resize": "stretch"}}),
     "mmdeploy": Form(V8, exports.mmdeploy, "detr", card={"input": {
         "color": "rgb", "mean": 0, "std": 255, "resize": "letterbox", "pad": 114}}),
     "ssd of the model zoo": Form(V8, exports.ssd_zoo, "detr", card={"class_offset": 1},

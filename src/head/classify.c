@@ -149,7 +149,7 @@ static void guess_picture(const struct sg_signature *signature, const struct sg_
 static bool row_per_picture(const struct sg_signature *signature, const struct sg_tensor *outputs, int count)
 {
     const struct sg_slot *input = &signature->inputs[0];
-    int64_t pictures = input->rank > 0 && input->dims[0] > 0 ? input->dims[0] : 1;
+    int64_t pictures = input->rank == 4 && input->dims[0] > 0 ? input->dims[0] : 1;
     int i;
 
     if (signature->input_count == 0)

@@ -132,7 +132,12 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     } else {
         sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_STRETCH, 0.0f, 255.0f, 0.0f,
                        "RT-DETR, D-FINE, DEIM, torchvision: RGB/255, stretched");
-        if (state.batched && !state.pixels)
+        if (!state.batched)
+            snprintf(guess->ambiguity, sizeof(guess->ambiguity),
+                     "Faster and Mask R-CNN of the ONNX model zoo: `input: {color: bgr, mean: [102.98, "
+                     "115.95, 122.77], "
+                     "std: 1}`");
+        else if (!state.pixels)
             snprintf(guess->ambiguity, sizeof(guess->ambiguity),
                      "SSD of the ONNX model zoo counts classes from 1: `class_offset: 1`");
     }

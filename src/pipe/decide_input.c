@@ -17,6 +17,12 @@ static bool is_channels(int64_t dim)
     return dim == 1 || dim == 3;
 }
 
+/* 3xHxW or HxWx3, as torchvision's detectors and Faster R-CNN of the ONNX model zoo are exported. */
+static bool is_lone_picture(const struct sg_slot *slot)
+{
+    return slot->rank == 3 && (slot->dims[0] == 3 || slot->dims[2] == 3);
+}
+
 static int find_image_input(const struct sg_signature *signature)
 {
     int i;
@@ -29,6 +35,9 @@ static int find_image_input(const struct sg_signature *signature)
     }
     for (i = 0; i < signature->input_count; i++)
         if (signature->inputs[i].rank == 4)
+            return i;
+    for (i = 0; i < signature->input_count; i++)
+        if (is_lone_picture(&signature->inputs[i]))
             return i;
     return -1;
 }
@@ -91,6 +100,13 @@ static bool read_imgsz(const struct sg_signature *signature, int *width, int *he
     return true;
 }
 
+/* As the graph has it, without the batch that was thought of. */
+static const char *shape_text(const struct sg_model *model, const struct sg_slot *slot, char *out,
+                              size_t out_bytes)
+{
+    return sg_dims_text(slot->dims + model->no_batch_axis, slot->rank - model->no_batch_axis, out, out_bytes);
+}
+
 static int decide_layout(struct sg_model *model, const struct sg_slot *slot, struct sg_error *err)
 {
     struct sg_transform *t = &model->transform;
@@ -98,7 +114,7 @@ static int decide_layout(struct sg_model *model, const struct sg_slot *slot, str
     char shape[96];
     int64_t channels;
 
-    sg_dims_text(slot->dims, slot->rank, shape, sizeof(shape));
+    shape_text(model, slot, shape, sizeof(shape));
     if (card->has_layout)
         t->layout = card->layout;
     else if (is_channels(slot->dims[1]))
@@ -136,7 +152,7 @@ static int decide_size(struct sg_model *model, const struct sg_slot *slot, struc
 
     if (height == 0 || width == 0)
         return sg_error_set(err, SG_E_MODEL, "input \"%s\" is %s: a side of no pixels", slot->name,
-                            sg_dims_text(slot->dims, slot->rank, shape, sizeof(shape)));
+                            shape_text(model, slot, shape, sizeof(shape)));
     model->dynamic_height = height < 0;
     model->dynamic_width = width < 0;
     t->height = height > 0 ? (int)height : 0;
@@ -176,14 +192,24 @@ int sg_decide_inputs(struct sg_model *model, struct sg_error *err)
     const struct sg_signature *signature = model->signature;
     struct sg_transform *t = &model->transform;
     const struct sg_slot *slot;
+    struct sg_slot batched;
     int code, i;
 
     model->image_input = find_image_input(signature);
     if (model->image_input < 0)
         return sg_error_set(err, SG_E_MODEL,
-                            "no input is a picture: expected one of 4 dimensions, \"%s\" has %d",
+                            "no input is a picture: expected one of 4 dimensions (or 3xHxW), \"%s\" has %d",
                             signature->inputs[0].name, signature->inputs[0].rank);
     slot = &signature->inputs[model->image_input];
+    if (slot->rank == 3) { /* everything below speaks of a batch */
+        batched = *slot;
+        batched.rank = 4;
+        batched.dims[0] = 1;
+        for (i = 0; i < 3; i++)
+            batched.dims[i + 1] = slot->dims[i];
+        model->no_batch_axis = 1;
+        slot = &batched;
+    }
     if (slot->dtype != SG_DTYPE_F32 && slot->dtype != SG_DTYPE_F16 && slot->dtype != SG_DTYPE_U8 &&
         slot->dtype != SG_DTYPE_I8)
         return sg_error_set(err, SG_E_MODEL,

@@ -428,9 +428,10 @@ int sg_model_shape(const struct sg_model *model, struct sg_runner *runner,
     int channels = transform->channels == SG_CHANNELS_GRAY ? 1 : 3;
     int64_t nchw[4] = {items, channels, transform->height, transform->width};
     int64_t nhwc[4] = {items, transform->height, transform->width, channels};
+    const int64_t *dims = transform->layout == SG_LAYOUT_NCHW ? nchw : nhwc;
     int code, i;
 
-    code = sg_runner_input(runner, model->image_input, transform->layout == SG_LAYOUT_NCHW ? nchw : nhwc, 4,
+    code = sg_runner_input(runner, model->image_input, dims + model->no_batch_axis, 4 - model->no_batch_axis,
                            out_tensor, err);
     for (i = 0; i < model->aux_count && code == 0; i++)
         code = fill_aux(model, runner, &model->aux[i], transform, items, err);

@@ -66,6 +66,7 @@ struct sg_model {
         *wide; /* either may be NULL, not both; wide may come later, see sg_model_widen */
     const struct sg_signature *signature;
     int image_input;    /* index of the picture's input */
+    int no_batch_axis;  /* 1: the picture's input is 3xHxW or HxWx3, else 0 */
     bool dynamic_batch; /* the first dimension takes any number */
     bool batches;       /* and results do not depend on batch mates (measured at load) */
     int max_batch;
