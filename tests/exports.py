@@ -433,6 +433,15 @@ def multi_label(g: Graph) -> None:
     g.end({"labels": (g.op("Sigmoid", g.op("Sub", before, g.const(15))), F32, [1, 1000, 1, 1])})
 
 
+def sequence_and_vector(g: Graph, vector_first: bool) -> None:
+    """Transformers' vision encoders (optimum): last_hidden_state 1xTxC beside pooler_output 1xC."""
+    pool = next(n for n in g.graph.node if n.op_type == "GlobalAveragePool")
+    sequence = g.transpose(g.reshape(pool.input[0], 1, 1000, -1), 0, 2, 1)
+    outputs = {"last_hidden_state": (sequence, F32, [1, "tokens", 1000]),
+               "pooler_output": (g.reshape(pool.output[0], 1, 1000), F32, [1, 1000])}
+    g.end(dict(reversed(outputs.items())) if vector_first else outputs)
+
+
 def embedding(g: Graph) -> None:
     """The pooled features alone: what is compared, not named."""
     pooled = next(n.output[0] for n in g.graph.node if "Pool" in n.op_type and "Global" in n.op_type)

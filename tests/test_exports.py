@@ -172,6 +172,23 @@ def test_several_labels_need_not_sum_to_one(tmp_path: Path) -> None:
     assert sum(a["score"] for a in answers) > 1.5
 
 
+@pytest.mark.parametrize("vector_first", [False, True])
+@pytest.mark.parametrize("keys", [{"embedding": True}, {"head": "classify", "top_k": 3}])
+def test_a_sequence_beside_the_vector(keys: dict[str, Any], vector_first: bool, tmp_path: Path) -> None:
+    """Asked for, the vector is what a graph of it alone gives; not asked for, no head takes such a graph."""
+    alone, both = (exports.Graph(sight.MODELS / "squeezenet_fp32.onnx") for _ in range(2))
+    exports.embedding(alone)
+    exports.sequence_and_vector(both, vector_first)
+    graph = both.save(tmp_path / "both.onnx")
+    wanted, found = (classify(place(tmp_path / name, path, keys))["attributes"]
+                     for name, path in (("a", alone.save(tmp_path / "alone.onnx")), ("b", graph)))
+    assert len(wanted) == keys.get("top_k", 1)
+    for a, b in zip(wanted, found):
+        assert {k: v for k, v in a.items() if k != "model"} == {k: v for k, v in b.items() if k != "model"}
+    done = sight.run("model", "explain", graph)
+    assert done.returncode == 1 and "no head fits" in done.stderr and "pooler_output" in done.stderr
+
+
 def test_a_vector_has_length_one(tmp_path: Path) -> None:
     graph = exports.Graph(sight.MODELS / "squeezenet_fp32.onnx")
     exports.embedding(graph)

@@ -79,15 +79,21 @@ static enum finish choose_finish(const struct sg_head_spec *spec, enum looks loo
     return looks == LOOKS_LOGITS ? FINISH_SOFTMAX : FINISH_NONE;
 }
 
+/* Transformers' exports have a sequence beside the vector (last_hidden_state, pooler_output). It is passed
+ * over only when the card asks for this head: a graph of unknown outputs is no classifier because one of them
+ * is flat. */
 static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
                    struct classify *state, struct sg_error *err)
 {
+    bool asked = spec->embedding || strcmp(spec->kind, "classify") == 0;
     int i;
 
     for (i = 0; i < count && state->set_count < MAX_SETS; i++) {
         int64_t length = flat_length(&outputs[i]);
         struct set *set = &state->sets[state->set_count];
 
+        if ((length < 1 || length > SG_HEAD_MAX_CLASSES) && asked && (i < count - 1 || state->set_count > 0))
+            continue;
         if (length < 1 || length > SG_HEAD_MAX_CLASSES)
             return sg_shape_error(err, &outputs[i],
                                   "NxC, NxCx1x1 or Nx1x1xC with 1 to %d classes of real numbers",
@@ -287,7 +293,7 @@ static int answer(const void *opaque, const struct sg_tensor *outputs, int count
                   const char *const *labels, int label_count, struct sg_answers *out, struct sg_error *err)
 {
     const struct classify *state = opaque;
-    int code = sg_count_check(err, "classify", count, state->set_count);
+    int code = sg_count_check(err, "classify", count, state->sets[state->set_count - 1].output + 1);
     float *values;
     int i;
 
