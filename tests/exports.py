@@ -427,6 +427,51 @@ def tensorflow_decoded(g: Graph) -> None:
     zoo_grids(g, decoded=True)
 
 
+def largest_grid_only(g: Graph) -> None:
+    """YOLOv5's three grids of which two find nothing: what is left to compare a graph of one grid with."""
+    outputs = {}
+    for i, side in enumerate(V5_SIZES):
+        box, objectness, classes = g.split(v5_grid(i), [4, 1, 80], 4)
+        if i < 2:
+            objectness = g.op("Sub", objectness, g.const(100))
+        outputs[f"grid{side}"] = (g.op("Concat", box, objectness, classes, axis=4), F32, [1, 3, side, side, 85])
+    g.end(outputs)
+
+
+def yolov2(g: Graph, anchors: list[float]) -> str:
+    """YOLOv2's single grid (darknet's region layer) solved for from YOLOv5's largest: five anchors, two of which find
+    nothing; the score goes into the objectness and the classes of the softmax are the best one and nothing else."""
+    s = g.op("Sigmoid", v5_grid(2))
+    xy, wh, objectness, classes = g.split(s, [2, 2, 1, 80], 4)
+    xy = g.op("Clip", g.op("Sub", g.scale(xy, 2), g.const(0.5)), g.const(1e-4), g.const(1 - 1e-4))
+    xy = g.op("Log", g.op("Div", xy, g.op("Sub", g.const(1), xy)))
+    ratio = np.float32(V5_ANCHORS[2]) / (np.float32(anchors).reshape(5, 2)[:3] * 32)
+    wh = g.op("Add", g.scale(g.op("Log", g.scale(wh, 2)), 2), g.const(np.log(ratio).reshape(1, 3, 1, 1, 2)))
+    best = g.op("ReduceMax", classes, axes=[4], keepdims=1)
+    score = g.op("Mul", objectness, best)
+    score = g.op("Log", g.op("Div", score, g.op("Sub", g.const(1), score)))
+    classes = g.op("Where", g.op("Less", classes, best), g.const(-50), g.const(50))
+    grid = g.op("Concat", xy, wh, score, classes, axis=4)
+    nothing = g.const(np.full((1, 2, 20, 20, 85), -20))
+    return g.reshape(g.transpose(g.op("Concat", grid, nothing, axis=1), 0, 1, 4, 2, 3), 1, 425, 20, 20)
+
+
+COCO_V2 = [0.57273, 0.677385, 1.87446, 2.06253, 3.33843, 5.47434, 7.88282, 3.52778, 9.77052, 9.16828]
+
+
+def yolov2_coco(g: Graph) -> None:
+    """yolov2-coco-9 of the ONNX model zoo."""
+    g.end({"218": (yolov2(g, COCO_V2), F32, [1, 425, 20, 20])})
+
+
+def custom_vision(g: Graph) -> None:
+    """Azure Custom Vision's compact detectors: BGR 0..255 in `data`, the grid in `model_outputs0`."""
+    grid = yolov2(g, COCO_V2)
+    g.before(F32, [1, 3, 640, 640], [("Mul", 1 / 255), ("Gather", [g.const([2, 1, 0], np.int64)])])
+    g.graph.node[1].attribute.append(helper.make_attribute("axis", 1))
+    g.end({"model_outputs0": (grid, F32, [1, 425, 20, 20])})
+
+
 def multi_label(g: Graph) -> None:
     """Classes that do not exclude each other: a sigmoid of the values before the softmax."""
     before = next(n.input[0] for n in g.graph.node if n.op_type == "Softmax")

@@ -157,6 +157,22 @@ def test_outputs_of_all_pictures_together_are_not_batched(tmp_path: Path) -> Non
     assert re.search(r"^batch +never\n +the outputs are not one part for each picture$", said, re.MULTILINE)
 
 
+@pytest.mark.parametrize("make", [exports.yolov2_coco, exports.custom_vision])
+def test_yolov2_finds_what_its_grid_holds(make: Callable[[exports.Graph], None], tmp_path: Path) -> None:
+    """Held against YOLOv5's largest grid alone; centres outside their cell cannot be told and stay at its border."""
+    base, made = (exports.Graph(sight.MODELS / f"{V5}.onnx") for _ in range(2))
+    exports.largest_grid_only(base)
+    make(made)
+    form = Form(V5, make, "yolov2", iou=0.6, card={"nms": 0.45})
+    paths = (place(tmp_path / "base", base.save(tmp_path / "base.onnx"), {"input": {"resize": "stretch"}}),
+             made.save(tmp_path / "made.onnx"))
+    wanted, got = (found(path, form, "coco80") for path in paths)
+    sure = [(o, g) for w, g in zip(wanted, got) for o in w if o["score"] >= form.threshold + form.score]
+    assert len(sure) >= 6 and sum(any(same(o, other, form) for other in g) for o, g in sure) >= 0.85 * len(sure)
+    assert sum(map(len, got)) <= 1.3 * sum(map(len, wanted))
+    assert re.search(r"^head +yolov2", sight.run("model", "explain", paths[1], check=True).stdout, re.MULTILINE)
+
+
 def classify(model: Path, *options: object) -> dict[str, Any]:
     return sight.detect("--model", model, "--labels", sight.MODELS / "labels" / "imagenet1000.txt", "--decode", "exact",
                         *options, sight.IMAGES / "cls_zebra.jpeg")[0]

@@ -290,8 +290,8 @@ static const struct sg_option card_rows[] = {
      .type = SG_OPTION_TEXTS,
      CARD(labels),
      .absent = "the graph's metadata",
-     .help = "names of the classes: a list, a file beside the card, or a known set (coco80, coco91, face, "
-             "person, text)"},
+     .help = "names of the classes: a list, a file beside the card, or a known set (coco80, coco91, voc20, "
+             "face, person, text)"},
     {.key = "class_offset",
      .type = SG_OPTION_INT,
      CARD(class_offset),

@@ -44,6 +44,7 @@ static const struct sample samples[] = {
     {"yolov4-grid", 64, {
         {"p3", F(5, {1, 8, 8, 3, 7}), ROWS(1)}, {"p4", F(5, {1, 4, 4, 3, 7}), ROWS(1)},
         {"p5", F(5, {1, 2, 2, 3, 7}), ROWS(1)}}, 0, 4, 5, FIXED},
+    {"yolov2", 64, {{"grid", F(4, {1, 35, 2, 2}), ROWS(2)}}, 0, 1, 25, FIXED},
     {"yolov4", 64, {
         {"boxes", F(4, {1, 252, 1, 4}), ROWS(1)}, {"confs", F(3, {1, 252, 2}), ROWS(1)}}, 1, 2, 0, FREE},
     {"yolox", 64, {{"output", F(3, {1, 84, 7}), ROWS(1)}}, 0, 2, 5, FIXED},

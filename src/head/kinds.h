@@ -18,6 +18,7 @@
     X(yolov3_grid) \
     X(yolov4_grid) \
     X(yolov4) \
+    X(yolov2) \
     X(yolox) \
     X(yolox_decoded) \
     X(end2end) \

@@ -130,6 +130,11 @@ static const char *const face[] = {"face", NULL};
 static const char *const mask[] = {"Mask", "NoMask", NULL}; /* AIZOO FaceMaskDetection */
 static const char *const person[] = {"person", NULL};
 static const char *const text[] = {"text", NULL};
+/* data/voc.names of darknet */
+static const char *const voc20[] = {"aeroplane", "bicycle",   "bird",   "boat",        "bottle",      "bus",
+                                    "car",       "cat",       "chair",  "cow",         "diningtable", "dog",
+                                    "horse",     "motorbike", "person", "pottedplant", "sheep",       "sofa",
+                                    "train",     "tvmonitor", NULL};
 
 #define COUNT(set) ((int)(sizeof(set) / sizeof((set)[0])) - 1) /* without the NULL */
 
@@ -140,6 +145,7 @@ static const struct {
 } sets[] = {
     {"coco80", coco80, COUNT(coco80)}, {"coco91", coco91, COUNT(coco91)}, {"face", face, COUNT(face)},
     {"person", person, COUNT(person)}, {"text", text, COUNT(text)},       {"mask", mask, COUNT(mask)},
+    {"voc20", voc20, COUNT(voc20)},
 };
 
 const char *const *sg_head_labels(const char *set, int *out_count)
