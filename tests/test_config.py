@@ -116,6 +116,17 @@ def test_files_that_are_not_yaml_or_not_there(site: Site) -> None:
 
 
 @needs_shared
+def test_classes_of_a_model_without_names(site: Site) -> None:
+    """Neither this graph nor its family names classes: what to do about it is said."""
+    site.model("m", "deimv2_atto_320")
+    path = site.write("pipelines/p.yaml", "detect: {model: m, classes: [dog]}\n")
+    assert site.check(path) == (1, ['pipelines/p.yaml:1:30: model "m" has no class "dog" (it has no labels; `labels:` '
+                                    'on its card names them)'])
+    site.write("models/m/model.yaml", "labels: coco80\n")
+    assert site.check(path) == (0, [])
+
+
+@needs_shared
 def test_several_files_are_checked_in_one_go(scrfd: Site) -> None:
     good = scrfd.write("pipelines/good.yaml", "detect: scrfd\n")
     bad = scrfd.write("pipelines/bad.yaml", "detect: nix\n")

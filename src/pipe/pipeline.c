@@ -99,7 +99,7 @@ static int find_class(struct build *build, const struct sg_model *model, const s
     if (known)
         suggestion = sg_suggest(label->value, known, count);
     snprintf(text, sizeof(text), "model \"%.80s\" has no class \"%.80s\"%s", model->name, label->value,
-             model->labels.count ? "" : " (it has no labels at all)");
+             model->labels.count ? "" : " (it has no labels; `labels:` on its card names them)");
     problem(build, label, suggestion, text);
     free(known);
     return -1;
