@@ -108,7 +108,7 @@ SLOW_HEADS = {
 
 
 def test_less_than_a_protocol_times_out(start_server: Start) -> None:
-    """One to three bytes and then nothing: told so in the words of the protocol that they begin; silence is no fault."""
+    """One to three bytes and then nothing: told so in the words of what they begin; silence is no fault."""
     server = start_server("--receive-timeout", "400ms")
     begins = {b"S": b"timeout", b"SGT": b"timeout", b"G": b"HTTP/1.1 408 ", b"POS": b"HTTP/1.1 408 ",
               b"\x05\0\0": b'{"object_list":{"object_num":0},"error":{"code":"timeout"'}
@@ -130,7 +130,7 @@ def test_less_than_a_protocol_times_out(start_server: Start) -> None:
 
 
 def test_costly_pictures_keep_nobody_out(start_server: Start, images: Path) -> None:
-    """After some that take long, small ones with a deadline are served by the idle server at once, not a minute later."""
+    """After some that take long, small ones with a deadline are served by the idle server, not a minute later."""
     server = start_server("--default-pipeline", "objects")
     small = (images / "two_dogs.jpg").read_bytes()
     with Image.open(images / "horses.jpg") as image:

@@ -104,13 +104,14 @@ static void answers_in_any_order(void **state)
 static void sends_parts_without_their_gaps(void **state)
 {
     enum { WIDTH = 7, STRIDE = 16, ROWS = 300 };
-    static uint8_t padded[ROWS * STRIDE], packed[ROWS * WIDTH + 5];
+    static const uint8_t tail[5] = {1, 2, 3, 250, 251};
+    static uint8_t padded[ROWS * STRIDE], packed[ROWS * WIDTH + sizeof(tail)];
     struct fixture *f = start();
     struct sg_v2_link *link = open_link(f, 0, REPLY_WAIT_MS);
     struct sg_v2_infer infer = plain_request();
     const struct sg_v2_part parts[] = {
         {.data = padded, .row_bytes = WIDTH, .stride_bytes = STRIDE, .rows = ROWS},
-        {.data = "tail!", .row_bytes = 5, .stride_bytes = 5, .rows = 1}};
+        {.data = tail, .row_bytes = sizeof(tail), .stride_bytes = sizeof(tail), .rows = 1}};
     struct sg_error err;
     uint64_t id;
     int x, y;
@@ -120,7 +121,7 @@ static void sends_parts_without_their_gaps(void **state)
     for (y = 0; y < ROWS; y++)
         for (x = 0; x < WIDTH; x++)
             packed[y * WIDTH + x] = padded[y * STRIDE + x] = (uint8_t)(y * 31 + x);
-    memcpy(packed + ROWS * WIDTH, "tail!", 5);
+    memcpy(packed + ROWS * WIDTH, tail, sizeof(tail));
     assert_int_equal(sg_v2_link_submit(link, &infer, parts, 2, &id, &err), 0);
     expect_result(fetch(link, id), packed, sizeof(packed));
     sg_v2_link_close(&link);
