@@ -17,6 +17,8 @@ static void first_bytes_late(struct sg_conn *conn, int64_t now)
     int count = sg_sniff_count(conn->fd, head);
     bool seen = conn->begun;
 
+    if (count == SG_SNIFF_BYTES)
+        return; /* all there: this turn's poll tells */
     conn->begun = count > 0;
     if (conn->begun && !seen && !conn->refused)
         conn->deadline_us = now + table->options.receive_timeout_ms * 1000;

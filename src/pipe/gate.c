@@ -33,7 +33,6 @@ static int stand(struct sg_gate *gate, struct sg_share_member *member, struct sg
     else
         queue->first = waiter;
     queue->last = waiter;
-    queue->count++;
     return SG_E_BUSY;
 }
 
@@ -49,7 +48,6 @@ static void unlink_waiter(struct sg_gate *gate, struct sg_gate_waiter *waiter)
         waiter->next->previous = waiter->previous;
     else
         queue->last = waiter->previous;
-    queue->count--;
     waiter->previous = waiter->next = NULL;
     waiter->want = SG_GATE_NOTHING;
 }
@@ -81,12 +79,46 @@ static bool bytes_fit(const struct sg_gate *gate, size_t bytes)
            has_memory(gate, bytes);
 }
 
-bool sg_gate_over_share(const struct sg_gate *gate, const struct sg_share_member *member)
+bool sg_gate_over_jobs(const struct sg_gate *gate, const struct sg_share_member *member)
 {
-    const struct sg_gate_limits *limits = &gate->limits;
+    return sg_share_over_jobs(member, gate->limits.max_jobs - gate->jobs);
+}
 
-    return sg_share_over(member, limits->max_jobs - gate->jobs,
-                         gate->bytes < limits->max_bytes ? limits->max_bytes - gate->bytes : 0);
+bool sg_gate_over_bytes(const struct sg_gate *gate, const struct sg_share_member *member)
+{
+    return sg_share_over_bytes(
+        member, gate->bytes < gate->limits.max_bytes ? gate->limits.max_bytes - gate->bytes : 0);
+}
+
+/* What waiters that are within their shares want comes before who comes now; the others leave the rest to
+ * all.
+ */
+static bool job_fits_too(const struct sg_gate *gate)
+{
+    const struct sg_gate_waiter *waiter;
+    int before = 0;
+
+    for (waiter = gate->job_queue.first; waiter; waiter = waiter->next)
+        before += !sg_gate_over_jobs(gate, waiter->member);
+    return job_fits(gate) && (before == 0 || before < gate->limits.max_jobs - gate->jobs);
+}
+
+/* A picture that has begun goes on wherever there is room: only its end gives bytes back. */
+static bool may_have_bytes(const struct sg_gate *gate, const struct sg_gate_waiter *waiter,
+                           const struct sg_share_member *member)
+{
+    return waiter->begun || !sg_gate_over_bytes(gate, member);
+}
+
+static bool bytes_fit_too(const struct sg_gate *gate, size_t bytes)
+{
+    const struct sg_gate_waiter *waiter;
+
+    for (waiter = gate->byte_queue.first; waiter; waiter = waiter->next)
+        if (may_have_bytes(gate, waiter, waiter->member) &&
+            __builtin_add_overflow(bytes, waiter->bytes, &bytes))
+            return false;
+    return bytes_fit(gate, bytes);
 }
 
 static void count_job(struct sg_gate *gate, struct sg_share_member *member)
@@ -103,11 +135,7 @@ static void count_bytes(struct sg_gate *gate, struct sg_share_member *member, si
 
 int sg_gate_take_job(struct sg_gate *gate, struct sg_share_member *member, struct sg_gate_waiter *waiter)
 {
-    /* Those who wait only for their share leave the other places to all. */
-    int promised = gate->promised < gate->job_queue.count ? gate->promised : gate->job_queue.count;
-
-    if (!job_fits(gate) || (gate->jobs + promised >= gate->limits.max_jobs && gate->job_queue.first) ||
-        (waiter && sg_gate_over_share(gate, member)))
+    if (!job_fits_too(gate) || (waiter && sg_gate_over_jobs(gate, member)))
         return stand(gate, member, waiter, SG_GATE_JOB, 0);
     count_job(gate, member);
     return 0;
@@ -116,7 +144,7 @@ int sg_gate_take_job(struct sg_gate *gate, struct sg_share_member *member, struc
 int sg_gate_take_bytes(struct sg_gate *gate, struct sg_share_member *member, size_t bytes,
                        struct sg_gate_waiter *waiter)
 {
-    if (gate->byte_queue.first || !bytes_fit(gate, bytes))
+    if (!bytes_fit_too(gate, bytes) || (waiter && !may_have_bytes(gate, waiter, member)))
         return stand(gate, member, waiter, SG_GATE_BYTES, bytes);
     count_bytes(gate, member, bytes);
     return 0;
@@ -125,7 +153,6 @@ int sg_gate_take_bytes(struct sg_gate *gate, struct sg_share_member *member, siz
 void sg_gate_give_job(struct sg_gate *gate, struct sg_share_member *member)
 {
     gate->jobs--;
-    gate->promised++;
     sg_share_count(member, -1, 0);
 }
 
@@ -158,12 +185,20 @@ static struct sg_gate_waiter *overdrawing(struct sg_gate *gate)
     return NULL;
 }
 
-/* The first waiter for a job that is not over its share. */
 static struct sg_gate_waiter *next_for_job(const struct sg_gate *gate)
 {
     struct sg_gate_waiter *waiter = gate->job_queue.first;
 
-    while (waiter && sg_gate_over_share(gate, waiter->member))
+    while (waiter && sg_gate_over_jobs(gate, waiter->member))
+        waiter = waiter->next;
+    return waiter;
+}
+
+static struct sg_gate_waiter *next_for_bytes(const struct sg_gate *gate)
+{
+    struct sg_gate_waiter *waiter = gate->byte_queue.first;
+
+    while (waiter && !may_have_bytes(gate, waiter, waiter->member))
         waiter = waiter->next;
     return waiter;
 }
@@ -173,13 +208,12 @@ void sg_gate_serve(struct sg_gate *gate, size_t unsent)
     struct sg_gate_waiter *waiter;
 
     gate->unsent = unsent;
-    gate->promised = 0;
-    while (gate->job_queue.first && job_fits(gate) && (waiter = next_for_job(gate))) {
+    while (job_fits(gate) && (waiter = next_for_job(gate))) {
         unlink_waiter(gate, waiter);
         count_job(gate, waiter->member);
         waiter->granted(waiter);
     }
-    while ((waiter = gate->byte_queue.first) && bytes_fit(gate, waiter->bytes))
+    while ((waiter = next_for_bytes(gate)) && bytes_fit(gate, waiter->bytes))
         grant_bytes(gate, waiter);
     if (gate->byte_queue.first && (waiter = overdrawing(gate)))
         grant_bytes(gate, waiter);

@@ -5,7 +5,8 @@
  * A protocol that can say "busy" passes no waiter and is refused at once. One that cannot (seed frames have
  * no retry) passes a waiter and stops reading its connection: TCP then slows the client down and no frame is
  * lost. Waiters are served in the order they came, one grant each, so that connections take turns; one that
- * is over its share (pipe/share.h) is passed over meanwhile. Who does not wait asks sg_gate_over_share first.
+ * is over its share (pipe/share.h) is passed over meanwhile. Who does not wait asks sg_gate_over_jobs and
+ * _bytes first.
  */
 #ifndef SG_PIPE_GATE_H
 #define SG_PIPE_GATE_H
@@ -30,6 +31,7 @@ struct sg_gate_waiter {
     struct sg_gate_waiter *previous, *next;
     enum sg_gate_want want; /* what it waits for */
     struct sg_share_member *member;
+    bool begun; /* part of its picture is here: its share of bytes is asked only for new ones */
     size_t bytes;
     /* What was wanted has been taken for the waiter; called by sg_gate_serve only. */
     void (*granted)(struct sg_gate_waiter *waiter);
@@ -37,7 +39,6 @@ struct sg_gate_waiter {
 
 struct sg_gate_queue {
     struct sg_gate_waiter *first, *last;
-    int count;
 };
 
 struct sg_gate {
@@ -47,7 +48,6 @@ struct sg_gate {
     size_t unsent;                          /* replies that wait for their readers */
     const struct sg_gate_waiter *overdrawn; /* may go beyond the limits so that something can move */
     struct sg_gate_queue job_queue, byte_queue;
-    int promised; /* places given back since sg_gate_serve: waiters have them before who comes now */
     sg_share_tree addresses;
 };
 
@@ -59,8 +59,10 @@ int sg_gate_take_bytes(struct sg_gate *gate, struct sg_share_member *member, siz
                        struct sg_gate_waiter *waiter);
 void sg_gate_give_job(struct sg_gate *gate, struct sg_share_member *member);
 void sg_gate_give_bytes(struct sg_gate *gate, struct sg_share_member *member, size_t bytes);
-/* The member has jobs, and with its connection or its address as much as it may have at present. */
-bool sg_gate_over_share(const struct sg_gate *gate, const struct sg_share_member *member);
+/* The member's connection or address holds as many places, or bytes, as it may at present. For a picture that
+ * has arrived only places count: it is a job that gives bytes back. */
+bool sg_gate_over_jobs(const struct sg_gate *gate, const struct sg_share_member *member);
+bool sg_gate_over_bytes(const struct sg_gate *gate, const struct sg_share_member *member);
 /* The waiter's picture is complete, or its connection has gone: it waits no longer. */
 void sg_gate_leave(struct sg_gate *gate, struct sg_gate_waiter *waiter);
 /* Serves waiters as far as the limits allow. unsent: bytes of replies not read by clients. The loop calls it

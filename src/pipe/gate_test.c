@@ -175,10 +175,10 @@ static void passes_over_waiters_above_their_share(void **state)
     assert_non_null(modest);
     /* Twice what is free: 7 held leave 3, 7 / 2 >= 3. */
     for (i = 0; i < 7; i++) {
-        assert_false(sg_gate_over_share(&gate, greedy));
+        assert_false(sg_gate_over_jobs(&gate, greedy));
         assert_int_equal(sg_gate_take_job(&gate, greedy, &c[0].waiter), 0);
     }
-    assert_true(sg_gate_over_share(&gate, greedy));
+    assert_true(sg_gate_over_jobs(&gate, greedy));
     assert_int_equal(sg_gate_take_job(&gate, greedy, &c[0].waiter), SG_E_BUSY);
     sg_gate_serve(&gate, 0);
     assert_string_equal(order, "");
@@ -187,14 +187,19 @@ static void passes_over_waiters_above_their_share(void **state)
     assert_int_equal(sg_gate_take_job(&gate, modest, NULL), 0);
     assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), 0);
     assert_int_equal(sg_gate_take_job(&gate, modest, &c[1].waiter), SG_E_BUSY);
-    /* A place that comes free is for who waits and is not over, however late it came. */
+    /* With one place free both waiters are over (2 / 2 >= 1): it is anybody's. */
     sg_gate_give_job(&gate, NULL);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, "");
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), 0);
+    sg_gate_give_job(&gate, NULL);
+    /* With two free the modest one is not, and the last one is kept for it. */
+    sg_gate_give_job(&gate, modest);
+    assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), 0);
     assert_int_equal(sg_gate_take_job(&gate, NULL, NULL), SG_E_BUSY);
     sg_gate_serve(&gate, 0);
-    assert_string_equal(order, ""); /* modest: 2 held, 1 free */
-    sg_gate_give_job(&gate, modest);
-    sg_gate_serve(&gate, 0);
     assert_string_equal(order, "b");
+    sg_gate_give_job(&gate, NULL);
     for (i = 0; i < 3; i++)
         sg_gate_give_job(&gate, greedy);
     sg_gate_serve(&gate, 0);
@@ -209,6 +214,48 @@ static void passes_over_waiters_above_their_share(void **state)
     assert_null(gate.addresses);
 }
 
+static void bytes_are_shared_too(void **state)
+{
+    struct sg_gate gate;
+    struct client c[4];
+    struct sg_share_member *greedy, *modest;
+
+    (void)state;
+    set_up(&gate, 10, 100, SIZE_MAX, c, 4);
+    greedy = sg_share_join(&gate.addresses, home);
+    modest = sg_share_join(&gate.addresses, office);
+    assert_non_null(greedy);
+    assert_non_null(modest);
+    assert_int_equal(sg_gate_take_bytes(&gate, greedy, 66, &c[0].waiter), 0);
+    assert_false(sg_gate_over_bytes(&gate, greedy)); /* 66 / 2 < 34 */
+    assert_int_equal(sg_gate_take_bytes(&gate, greedy, 2, &c[0].waiter), 0);
+    assert_true(sg_gate_over_bytes(&gate, greedy));
+    /* A new picture of it waits; one that has begun goes on; another address passes. */
+    assert_int_equal(sg_gate_take_bytes(&gate, greedy, 5, &c[0].waiter), SG_E_BUSY);
+    c[1].waiter.begun = true;
+    assert_int_equal(sg_gate_take_bytes(&gate, greedy, 5, &c[1].waiter), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, modest, 5, &c[2].waiter), 0);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 5, NULL), 0);
+    assert_int_equal(gate.bytes, 83);
+    /* A large one that may have its bytes, and finds no room, is not overtaken by small ones. */
+    c[3].waiter.begun = true;
+    assert_int_equal(sg_gate_take_bytes(&gate, modest, 20, &c[3].waiter), SG_E_BUSY);
+    assert_int_equal(sg_gate_take_bytes(&gate, NULL, 5, NULL), SG_E_BUSY);
+    /* Whose picture is complete may have a place whatever it holds: jobs give bytes back. */
+    assert_int_equal(sg_gate_take_job(&gate, greedy, &c[1].waiter), 0);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, "");
+    sg_gate_give_bytes(&gate, greedy, 73);
+    sg_gate_serve(&gate, 0);
+    assert_string_equal(order, "ad");
+    sg_gate_give_job(&gate, greedy);
+    sg_gate_give_bytes(&gate, greedy, 5);
+    sg_gate_give_bytes(&gate, modest, 25);
+    sg_share_unref(&gate.addresses, &greedy);
+    sg_share_unref(&gate.addresses, &modest);
+    assert_null(gate.addresses);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +265,7 @@ int main(void)
         cmocka_unit_test(memory_counts_unread_replies),
         cmocka_unit_test(the_first_job_always_fits),
         cmocka_unit_test(passes_over_waiters_above_their_share),
+        cmocka_unit_test(bytes_are_shared_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

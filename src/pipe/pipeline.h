@@ -15,11 +15,11 @@
 #include <stdatomic.h>
 
 #define SG_PIPELINE_MAX_STAGES 16 /* classifiers, and inner detectors, of one pipeline */
-
-/* What a thread needs to run pipelines: decoder, pictures, scratch. Nothing of a frame survives it. */
-/* Memory of a picture that is kept for the next one; a larger one is freed after its use. */
+/* A thread keeps the memory of pictures up to this size: 12 megapixels at half size. What a larger one takes
+ * is a small part of its decode's time, and would be held for ever by every worker. */
 #define SG_PIPELINE_KEEP_BYTES ((size_t)12 << 20)
 
+/* What a thread needs to run pipelines: decoder, pictures, scratch. Nothing of a frame survives it. */
 struct sg_workspace;
 
 struct sg_workspace_options {

@@ -9,8 +9,6 @@
 #include <string.h>
 
 #define OBJECTS_FIRST 16
-/* A workspace keeps the memory of pictures up to this size: 12 megapixels at half size. What a
- * larger one takes is a small part of its decode's time, and would be held for ever by every worker. */
 
 int sg_workspace_create(const struct sg_workspace_options *options, struct sg_workspace **out_workspace)
 {

@@ -80,13 +80,18 @@ void sg_share_count(struct sg_share_member *member, int jobs, int64_t bytes)
     }
 }
 
-static bool over(const struct sg_share_held *held, int times, int free_jobs, size_t free_bytes)
+bool sg_share_over_jobs(const struct sg_share_member *member, int free_jobs)
 {
-    return held->jobs > 0 && (held->jobs / times >= free_jobs || held->bytes / (size_t)times >= free_bytes);
+    const int own = member ? member->held.jobs : 0, all = member ? member->address->held.jobs : 0;
+
+    return (own > 0 && own / SG_SHARE_CONNECTION >= free_jobs) ||
+           (all > 0 && all / SG_SHARE_ADDRESS >= free_jobs);
 }
 
-bool sg_share_over(const struct sg_share_member *member, int free_jobs, size_t free_bytes)
+bool sg_share_over_bytes(const struct sg_share_member *member, size_t free_bytes)
 {
-    return member && (over(&member->held, SG_SHARE_CONNECTION, free_jobs, free_bytes) ||
-                      over(&member->address->held, SG_SHARE_ADDRESS, free_jobs, free_bytes));
+    const size_t own = member ? member->held.bytes : 0, all = member ? member->address->held.bytes : 0;
+
+    return (own > 0 && own / SG_SHARE_CONNECTION >= free_bytes) ||
+           (all > 0 && all / SG_SHARE_ADDRESS >= free_bytes);
 }

@@ -45,8 +45,9 @@ struct sg_share_member *sg_share_join(sg_share_tree *tree, const uint8_t key[SG_
 struct sg_share_member *sg_share_ref(struct sg_share_member *member);
 void sg_share_unref(sg_share_tree *tree, struct sg_share_member **member);
 void sg_share_count(struct sg_share_member *member, int jobs, int64_t bytes);
-/* Whether the member, or its address, holds as much as it may beside what is free. Who has no job never does:
- * something must be able to move. */
-bool sg_share_over(const struct sg_share_member *member, int free_jobs, size_t free_bytes);
+/* Whether the member, or its address, holds as many jobs (bytes) as it may beside what is free. Who holds
+ * none never does. */
+bool sg_share_over_jobs(const struct sg_share_member *member, int free_jobs);
+bool sg_share_over_bytes(const struct sg_share_member *member, size_t free_bytes);
 
 #endif

@@ -35,7 +35,7 @@ static int take_all(struct sg_share_member **members, int count)
     while (took && free_places > 0) {
         took = false;
         for (i = 0; i < count && free_places > 0; i++) {
-            if (sg_share_over(members[i], free_places, SIZE_MAX / 2))
+            if (sg_share_over_jobs(members[i], free_places))
                 continue;
             sg_share_count(members[i], 1, 0);
             free_places--;
@@ -94,7 +94,7 @@ static void one_address_leaves_room(void **state)
     left = take_all(members, 256);
     assert_in_range(left, 7, 9);
     other = join(&tree, 2);
-    assert_false(sg_share_over(other, left, SIZE_MAX / 2));
+    assert_false(sg_share_over_jobs(other, left));
     sg_share_unref(&tree, &other);
     leave_all(&tree, members, 256);
 }
@@ -105,14 +105,15 @@ static void bytes_count_like_places(void **state)
     struct sg_share_member *member = join(&tree, 1);
 
     (void)state;
+    assert_false(sg_share_over_bytes(member, 0)); /* it holds nothing */
     sg_share_count(member, 0, 700);
-    assert_false(sg_share_over(member, 100, 300)); /* no job: it must be able to go on */
-    sg_share_count(member, 1, 0);
-    assert_true(sg_share_over(member, 100, 300)); /* 700 / 2 >= 300 */
-    assert_false(sg_share_over(member, 100, 351));
-    assert_true(sg_share_over(member, 0, 351)); /* no place is free at all */
-    sg_share_count(member, -1, -700);
-    assert_false(sg_share_over(member, 0, 0));
+    assert_true(sg_share_over_bytes(member, 350)); /* 700 / 2 >= 350 */
+    assert_false(sg_share_over_bytes(member, 351));
+    assert_false(sg_share_over_jobs(member, 0));
+    sg_share_count(member, 1, -700);
+    assert_false(sg_share_over_bytes(member, 0));
+    assert_true(sg_share_over_jobs(member, 0));
+    sg_share_count(member, -1, 0);
     sg_share_unref(&tree, &member);
     assert_null(tree);
 }
@@ -145,7 +146,7 @@ static void nobody_is_never_over(void **state)
     (void)state;
     assert_null(nobody);
     sg_share_count(nobody, 1, 1);
-    assert_false(sg_share_over(nobody, 0, 0));
+    assert_false(sg_share_over_jobs(nobody, 0) || sg_share_over_bytes(nobody, 0));
     sg_share_unref(&tree, &nobody);
 }
 

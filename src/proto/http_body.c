@@ -68,10 +68,10 @@ int http_busy(struct http_request *request, const char *what, const char *key, s
                         what, key, (long long)request->retry_ms);
 }
 
-int http_too_many(struct http_request *request, struct sg_error *err)
+int http_too_many(struct http_request *request, bool arrived, struct sg_error *err)
 {
     const struct sg_session *session = &request->session->base;
-    int code = sg_intake_share(session->intake, session->member, err);
+    int code = sg_intake_share(session->intake, session->member, arrived, err);
 
     if (code < 0)
         request->retry_ms = sg_intake_retry_ms(session->intake);
@@ -196,7 +196,7 @@ int http_body_begin(struct http_request *request, struct sg_error *err)
         return too_large(request, err);
     if (intake->gate.jobs >= intake->gate.limits.max_jobs)
         return http_busy(request, "requests", "max_queue", err);
-    if (http_too_many(request, err) < 0)
+    if (http_too_many(request, false, err) < 0)
         return err->code;
     request->job = sg_intake_take(intake, request->session->base.member);
     if (!request->job)

@@ -57,7 +57,7 @@ static int find_place(struct http_request *request, struct sg_job *job)
     if (code == 0)
         code = sg_intake_deadline(intake, &session->flow, job, &request->retry_ms);
     if (code == 0)
-        code = http_too_many(request, &job->error);
+        code = http_too_many(request, true, &job->error);
     if (code < 0)
         return code;
     if (sg_intake_admit(intake, job, NULL) < 0)

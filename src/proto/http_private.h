@@ -145,7 +145,7 @@ const char *http_pipeline_name(const struct http_request *request);
 /* SG_E_BUSY in words: so many of `what`, limited by that key. */
 int http_busy(struct http_request *request, const char *what, const char *key, struct sg_error *err);
 /* SG_E_TOO_MANY while the client is over its share, with the time to retry. */
-int http_too_many(struct http_request *request, struct sg_error *err);
+int http_too_many(struct http_request *request, bool arrived, struct sg_error *err);
 int http_body_begin(struct http_request *request, struct sg_error *err);
 int http_body_data(struct http_request *request, const char *data, size_t size, struct sg_error *err);
 int http_body_end(struct http_request *request, struct sg_error *err);

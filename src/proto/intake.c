@@ -43,11 +43,18 @@ struct sg_job *sg_intake_take(struct sg_intake *intake, struct sg_share_member *
     return job;
 }
 
-int sg_intake_share(const struct sg_intake *intake, const struct sg_share_member *member,
+bool sg_intake_over(const struct sg_intake *intake, const struct sg_share_member *member)
+{
+    return sg_gate_over_jobs(&intake->gate, member) || sg_gate_over_bytes(&intake->gate, member);
+}
+
+int sg_intake_share(const struct sg_intake *intake, const struct sg_share_member *member, bool arrived,
                     struct sg_error *err)
 {
+    bool over = arrived ? sg_gate_over_jobs(&intake->gate, member) : sg_intake_over(intake, member);
+
     /* With no place left it is not the share that stands in the way: that is "busy". */
-    if (intake->gate.jobs >= intake->gate.limits.max_jobs || !sg_gate_over_share(&intake->gate, member))
+    if (!over || intake->gate.jobs >= intake->gate.limits.max_jobs)
         return 0;
     return sg_error_set(
         err, SG_E_TOO_MANY,
@@ -63,6 +70,8 @@ int sg_intake_charge(struct sg_intake *intake, struct sg_job *job, size_t capaci
 
     if (capacity <= job->charged_bytes)
         return 0;
+    if (waiter)
+        waiter->begun = job->charged_bytes > 0;
     code = sg_gate_take_bytes(&intake->gate, job->member, capacity - job->charged_bytes, waiter);
     if (code == 0)
         job->charged_bytes = capacity;

@@ -50,8 +50,11 @@ void sg_intake_fini(struct sg_intake *intake);
 
 /* An empty job of that member (NULL = nobody's); NULL when memory ran out. */
 struct sg_job *sg_intake_take(struct sg_intake *intake, struct sg_share_member *member);
-/* For those that refuse instead of waiting: SG_E_TOO_MANY with err set when the member is over its share. */
-int sg_intake_share(const struct sg_intake *intake, const struct sg_share_member *member,
+/* The member has as many jobs, or bytes of pictures, as is its share. */
+bool sg_intake_over(const struct sg_intake *intake, const struct sg_share_member *member);
+/* For those that refuse instead of waiting: SG_E_TOO_MANY with err set when the member is over its share.
+ * arrived: the picture is there, so that bytes do not count any more. */
+int sg_intake_share(const struct sg_intake *intake, const struct sg_share_member *member, bool arrived,
                     struct sg_error *err);
 /* Charges the gate so that the job may hold `capacity` bytes of picture. 0; SG_E_BUSY (with a waiter: it is
  * queued, and its `granted` must call sg_intake_charged). */

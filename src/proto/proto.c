@@ -28,6 +28,8 @@ const struct sg_proto_ops *sg_proto_guess(const uint8_t *head, int count)
     return &sg_proto_seed;
 }
 
+_Static_assert(SG_ADDRESS_KEY_BYTES == SG_SHARE_KEY_BYTES, "addresses are what tells clients apart");
+
 void sg_session_init(struct sg_session *session, const struct sg_session_ops *ops, struct sg_conn *conn,
                      struct sg_intake *intake, const struct sg_server_options *options)
 {

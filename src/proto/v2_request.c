@@ -121,7 +121,7 @@ static bool drop_oldest(struct v2 *v2, bool *out_dropped)
 bool v2_window_full(const struct v2 *v2)
 {
     /* Its own replies will make room again. */
-    if (v2->outstanding > 0 && sg_gate_over_share(&v2->base.intake->gate, v2->base.member))
+    if (v2->outstanding > 0 && sg_intake_over(v2->base.intake, v2->base.member))
         return true;
     if (v2->reader.hello.policy == SG_V2_BLOCK)
         return (unsigned)v2->outstanding >= v2->window;
@@ -169,7 +169,7 @@ bool v2_request_begin(struct v2 *v2)
         code = sg_error_set(&v2->job->error, SG_E_DROPPED, "%d older frames of this connection are under way",
                             v2->outstanding);
     if (code == 0 && v2->outstanding == 0) {
-        code = sg_intake_share(v2->base.intake, v2->base.member, &v2->job->error);
+        code = sg_intake_share(v2->base.intake, v2->base.member, false, &v2->job->error);
         retry_ms = code < 0 ? sg_intake_retry_ms(v2->base.intake) : 0;
     }
     if (code == 0)
