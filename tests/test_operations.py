@@ -135,6 +135,26 @@ def test_a_stop_that_nobody_reads(start_unread: Callable[..., Unread]) -> None:
     assert server.process.wait(READY_SECONDS) == 0
 
 
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+def test_started_without_standard_files(sight: Path, tmp_path: Path, closed: tuple[int, ...]) -> None:
+    """Shells do it with <&- and >&-. Which port it got is then said nowhere but in /proc."""
+    shell = " ".join(['exec "$0" "$@"', *(f"{fd}>&-" for fd in closed)])
+    with open(tmp_path / "said", "wb") as said:
+        process = subprocess.Popen(["sh", "-c", shell, sight, "serve", "--listen", "127.0.0.1:0"], cwd=ROOT,
+                                   stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+    try:
+        def catches_terminate() -> bool:
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+            return bool(int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) >> (signal.SIGTERM - 1) & 1)  # type: ignore[index]
+
+        assert wait_until(catches_terminate, READY_SECONDS)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(READY_SECONDS) == 0, (tmp_path / "said").read_text(encoding="utf-8")
+    finally:
+        process.kill()
+        process.wait()
+
+
 def reload(server: Server) -> int:
     link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=READY_SECONDS)
     link.request("POST", "/v1/reload")

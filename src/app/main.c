@@ -4,8 +4,11 @@
 #include "app/command.h"
 #include "app/manual.h"
 
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct sg_command *const sg_commands[] = {
     &sg_command_detect,     &sg_command_send,    &sg_command_serve,
@@ -29,7 +32,17 @@ static void overview(const struct sg_args_command *const *rows, FILE *to)
                 "something failed, 2 for a wrong command line.\n");
 }
 
-int main(int argc, char **argv)
+/* Descriptors 0 to 2 that are closed would be given to the next file or socket, and libuv aborts over one of
+ * its own down there. Opened the wrong way round, so that reading and writing fail as on a closed one. */
+static bool hold_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    return true;
+}
+
+static int run(int argc, char **argv)
 {
     const char *self = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
     const struct sg_args_command *rows[COMMAND_COUNT + 1] = {NULL};
@@ -53,4 +66,9 @@ int main(int argc, char **argv)
         return sg_manual_write(argc > 2 ? argv[2] : "sight", stdout) < 0 ? SG_EXIT_USAGE : SG_EXIT_OK;
     i = sg_command_find("sight", rows, argv[1]);
     return i < 0 ? SG_EXIT_USAGE : sg_commands[i]->run(sg_commands[i], argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv)
+{
+    return hold_standard_files() ? run(argc, argv) : SG_EXIT_FAILED;
 }
