@@ -428,6 +428,25 @@ def test_the_limit_itself_is_allowed(tmp_path):
     assert "40x30 has 1200 pixels, the limit is 1199" in decode(tmp_path, data, "--max-pixels", 1199)[1]
 
 
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "BMP", "WEBP"])
+@pytest.mark.parametrize("size", [(707, 707), (10, 10000), (1, 499)], ids=str)
+def test_the_limit_is_of_the_size_itself(tmp_path, form, size):
+    """FFmpeg compares sides that it has rounded up: a picture just below the limit must not be called damaged."""
+    pixels = size[0] * size[1]
+    data = saved(photo(*size), form, **({"lossless": True} if form == "WEBP" else {}))
+    answer, text = decode(tmp_path, data, "--max-pixels", pixels)
+    assert answer and answer.full == size, text
+    assert f"has {pixels} pixels, the limit is {pixels - 1}" in decode(tmp_path, data, "--max-pixels", pixels - 1)[1]
+
+
+@pytest.mark.parametrize("sides", [(0xFFFFFFFF, 0xFFFFFFFF), (65536, 1)])
+def test_an_avif_that_claims_too_much_is_too_large(tmp_path, sides):
+    data = seed("avif")
+    at = data.index(b"ispe") + 8
+    answer, text = decode(tmp_path, data[:at] + struct.pack(">II", *sides) + data[at + 8:])
+    assert answer is None and text.startswith("error too_large "), text
+
+
 @pytest.mark.parametrize("data,text", [
     (b"", "empty_image no image bytes"),
     (b"this is no image", "bad_image not an image: the first bytes are 74 68 69 73"),

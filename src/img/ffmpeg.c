@@ -17,6 +17,7 @@
 #include <libavutil/log.h>
 
 #define LOG_TEXT_MAX 200
+#define SIDE_STEP    128 /* FFmpeg rounds sides up, by its SIMD and macroblocks, before it asks max_pixels */
 
 struct format {
     const char *name;
@@ -176,8 +177,17 @@ static int load_packet(struct ffmpeg *ffmpeg, const struct sg_encoded *encoded)
     return 0;
 }
 
-static int open_codec(const struct ffmpeg *ffmpeg, const struct format *format, AVCodecContext **out_codec,
-                      struct sg_error *err)
+/* The stored size has passed the limit; its memory is that of rounded sides. */
+static int64_t codec_pixels(const struct ffmpeg *ffmpeg, const struct sg_stored *stored)
+{
+    int64_t width = ((int64_t)stored->width / SIDE_STEP + 1) * SIDE_STEP;
+    int64_t height = ((int64_t)stored->height / SIDE_STEP + 1) * SIDE_STEP;
+
+    return width * height > ffmpeg->max_pixels ? width * height : ffmpeg->max_pixels;
+}
+
+static int open_codec(const struct ffmpeg *ffmpeg, const struct format *format,
+                      const struct sg_stored *stored, AVCodecContext **out_codec, struct sg_error *err)
 {
     const AVCodec *decoder = avcodec_find_decoder(format->codec);
     AVCodecContext *codec;
@@ -188,7 +198,7 @@ static int open_codec(const struct ffmpeg *ffmpeg, const struct format *format, 
     if (!codec)
         return sg_error_set(err, SG_E_NOMEM, "out of memory for a %s decoder", format->name);
     codec->thread_count = 1; /* a worker's thread does all its work */
-    codec->max_pixels = ffmpeg->max_pixels;
+    codec->max_pixels = codec_pixels(ffmpeg, stored);
     codec->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER;
     if (avcodec_open2(codec, decoder, NULL) < 0) {
         avcodec_free_context(&codec);
@@ -246,7 +256,7 @@ static int ffmpeg_decode(void *state, const struct sg_encoded *encoded, const st
         sg_error_set(err, code, "no memory for %zu encoded bytes", encoded->size);
         goto out;
     }
-    code = open_codec(ffmpeg, format, &codec, err);
+    code = open_codec(ffmpeg, format, stored, &codec, err);
     if (code < 0)
         goto out;
     code = decode_frame(ffmpeg, codec, format, stored, err);

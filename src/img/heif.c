@@ -70,6 +70,10 @@ static int heif_create(const struct sg_decode_limits *limits, void **out_state)
 
 static int report(const struct sg_encoded *encoded, struct heif_error problem, struct sg_error *err)
 {
+    /* Comes as a failed allocation, though nothing was allocated. */
+    if (problem.subcode == heif_suberror_Security_limit_exceeded)
+        return sg_error_set(err, SG_E_TOO_LARGE, "this %s is larger than is read: %s", encoded->format,
+                            problem.message);
     if (problem.code == heif_error_Memory_allocation_error)
         return sg_error_set(err, SG_E_NOMEM, "out of memory decoding %s: %s", encoded->format,
                             problem.message);
