@@ -176,6 +176,16 @@ def test_bad_length_is_answered_and_closed(server: Server, two: bytes, length: i
         assert replies.at_end()
 
 
+def test_the_log_times_an_error_of_the_connection(start_server: Start) -> None:
+    server = start_server("--log-level", "debug", "--default-pipeline", "faces")
+    with dial(server) as link:
+        link.sendall(struct.pack("<i", -1))
+        assert link.recv(65536)
+    assert server.stop() == 0
+    times = [int(line.rsplit("us=", 1)[1]) for line in server.lines if "code=bad_framing" in line]
+    assert len(times) == 1 and times[0] < 60_000_000
+
+
 def test_client_that_leaves_in_the_middle_is_forgotten(server: Server, group: bytes, two: bytes) -> None:
     for end in (1, 3, 4, 5, len(group) // 2):
         link = dial(server)

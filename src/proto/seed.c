@@ -147,6 +147,7 @@ static void end_with_error(struct seed *seed, const struct sg_error *error)
         return;
     }
     job->conn_id = sg_conn_id(seed->base.conn);
+    job->received_us = sg_clock_us();
     job->error = *error;
     job->encode_arg = seed->base.options;
     answer_here(job);
