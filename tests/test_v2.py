@@ -201,6 +201,7 @@ def test_errors_leave_the_connection_alive(server: Server, two: bytes) -> None:
                 (b"this is no image", {}, "bad_image"), (b"", {}, "empty_image"),
                 (two, {"pipeline": "none"}, "not_found"), (two, {"threshold": 2}, "invalid_argument"),
                 (two, {"width": 3}, "invalid_argument"), (two, {"max_objects": 5000}, "invalid_argument"),
+                (two, {"top_k": 1001}, "invalid_argument"),
                 (b"x" * 12, {"kind": "nv12", "width": 3, "height": 2, "stride": 4}, "invalid_argument"),
                 (b"x" * 12, {"kind": "bgr24", "width": 4, "height": 1, "stride": 11}, "invalid_argument")]:
             reply = ask(client, image, **options)
@@ -297,6 +298,29 @@ def test_too_large_is_skipped(start_server: Start, two: bytes) -> None:
         assert client.max_image_bytes == 2**20
         assert ask(client, b"\xff\xd8" + bytes(3 * 2**20)).code == "too_large"
         assert ask(client, two).result
+
+
+def test_raw_pixels_above_the_limit_are_too_large(start_server: Start) -> None:
+    server = start_server("--max-pixels", "10k", "--default-pipeline", "faces")
+    with dial(server) as client:
+        for kind, part in (("gray8", 2), ("bgr24", 6), ("rgb24", 6), ("nv12", 3)):
+            stride = 100 if kind in ("gray8", "nv12") else 300
+            sizes = {"kind": kind, "width": 100, "stride": stride}
+            assert ask(client, bytes(10000 * part // 2), height=100, **sizes).result
+            reply = ask(client, bytes(10200 * part // 2), height=102, **sizes)
+            assert reply.code == "too_large" and "10200 pixels, the limit is 10000" in reply.message
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe\xc3\xa9", b"\xff" * 255], ids=["short", "long"])
+def test_error_texts_are_utf8(server: Server, two: bytes, name: bytes) -> None:
+    """The name of a pipeline that is no UTF-8 comes back in the text."""
+    with socket.create_connection(("127.0.0.1", server.port), 30) as link, link.makefile("rb") as said:
+        link.sendall(HELLO + v2.HEADER.pack(len(two) + 40 + len(name), 1, 0, 0, 7) +
+                     v2.REQUEST.pack(40, len(name), 0, 0, 0, 0, 0, -1, -1, *[0] * 6) + name + two)
+        for _ in range(2):  # the hello, the error
+            head = v2.HEADER.unpack(said.read(v2.HEADER.size))
+            kind, body = head[1], said.read(head[0])
+        assert kind == 0x83 and name[:4].decode("utf-8", "replace") in body[8:].decode("utf-8")
 
 
 def test_window_holds_a_blocking_client_back(server: Server, two: bytes) -> None:

@@ -28,6 +28,7 @@ static void server_options(const struct sg_server_conf *conf, struct sg_server_o
     options->max_pipelined = conf->max_pipelined;
     options->max_jobs = conf->max_queue;
     options->max_frame_bytes = (size_t)conf->max_image_bytes;
+    options->max_pixels = conf->max_pixels;
     options->max_queue_bytes = (size_t)conf->max_queue_bytes;
     options->receive_timeout_ms = conf->receive_timeout_ms;
     options->send_timeout_ms = conf->send_timeout_ms;

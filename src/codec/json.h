@@ -32,6 +32,8 @@ int sg_json_native(const struct sg_result *result, const struct sg_error *err,
 int sg_json_error(const struct sg_error *err, struct sg_buf *out);
 /* text quoted and escaped, invalid UTF-8 replaced by U+FFFD; NULL writes null. */
 int sg_json_text(const char *text, struct sg_buf *out);
+/* text as it is, invalid UTF-8 replaced likewise. For protocols that promise UTF-8 without being JSON. */
+int sg_json_repair(const char *text, struct sg_buf *out);
 /* value with at most `decimals` (0..6) decimals, no trailing zeros; null when not finite. */
 int sg_json_number(double value, int decimals, struct sg_buf *out);
 

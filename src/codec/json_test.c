@@ -84,6 +84,11 @@ static void texts_are_repaired(void **state)
     assert_text("\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\"");                   /* overlong slash */
     assert_text("\xed\xa0\x80!", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd!\""); /* a surrogate */
     assert_text("\xe4\xba", "\"\xef\xbf\xbd\xef\xbf\xbd\"");
+    sg_buf_clear(&buf);
+    assert_int_equal(sg_json_repair("", &buf), 0);
+    assert_int_equal(buf.size, 0);
+    assert_int_equal(sg_json_repair("a\"\n\xff\xe4\xba\xba\xc3", &buf), 0);
+    assert_string_equal(sg_buf_text(&buf), "a\"\n\xef\xbf\xbd\xe4\xba\xba\xef\xbf\xbd");
 }
 
 static const struct sg_keypoint landmarks[] = {{1, 2, -1}, {3.456f, 4, -1}};

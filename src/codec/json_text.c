@@ -79,6 +79,26 @@ int sg_json_text(const char *text, struct sg_buf *out)
     return code < 0 ? code : sg_buf_append(out, "\"", 1);
 }
 
+int sg_json_repair(const char *text, struct sg_buf *out)
+{
+    const unsigned char *at = (const unsigned char *)text, *good = at;
+    int code = 0;
+
+    while (code == 0) {
+        size_t length = *at < 0x80 ? *at != '\0' : character_bytes(at);
+
+        at += length;
+        if (length > 0)
+            continue;
+        code = sg_buf_append(out, good, (size_t)(at - good));
+        if (code < 0 || !*at)
+            break;
+        code = put_special(*at, out);
+        good = ++at;
+    }
+    return code;
+}
+
 int sg_json_number(double value, int decimals, struct sg_buf *out)
 {
     static const int64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000};

@@ -10,13 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define SG_JOB_TOP_K_MAX 1000
+
 enum sg_decode_mode { SG_DECODE_AS_PIPELINE, SG_DECODE_FAST, SG_DECODE_EXACT };
 
 struct sg_job_options {
     float threshold; /* 0..1; negative = the pipeline's own */
     float iou;       /* 0..1, 0 = no NMS; negative = the pipeline's own */
     int max_objects; /* 0 = the pipeline's own */
-    int top_k;       /* 0 = the pipeline's own */
+    int top_k;       /* up to SG_JOB_TOP_K_MAX; 0 = the pipeline's own */
     enum sg_decode_mode decode;
 };
 

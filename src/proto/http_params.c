@@ -28,7 +28,7 @@ static const struct sg_option rows[] = {
      AT(max_objects),
      .minimum = 1,
      .maximum = SG_RESULT_MAX_OBJECTS},
-    {.key = "top_k", .type = SG_OPTION_INT, AT(top_k), .minimum = 1, .maximum = 1000},
+    {.key = "top_k", .type = SG_OPTION_INT, AT(top_k), .minimum = 1, .maximum = SG_JOB_TOP_K_MAX},
     {.key = "decode", .type = SG_OPTION_ENUM, AT(decode), .choices = decode_words},
     {.key = "annotate", .type = SG_OPTION_ENUM, AT(annotate), .choices = annotate_words},
     {.key = "deadline_ms",

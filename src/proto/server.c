@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "img/decode.h"
 #include "net/conn.h"
 #include "net/listen.h"
 #include "proto/http.h"
@@ -51,6 +52,7 @@ void sg_server_options_init(struct sg_server_options *options)
         .max_pipelined = 64,
         .max_jobs = 256,
         .max_frame_bytes = (size_t)64 << 20,
+        .max_pixels = SG_DECODE_MAX_PIXELS,
         .max_queue_bytes = (size_t)512 << 20,
         .max_memory = (size_t)1 << 30,
         .receive_timeout_ms = 30000,

@@ -50,6 +50,7 @@ struct sg_server_options {
     int max_pipelined;          /* frames of one connection read ahead of its replies */
     int max_jobs;               /* admitted and unanswered, all connections */
     size_t max_frame_bytes;     /* of one encoded picture; clamped to SG_SERVER_MAX_FRAME_BYTES */
+    int64_t max_pixels;         /* of a picture that comes as pixels; encoded ones: limits of the workers */
     size_t max_queue_bytes;     /* of all pictures received or arriving */
     size_t max_memory;          /* of pictures, jobs and unread replies */
     int64_t receive_timeout_ms; /* from the first byte of a frame to its last, see the minimum rate */

@@ -67,7 +67,8 @@ bool v2_send_error(struct v2 *v2, uint64_t id, const struct sg_error *error, int
         sg_log(SG_LOG_DEBUG, "refused", "conn=%llu request=%llu code=%s",
                (unsigned long long)sg_conn_id(v2->base.conn), (unsigned long long)id,
                sg_err_name(error->code));
-    sg_buf_init(&bytes, SG_V2_HEADER_BYTES + sizeof(*error));
+    /* A byte that is no UTF-8 becomes three. */
+    sg_buf_init(&bytes, SG_V2_HEADER_BYTES + SG_V2_ERROR_BODY_BYTES + 3 * sizeof(*error));
     sg_intake_replied(v2->base.intake, error->code);
     if (sg_v2_error_write(id, error, retry_ms, &bytes) < 0) {
         v2_abandon(&v2->base);
@@ -315,7 +316,8 @@ static void v2_open(struct sg_conn *conn, struct sg_intake *intake, const struct
                     const struct sg_error *refusal)
 {
     struct v2 *v2 = calloc(1, sizeof(*v2));
-    struct sg_v2_limits limits = {.max_image_bytes = options->max_frame_bytes};
+    struct sg_v2_limits limits = {.max_image_bytes = options->max_frame_bytes,
+                                  .max_pixels = options->max_pixels};
 
     if (!v2) {
         sg_conn_close(&conn);

@@ -54,7 +54,7 @@ static struct seen run(const uint8_t *pieces, const uint8_t *data, size_t size)
     struct sg_error err = {0};
     size_t i = 0;
 
-    sg_v2_reader_init(&reader, &(struct sg_v2_limits){.max_image_bytes = LIMIT});
+    sg_v2_reader_init(&reader, &(struct sg_v2_limits){.max_image_bytes = LIMIT, .max_pixels = LIMIT});
     while (size > 0 && reader.state != SG_V2_BROKEN) {
         enum sg_v2_event event;
         uint8_t *place = NULL;

@@ -4,6 +4,7 @@
  */
 #include "proto/v2_wire.h"
 
+#include "codec/json.h"
 #include "data/result.h"
 #include "proto/v2_bytes.h"
 #include "proto/v2_client.h"
@@ -149,7 +150,8 @@ uint64_t sg_v2_pixels_bytes(const struct sg_job_pixels *pixels)
     return rows * stride;
 }
 
-static int read_pixels(const uint8_t *p, uint64_t bytes, struct sg_job_pixels *pixels, struct sg_error *err)
+static int read_pixels(const uint8_t *p, uint64_t bytes, int64_t max_pixels, struct sg_job_pixels *pixels,
+                       struct sg_error *err)
 {
     static const enum sg_pixel formats[] = {SG_PIXEL_RGB24, SG_PIXEL_BGR24, SG_PIXEL_GRAY8, SG_PIXEL_NV12};
     uint32_t width = v2_u32(p + 28), height = v2_u32(p + 32), stride = v2_u32(p + 36);
@@ -177,6 +179,10 @@ static int read_pixels(const uint8_t *p, uint64_t bytes, struct sg_job_pixels *p
             "%lu x %lu pixels with a stride of %lu bytes: sides are 1 to %d (NV12: even), the "
             "stride is at least a row",
             (unsigned long)width, (unsigned long)height, (unsigned long)stride, SG_IMAGE_MAX_SIDE);
+    if ((int64_t)pixels->width * pixels->height > max_pixels)
+        return sg_error_set(err, SG_E_TOO_LARGE, "%d x %d are %lld pixels, the limit is %lld (--max-pixels)",
+                            pixels->width, pixels->height, (long long)pixels->width * pixels->height,
+                            (long long)max_pixels);
     if (expected != bytes)
         return sg_error_set(err, SG_E_INVALID, "%llu bytes of pixels were sent, the sizes given make %llu",
                             (unsigned long long)bytes, (unsigned long long)expected);
@@ -203,6 +209,9 @@ static int read_options(const uint8_t *p, struct sg_v2_infer *infer, struct sg_e
     if (max_objects > SG_RESULT_MAX_OBJECTS)
         return sg_error_set(err, SG_E_INVALID, "max_objects is %lu, the limit is %d",
                             (unsigned long)max_objects, SG_RESULT_MAX_OBJECTS);
+    if (v2_u16(p + 24) > SG_JOB_TOP_K_MAX)
+        return sg_error_set(err, SG_E_INVALID, "top_k is %u, the limit is %d", (unsigned)v2_u16(p + 24),
+                            SG_JOB_TOP_K_MAX);
     infer->format = (enum sg_v2_format)p[4];
     infer->deadline_ms = v2_u32(p + 8);
     options->decode = (enum sg_decode_mode)p[5];
@@ -233,7 +242,7 @@ static enum sg_v2_event got_infer(struct sg_v2_reader *reader, struct sg_error *
             sg_error_set(err, SG_E_TOO_LARGE, "the picture has %zu bytes, the limit is %zu (max_image_bytes)",
                          picture, reader->limits.max_image_bytes);
     if (code == 0)
-        code = read_pixels(p, picture, &reader->infer.pixels, err);
+        code = read_pixels(p, picture, reader->limits.max_pixels, &reader->infer.pixels, err);
     if (code < 0) {
         skip_from(reader, picture);
         return SG_V2_GOT_BAD;
@@ -351,16 +360,13 @@ int sg_v2_welcome_write(const struct sg_v2_welcome *welcome,
 int sg_v2_error_write(uint64_t id, const struct sg_error *err, int64_t retry_after_ms, struct sg_buf *out)
 {
     const char *name = sg_err_name(err->code);
-    size_t name_bytes = strlen(name), text_bytes = strnlen(err->text, sizeof(err->text));
-    struct sg_v2_header header = {.type = SG_V2_ERROR,
-                                  .id = id,
-                                  .body_bytes = (uint32_t)(SG_V2_ERROR_BODY_BYTES + name_bytes + text_bytes)};
+    size_t name_bytes = strlen(name), start = out->size;
+    struct sg_v2_header header = {.type = SG_V2_ERROR, .id = id};
     uint8_t head[SG_V2_HEADER_BYTES + SG_V2_ERROR_BODY_BYTES] = {0};
     int code;
 
     if (retry_after_ms < 0)
         retry_after_ms = 0;
-    sg_v2_header_write(head, &header);
     v2_put(head + SG_V2_HEADER_BYTES,
            (uint64_t)(retry_after_ms < (int64_t)UINT32_MAX ? retry_after_ms : UINT32_MAX), 4);
     v2_put(head + SG_V2_HEADER_BYTES + 4, name_bytes, 2);
@@ -368,6 +374,10 @@ int sg_v2_error_write(uint64_t id, const struct sg_error *err, int64_t retry_aft
     if (code == 0)
         code = sg_buf_append(out, name, name_bytes);
     if (code == 0)
-        code = sg_buf_append(out, err->text, text_bytes);
-    return code;
+        code = sg_json_repair(err->text, out); /* it may quote what a client sent */
+    if (code < 0)
+        return code;
+    header.body_bytes = (uint32_t)(out->size - start - SG_V2_HEADER_BYTES);
+    sg_v2_header_write(out->data + start, &header);
+    return 0;
 }

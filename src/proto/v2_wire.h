@@ -67,6 +67,7 @@ struct sg_v2_infer {
 
 struct sg_v2_limits {
     size_t max_image_bytes;
+    int64_t max_pixels; /* of a raw picture; encoded ones are asked when they are decoded */
 };
 
 enum sg_v2_state {

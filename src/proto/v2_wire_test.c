@@ -55,13 +55,13 @@ static void put_header(uint32_t body, unsigned type, uint64_t id)
 struct request {
     unsigned head_bytes, kind, format, decode;
     float threshold, iou;
-    uint32_t max_objects, width, height, stride;
+    uint32_t max_objects, top_k, width, height, stride;
     const char *name;
     size_t picture;
 };
 
 static const struct request plain = {
-    .head_bytes = 40, .threshold = -1, .iou = -1, .name = "faces", .picture = 3};
+    .head_bytes = 40, .threshold = -1, .iou = -1, .top_k = 1000, .name = "faces", .picture = 3};
 
 static void put_request(const struct request *r, uint64_t id)
 {
@@ -78,7 +78,7 @@ static void put_request(const struct request *r, uint64_t id)
     put_float(r->threshold);
     put_float(r->iou);
     put(r->max_objects, 4);
-    put(5, 2);
+    put(r->top_k, 2);
     put(0, 2);
     put(r->width, 4);
     put(r->height, 4);
@@ -92,7 +92,7 @@ static void put_request(const struct request *r, uint64_t id)
 
 static void reader_for_test(struct sg_v2_reader *reader)
 {
-    sg_v2_reader_init(reader, &(struct sg_v2_limits){.max_image_bytes = LIMIT});
+    sg_v2_reader_init(reader, &(struct sg_v2_limits){.max_image_bytes = LIMIT, .max_pixels = LIMIT});
 }
 
 /* Feeds stream[*at..] in pieces of at most `piece` bytes until something happens. */
@@ -160,7 +160,7 @@ static void a_session_in_pieces_of_any_size(void **state)
         assert_string_equal(reader.infer.pipeline, "faces");
         assert_int_equal(reader.infer.deadline_ms, 250);
         assert_true(reader.infer.options.threshold == -1.0f && reader.infer.options.iou == -1.0f);
-        assert_int_equal(reader.infer.options.top_k, 5);
+        assert_int_equal(reader.infer.options.top_k, 1000);
         assert_false(reader.infer.pixels.raw);
         assert_int_equal(feed(&reader, &at, piece, &err), SG_V2_GOT_PICTURE);
         assert_int_equal(feed(&reader, &at, piece, &err), SG_V2_GOT_CONTROL);
@@ -203,6 +203,13 @@ static void requests_that_cannot_be_are_skipped(void **state)
         {{.kind = 1, .width = 1, .height = 2, .stride = 3, .picture = 3}, SG_E_INVALID, "make 6"},
         {{.kind = 3, .width = 65536, .height = 1, .stride = 65536, .picture = 3}, SG_E_INVALID, "sides"},
         {{.kind = 3, .width = 0, .height = 0, .stride = 0, .picture = 3}, SG_E_INVALID, "sides"},
+        {{.kind = 3, .width = 1000, .height = 101, .stride = 1000, .picture = 3},
+         SG_E_TOO_LARGE,
+         "101000 pixels"},
+        {{.kind = 3, .width = 1000, .height = 100, .stride = 1000, .picture = 3},
+         SG_E_INVALID,
+         "make 100000"},
+        {{.top_k = 1001, .picture = 3}, SG_E_INVALID, "top_k is 1001, the limit is 1000"},
         {{.kind = 4, .width = 3, .height = 2, .stride = 4, .picture = 12}, SG_E_INVALID, "even"},
         /* 65535 * 2^32 wraps in 32 bits. */
         {{.kind = 3, .width = 1, .height = 65535, .stride = 0xffffffff, .picture = 3},
