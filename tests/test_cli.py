@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ def test_the_overview_names_every_command() -> None:
     (["version", "now"], 'unexpected "now"'),
     (["serve", "--workers", "many"], "--workers: expected"),
     (["config", "docs", "now"], 'unexpected "now"'),
+    (["serve", "--listen", "127.0.0.1:99999"], "99999"),
+    (["serve", "--listen", "127.0.0.1:http"], "http"),
 ], ids=" ".join)
 def test_wrong_command_lines(words: list[str], said: str) -> None:
     done = sight.run(*words)
@@ -86,6 +89,15 @@ def test_things_that_are_not_there(words: list[str], said: str) -> None:
     done = sight.run(*words)
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "bench --help", "config check sightd.yaml", "config docs",
+                                   "model list", "model heads", "model --help", "completion bash"])
+def test_output_that_is_lost_is_a_failure(words: str) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sight.SIGHT, *words.split()], cwd=sight.ROOT, stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=sight.TIMEOUT_S)
+    assert (done.returncode, done.stderr) == (1, "sight: not all could be written to standard output\n")
 
 
 # --- Pictures -----------------------------------------------------------------------------------------------------

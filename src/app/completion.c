@@ -359,7 +359,7 @@ static int complete(const struct sg_command *self, void *context, const struct s
     for (i = 0; i < SHELL_COUNT; i++) {
         if (strcmp(shells[i].name, words->positionals[0]) == 0) {
             write_script(&shells[i], stdout);
-            return fflush(stdout) == 0 ? SG_EXIT_OK : SG_EXIT_FAILED;
+            return SG_EXIT_OK;
         }
     }
     sg_error_set(&err, SG_E_INVALID, "expected bash, zsh or fish, got \"%.60s\"", words->positionals[0]);

@@ -68,7 +68,17 @@ static int run(int argc, char **argv)
     return i < 0 ? SG_EXIT_USAGE : sg_commands[i]->run(sg_commands[i], argc - 2, argv + 2);
 }
 
+/* Whatever a command printed with stdio is on its way only now; results that are lost must not look like
+ * success. */
+static int flush_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "sight: not all could be written to standard output\n");
+    return status == SG_EXIT_OK ? SG_EXIT_FAILED : status;
+}
+
 int main(int argc, char **argv)
 {
-    return hold_standard_files() ? run(argc, argv) : SG_EXIT_FAILED;
+    return hold_standard_files() ? flush_output(run(argc, argv)) : SG_EXIT_FAILED;
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "codec/json.h"
+#include "net/address.h"
 
 #include <malloc.h>
 #include <stddef.h>
@@ -190,6 +191,7 @@ static int run_serve(const struct sg_command *self, int argc, char **argv)
     struct sg_conf_problems problems = {0};
     struct sg_error err = {0};
     struct sg_args args = {0};
+    struct sg_address address;
     int code;
 
     /* For --help and wrong flags, which are told in their own way. */
@@ -203,6 +205,8 @@ static int run_serve(const struct sg_command *self, int argc, char **argv)
         return code;
     if (serve_read_settings(self, argc, argv, &serve.conf, &problems, &err) < 0)
         code = sg_command_problems(self, &problems, &err);
+    else if (serve.conf.listen.line == 0 && sg_address_parse(serve.conf.listen.value, &address, &err) < 0)
+        code = sg_command_usage(self, err.text); /* of a file: an error like its others */
     else
         code = serve_all(self, &serve);
     sg_conf_problems_fini(&problems);

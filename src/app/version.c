@@ -22,7 +22,7 @@ static int print(const struct sg_command *self, void *context, const struct sg_a
     printf("sight %s, %s\n%s, libuv %s\n", SIGHT_VERSION, sg_engine_version(engine),
            sg_img_versions(codecs, sizeof(codecs)), uv_version_string());
     sg_engine_destroy(&engine);
-    return fflush(stdout) == 0 ? SG_EXIT_OK : SG_EXIT_FAILED;
+    return SG_EXIT_OK;
 }
 
 static int run_version(const struct sg_command *self, int argc, char **argv)
