@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,8 +71,8 @@ def test_refusals_are_counted_by_code(server: Server, images: Path, scheme: str)
 
 def test_options_that_a_protocol_lacks(server: Server, images: Path) -> None:
     photo, there = str(images / "people_two.jpeg"), f"127.0.0.1:{server.port}"
-    assert "--deadline" in bench(there, "-i", photo, "--deadline", "1s", status=1).stderr
-    assert "--records" in bench(f"http://{there}", "-i", photo, "--records", status=1).stderr
+    assert "--deadline" in bench(there, "-i", photo, "--deadline", "1s", status=2).stderr
+    assert "--records" in bench(f"http://{there}", "-i", photo, "--records", status=2).stderr
     done = bench(f"v2://{there}", "-i", photo, "-n", "4", "--pipeline", "none-such", "--warmup", "0", "--json",
                  status=1)
     assert json.loads(done.stdout)["targets"][0]["codes"] == {"not_found": 4}
@@ -94,8 +96,45 @@ def test_a_server_compared_with_itself_is_equal(server: Server, images: Path) ->
 
 def test_refuses_other_machines_and_says_what_is_missing(images: Path) -> None:
     photo = str(images / "people_two.jpeg")
-    assert "--allow-remote" in bench("192.0.2.1:80", "-i", photo, status=1).stderr
-    assert "--images" in bench("127.0.0.1:1", status=1).stderr
+    assert "--allow-remote" in bench("192.0.2.1:80", "-i", photo, status=2).stderr
+    assert "--images" in bench("127.0.0.1:1", status=2).stderr
+    assert "ftp" in bench("ftp://127.0.0.1:1", "-i", photo, status=2).stderr
+    assert "--pipeline" in bench("127.0.0.1:1", "-i", photo, "--pipeline", "faces", status=2).stderr
+    assert "no-such-file" in bench("127.0.0.1:1", "-i", "no-such-file.jpg", status=1).stderr
     assert "cannot connect" in bench("127.0.0.1:1", "-i", photo, status=1).stderr
-    assert "two targets" in bench("--compare", "127.0.0.1:1", "-i", photo, status=1).stderr
+    assert "two targets" in bench("--compare", "127.0.0.1:1", "-i", photo, status=2).stderr
     assert "--connections" in bench("127.0.0.1:1", "-i", photo, "-c", "0", status=2).stderr
+
+
+@pytest.fixture(name="silent")
+def silent_target() -> Iterator[str]:
+    """A server that takes connections and requests, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"  # the kernel accepts
+
+
+def test_says_what_stays_unanswered(silent: str, images: Path) -> None:
+    words = [silent, "-i", str(images / "people_two.jpeg"), "-c", "3", "-d", "2", "--warmup", "0", "--duration", "200ms",
+             "--timeout", "500ms"]
+    (found,) = json.loads(bench(*words, "--json", status=1).stdout)["targets"]
+    assert (found["results"], found["errors"], found["unanswered"]) == (0, 0, 6)
+    assert "never answered: 6\n" in bench(*words, status=1).stdout
+    # Longer than the timeout: errors, and those of the last round beside them.
+    (found,) = json.loads(bench(*words, "--duration", "1300ms", "--json", status=1).stdout)["targets"]
+    assert found["codes"] == {"timeout": found["errors"]} and found["errors"] >= 6 and found["unanswered"] == 6
+
+
+def test_nothing_to_compare_is_said(server: Server, silent: str, images: Path) -> None:
+    words = ["--compare", f"127.0.0.1:{server.port}", silent, "-i", str(images / "people_two.jpeg"), "-c", "1", "--slices",
+             "2", "--slice", "100ms", "--warmup", "0", "--timeout", "300ms"]
+    said = bench(*words, status=1).stdout
+    assert said.count("nothing to compare") == 2 and "first / second" not in said
+    assert json.loads(bench(*words, "--json", status=1).stdout)["compare"] == {"slices": 2, "throughput": None, "p50": None}
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_a_result_that_is_lost_is_a_failure(server: Server, images: Path, form: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([str(BIN), "bench", f"127.0.0.1:{server.port}", "-i", str(images / "people_two.jpeg"), "-n",
+                               "2", "--warmup", "0", *form], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 1 and "standard output" in done.stderr

@@ -191,8 +191,6 @@ static int load_pictures(struct bench *bench, struct sg_error *err)
     size_t *ends = NULL;
     int i, code = 0;
 
-    if (bench->args->images.count == 0)
-        return sg_error_set(err, SG_E_INVALID, "say what to send: --images FILE or FOLDER");
     for (i = 0; i < bench->args->images.count && code == 0; i++)
         code = sg_pictures_add(&names, bench->args->images.items[i].value, err);
     if (code < 0)
@@ -261,17 +259,33 @@ static int ask(const struct bench_args *args, struct sg_bench_target *target, st
     return 0;
 }
 
-static int open_targets(struct bench *bench, const struct sg_args *words, struct sg_error *err)
+/* SG_E_INVALID: a wrong command line. */
+static int read_words(struct bench *bench, const struct sg_args *words, struct sg_error *err)
 {
     const struct bench_args *args = bench->args;
     int i, code = 0;
 
     bench->target_count = words->positional_count;
+    if (args->images.count == 0)
+        return sg_error_set(err, SG_E_INVALID, "say what to send: --images FILE or FOLDER");
     if (args->compare && bench->target_count != 2)
         return sg_error_set(err, SG_E_INVALID, "--compare takes two targets, got %d", bench->target_count);
     if (args->pid_count > bench->target_count)
         return sg_error_set(err, SG_E_INVALID, "--pid names %d processes of %d targets", args->pid_count,
                             bench->target_count);
+    for (i = 0; i < bench->target_count && code == 0; i++) {
+        code = sg_bench_target_parse(words->positionals[i], args->allow_remote, &bench->targets[i], err);
+        if (code == 0)
+            code = ask(args, &bench->targets[i], err);
+    }
+    return code;
+}
+
+static int open_targets(struct bench *bench, struct sg_error *err)
+{
+    const struct bench_args *args = bench->args;
+    int i, code = 0;
+
     bench->outcomes = calloc((size_t)bench->target_count, sizeof(*bench->outcomes));
     if (!bench->outcomes)
         return sg_error_set(err, SG_E_NOMEM, "no memory");
@@ -283,11 +297,7 @@ static int open_targets(struct bench *bench, const struct sg_args *words, struct
     make_room_for_sockets(args->connections * bench->target_count);
     for (i = 0; i < bench->target_count && code == 0; i++) {
         bench->outcomes[i].target = &bench->targets[i];
-        code = sg_bench_target_parse(words->positionals[i], args->allow_remote, &bench->targets[i], err);
-        if (code == 0)
-            code = ask(args, &bench->targets[i], err);
-        if (code == 0)
-            code = sg_bench_load_create(&bench->targets[i], &bench->plan, &bench->loads[i], err);
+        code = sg_bench_load_create(&bench->targets[i], &bench->plan, &bench->loads[i], err);
     }
     return code;
 }
@@ -411,9 +421,13 @@ static int bench_all(const struct sg_command *self, void *values, const struct s
     sg_buf_init(&bench.bytes, PICTURE_BYTES);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    code = load_pictures(&bench, &err);
+    code = read_words(&bench, words, &err);
+    if (code == SG_E_INVALID)
+        return sg_command_usage(self, err.text);
     if (code == 0)
-        code = open_targets(&bench, words, &err);
+        code = load_pictures(&bench, &err);
+    if (code == 0)
+        code = open_targets(&bench, &err);
     began = sg_clock_us();
     cpu = own_cpu_seconds();
     if (code == 0)

@@ -230,10 +230,25 @@ static void count_unsent(struct sg_bench_load *load)
     }
 }
 
+/* Waits for what is on the way; the connections of what does not come are given up. */
+static void drain(struct sg_bench_load *load, const volatile int *stop)
+{
+    int64_t until = sg_clock_us() + load->plan.timeout_ms * 1000;
+    int i;
+
+    while (!idle(load) && sg_clock_us() < until && !*stop) {
+        turn(load, until);
+        tick(load);
+    }
+    for (i = 0; i < load->plan.connections; i++)
+        if (load->conns[i].count > 0)
+            sg_bench_lose(load, &load->conns[i], "timeout");
+}
+
 int sg_bench_load_run(struct sg_bench_load *load, int64_t warm_us, int64_t measure_us,
                       const volatile int *stop, struct sg_bench_totals *totals, struct sg_error *err)
 {
-    int64_t now, next_tick, drain_until;
+    int64_t now, next_tick;
     int i, code;
 
     sg_thread_prompt();
@@ -266,11 +281,7 @@ int sg_bench_load_run(struct sg_bench_load *load, int64_t warm_us, int64_t measu
     if (load->measure_to_us > load->measure_from_us)
         totals->measured_us += load->measure_to_us - load->measure_from_us;
     count_unsent(load);
-    drain_until = now + load->plan.timeout_ms * 1000;
-    while (!idle(load) && sg_clock_us() < drain_until && !*stop) {
-        turn(load, drain_until);
-        tick(load);
-    }
+    drain(load, stop);
     return *stop ? sg_error_set(err, SG_E_CANCELLED, "stopped by a signal") : 0;
 }
 

@@ -34,12 +34,13 @@ struct sg_bench_plan {
 /* What came of it. Zeroed = nothing. Adds up over runs. */
 struct sg_bench_totals {
     int64_t measured_us;
-    uint64_t ok;      /* results that arrived while measuring */
-    uint64_t failed;  /* errors of any code that arrived while measuring */
-    uint64_t objects; /* in the results */
-    uint64_t late;    /* results that came after their deadline; they are in ok too */
-    uint64_t changed; /* results with another number of objects than the first one of the same picture */
-    uint64_t unsent;  /* open loop: due, but no connection was free before the end; counted by their age */
+    uint64_t ok;         /* results that arrived while measuring */
+    uint64_t failed;     /* errors of any code that arrived while measuring */
+    uint64_t objects;    /* in the results */
+    uint64_t late;       /* results that came after their deadline; they are in ok too */
+    uint64_t changed;    /* results with another number of objects than the first one of the same picture */
+    uint64_t unsent;     /* open loop: due, but no connection was free before the end; counted by their age */
+    uint64_t unanswered; /* on the way at the end, and no reply came; not in failed */
     uint64_t bytes_out;
     struct sg_bench_histogram latency; /* of results; open loop: of those due while measuring */
     struct sg_bench_histogram refused; /* of error replies */

@@ -71,7 +71,8 @@ struct sg_bench_load {
 
 /* bench_replies.c: what comes of requests, in the totals. */
 bool sg_bench_measuring(const struct sg_bench_load *load, int64_t at_us);
-void sg_bench_count_failure(struct sg_bench_load *load, const char *code, int64_t began_us, int64_t now_us);
+/* False when it does not count: outside the time that is measured. */
+bool sg_bench_count_failure(struct sg_bench_load *load, const char *code, int64_t began_us, int64_t now_us);
 /* The connection is gone, and with it every request on it. */
 void sg_bench_lose(struct sg_bench_load *load, struct sg_bench_conn *conn, const char *code);
 /* Takes the replies in the buffer; false when the connection was closed. */

@@ -13,12 +13,13 @@ bool sg_bench_measuring(const struct sg_bench_load *load, int64_t at_us)
     return at_us >= load->measure_from_us && at_us < load->measure_to_us;
 }
 
-void sg_bench_count_failure(struct sg_bench_load *load, const char *code, int64_t began_us, int64_t now_us)
+bool sg_bench_count_failure(struct sg_bench_load *load, const char *code, int64_t began_us, int64_t now_us)
 {
     if (!sg_bench_measuring(load, load->plan.rate > 0 ? began_us : now_us))
-        return;
+        return false;
     load->totals->failed++;
     sg_bench_totals_code(load->totals, code, 1);
+    return true;
 }
 
 static void count_reply(struct sg_bench_load *load, const struct sg_bench_request *request,
@@ -55,8 +56,9 @@ void sg_bench_lose(struct sg_bench_load *load, struct sg_bench_conn *conn, const
     for (i = 0; i < conn->count; i++) {
         const struct sg_bench_request *request = &conn->ring[(conn->first + i) % load->plan.depth];
 
-        if (!request->answered)
-            sg_bench_count_failure(load, code, request->began_us, now);
+        if (!request->answered && !sg_bench_count_failure(load, code, request->began_us, now) &&
+            !load->sending)
+            load->totals->unanswered++;
     }
     sg_bench_conn_close(conn);
     conn->retry_us = now + RETRY_US;

@@ -66,6 +66,8 @@ static void print_details(const struct sg_bench_outcome *outcome, FILE *to)
         fprintf(to,
                 "  results with another number of objects than the first of the same picture: %" PRIu64 "\n",
                 totals->changed);
+    if (totals->unanswered)
+        fprintf(to, "  on the way at the end and never answered: %" PRIu64 "\n", totals->unanswered);
     if (totals->unsent)
         fprintf(to, "  due but never sent, for want of a free connection: %" PRIu64 "\n", totals->unsent);
 }
@@ -82,6 +84,10 @@ static void ratios(const struct sg_bench_report *report, struct sg_bench_ratio *
 
 static void print_ratio(const char *what, const struct sg_bench_ratio *ratio, FILE *to)
 {
+    if (ratio->median <= 0.0) {
+        fprintf(to, "  %-12s nothing to compare: in no slice did both targets give results\n", what);
+        return;
+    }
     fprintf(to, "  %-12s first / second = %.3f   95 %% interval %.3f to %.3f   slices %.3f to %.3f\n", what,
             ratio->median, ratio->low, ratio->high, ratio->least, ratio->most);
 }
@@ -129,10 +135,11 @@ static void json_outcome(const struct sg_bench_outcome *outcome, struct sg_buf *
     sg_buf_printf(out,
                   ",\"protocol\":\"%s\",\"seconds\":%.3f,\"throughput\":%.3f,\"results\":%" PRIu64
                   ",\"objects\":%" PRIu64 ",\"changed\":%" PRIu64 ",\"late\":%" PRIu64 ",\"errors\":%" PRIu64
-                  ",\"unsent\":%" PRIu64 ",\"bytes_out\":%" PRIu64 ",\"latency_us\":{\"mean\":%.1f",
+                  ",\"unsent\":%" PRIu64 ",\"unanswered\":%" PRIu64 ",\"bytes_out\":%" PRIu64
+                  ",\"latency_us\":{\"mean\":%.1f",
                   outcome->target->wire->scheme, (double)totals->measured_us / 1e6,
                   sg_bench_throughput(totals), totals->ok, totals->objects, totals->changed, totals->late,
-                  totals->failed, totals->unsent, totals->bytes_out,
+                  totals->failed, totals->unsent, totals->unanswered, totals->bytes_out,
                   sg_bench_histogram_mean(&totals->latency));
     for (i = 0; i < COLUMN_COUNT; i++)
         sg_buf_printf(out, ",\"%s\":%" PRId64, columns[i].key,
@@ -156,6 +163,10 @@ static void json_outcome(const struct sg_bench_outcome *outcome, struct sg_buf *
 
 static void json_ratio(const char *key, const struct sg_bench_ratio *ratio, struct sg_buf *out)
 {
+    if (ratio->median <= 0.0) {
+        sg_buf_printf(out, ",\"%s\":null", key);
+        return;
+    }
     sg_buf_printf(out, ",\"%s\":{\"median\":%.4f,\"low\":%.4f,\"high\":%.4f,\"least\":%.4f,\"most\":%.4f}",
                   key, ratio->median, ratio->low, ratio->high, ratio->least, ratio->most);
 }

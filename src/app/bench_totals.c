@@ -34,6 +34,7 @@ void sg_bench_totals_merge(struct sg_bench_totals *into, const struct sg_bench_t
     into->late += from->late;
     into->changed += from->changed;
     into->unsent += from->unsent;
+    into->unanswered += from->unanswered;
     into->bytes_out += from->bytes_out;
     sg_bench_histogram_merge(&into->latency, &from->latency);
     sg_bench_histogram_merge(&into->refused, &from->refused);
