@@ -43,11 +43,12 @@ def sanitized() -> bool:
 class Server:
     """A running `sight serve`; everything it prints is kept in `lines`."""
 
-    def __init__(self, *args: str, port: int = 0) -> None:
+    def __init__(self, *args: str, port: int = 0, cwd: Path = ROOT, descriptors: int = 0) -> None:
         self.lines: list[str] = []
         self.port = 0
         self.ready = threading.Event()
-        self.process = subprocess.Popen([str(BIN), "serve", "--listen", f"127.0.0.1:{port}", *args], cwd=ROOT,
+        limit = ["prlimit", f"--nofile={descriptors}"] if descriptors else []
+        self.process = subprocess.Popen([*limit, str(BIN), "serve", "--listen", f"127.0.0.1:{port}", *args], cwd=cwd,
                                         text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
         self.reader = threading.Thread(target=self.read, daemon=True)
@@ -110,12 +111,12 @@ def images() -> Path:
 
 @pytest.fixture
 def start_server(sight: Path) -> Iterator[Callable[..., Server]]:
-    """start_server("--flag", "value", …) → Server; those still running are stopped at the end of the test."""
+    """start_server("--flag", "value", …, cwd=folder) → Server; those still running are stopped at the end of the test."""
     del sight
     started: list[Server] = []
 
-    def start(*args: str, port: int = 0) -> Server:
-        started.append(Server(*args, port=port))
+    def start(*args: str, **keys: Any) -> Server:
+        started.append(Server(*args, **keys))
         return started[-1]
 
     yield start

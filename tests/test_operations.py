@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -162,6 +163,27 @@ def reload(server: Server) -> int:
     answer.read()
     link.close()
     return answer.status
+
+
+def test_a_reload_says_which_folder_took_the_place(start_server: Start, tmp_path: Path) -> None:
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    (tmp_path / "pipelines").mkdir()
+    shutil.copy(ROOT / "pipelines" / "objects.yaml", tmp_path / "pipelines" / "mine.yaml")
+    server = start_server(cwd=tmp_path)
+
+    def notes() -> list[str]:
+        link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=READY_SECONDS)
+        link.request("POST", "/v1/reload")
+        answer = json.loads(link.getresponse().read())
+        link.close()
+        return answer["notes"]
+
+    assert notes() == []
+    (tmp_path / "pipelines").rename(tmp_path / "elsewhere")
+    (note,) = notes()
+    assert re.fullmatch(r'pipelines come from ".+/pipelines" now, no longer from "pipelines"', note)
+    assert notes() == []
+    assert server.stop() == 0
 
 
 @pytest.mark.parametrize("protocol", ["v2", "http"])

@@ -77,6 +77,16 @@ static void remark(const struct sg_server_conf *old, const struct sg_server_conf
     }
 }
 
+/* A folder at its default that has gone is replaced by another one of that name, see sg_place_resolve. */
+static void remark_places(const char *what, const struct sg_texts *old, const struct sg_texts *new,
+                          struct sg_buf *report)
+{
+    for (int i = 0; i < old->count && i < new->count; i++)
+        if (new->items[i].line == 0 && strcmp(old->items[i].value, new->items[i].value) != 0)
+            sg_buf_printf(report, "%s come from \"%s\" now, no longer from \"%s\"\n", what,
+                          new->items[i].value, old->items[i].value);
+}
+
 static void report_problems(const struct sg_conf_problems *problems, struct sg_buf *report)
 {
     char text[1024];
@@ -102,6 +112,8 @@ int serve_load(void *ctx, void **out_loaded, struct sg_buf *report, struct sg_er
         code = serve_open_library(serve->engine, &loaded->conf, &problems, &loaded->library, err);
     if (code == 0) {
         remark(serve->swapped ? &serve->started : &serve->conf, &loaded->conf, report);
+        remark_places("pipelines", &serve->conf.pipelines, &loaded->conf.pipelines, report);
+        remark_places("models", &serve->conf.models, &loaded->conf.models, report);
         *out_loaded = loaded;
         loaded = NULL;
     } else {
