@@ -186,6 +186,28 @@ def test_a_reload_says_which_folder_took_the_place(start_server: Start, tmp_path
     assert server.stop() == 0
 
 
+def test_no_more_connections_than_descriptors(start_server: Start) -> None:
+    """60 clients, 40 descriptors: each connection that was taken can speak HTTP, the others are told or wait."""
+    server = start_server("--default-pipeline", "faces", descriptors=40)
+    told = re.search(r"for want of descriptors\" connections=(\d+) max_connections=4096 descriptors=40 ",
+                     "".join(server.lines))
+    assert told
+    most = int(told[1])
+    assert 1 <= most < 20
+    links = [socket.create_connection(("127.0.0.1", server.port), READY_SECONDS) for _ in range(60)]
+    for link in links:
+        link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    said = []
+    for link in links:
+        said.append(link.recv(4096)[:12])
+        if b" 503" in said[-1]:
+            link.close()  # those that wait are taken when the refused have gone
+    assert said.count(b"HTTP/1.1 200") == most and said.count(b"HTTP/1.1 503") == 60 - most
+    for link in links:
+        link.close()
+    assert server.stop() == 0 and not any("cannot accept" in line for line in server.lines)
+
+
 @pytest.mark.parametrize("protocol", ["v2", "http"])
 def test_reloads_beside_slow_senders(start_server: Start, images: Path, protocol: str) -> None:
     """Two reloads and a third while pictures arrive for pipelines of before each of them: all are served."""

@@ -19,6 +19,7 @@
 
 #define SERVE_BLOCK_BYTES  (4 << 20)
 #define SERVE_ANNOUNCE_MAX ((size_t)64 << 10)
+#define SERVE_DESCRIPTORS  24 /* the server's own (13 were counted) and files that are opened meanwhile */
 
 static void server_options(const struct sg_server_conf *conf, struct sg_server_options *options)
 {
@@ -60,15 +61,31 @@ static void announce(const struct serve *serve, int64_t began_us)
     sg_buf_fini(&text);
 }
 
-/* As many descriptors as the system allows: an HTTP connection takes two. */
-static void raise_descriptors(void)
+/* As many descriptors as the system allows, and no more connections than they are enough for: one that
+ * speaks HTTP takes two, and to have none left for the second is found out too late. */
+static void fit_descriptors(struct sg_server_options *options)
 {
     struct rlimit limit;
+    rlim_t room;
+    int wanted = options->max_connections;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    if (limit.rlim_cur < limit.rlim_max) {
+        struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit = raised;
     }
+    room = limit.rlim_cur > SERVE_DESCRIPTORS ? (limit.rlim_cur - SERVE_DESCRIPTORS) / 2 : 0;
+    if (room >= (rlim_t)wanted + (rlim_t)options->max_refused)
+        return;
+    if (room / 4 < (rlim_t)options->max_refused)
+        options->max_refused = room < 4 ? 1 : (int)(room / 4);
+    options->max_connections = room < 3 ? 1 : (int)room - options->max_refused;
+    sg_log(SG_LOG_WARN, "fewer connections than max_connections, for want of descriptors",
+           "connections=%d max_connections=%d descriptors=%llu hint=\"raise ulimit -n\"",
+           options->max_connections, wanted, (unsigned long long)limit.rlim_cur);
 }
 
 /* Blocks of pictures go back to the system when they are freed. By itself glibc raises its bound to 32 MB
@@ -98,11 +115,11 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     int64_t began = sg_clock_us();
     int code;
 
-    raise_descriptors();
     bound_heap();
     ops.ctx = serve;
     serve_apply(&serve->conf);
     server_options(&serve->conf, &options);
+    fit_descriptors(&options);
     options.app = &app;
     code = sg_log_start(&err);
     /* The port first: when it is taken, nobody should wait for models to hear of it. */

@@ -87,7 +87,8 @@ static const struct sg_option server_rows[] = {
      .minimum = 1,
      .maximum = 1000000,
      .value_default = "4096",
-     .help = "further clients are turned away"},
+     .help = "further clients are turned away; lower where the limit of descriptors (ulimit -n) is not "
+             "enough for two each"},
     {.key = "max_queue",
      .type = SG_OPTION_INT,
      CONF(max_queue),

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVER_REFUSE_EXTRA  64   /* connections over the limit that are being told so */
 #define SERVER_REFUSE_MS     1000 /* how long such a one may stay silent */
 #define SERVER_TICK_LEAST_MS 10
 #define SERVER_TICK_MOST_MS  250
@@ -40,7 +39,7 @@ struct sg_server {
     struct sg_reload reload;
     atomic_int stop_asked;
     int stop_seen;  /* 0 serving, 1 draining, 2 at once */
-    bool over_full; /* the listener rests because of SERVER_REFUSE_EXTRA */
+    bool over_full; /* the listener rests because of max_refused */
     int abandoned;
 };
 
@@ -49,6 +48,7 @@ void sg_server_options_init(struct sg_server_options *options)
     *options = (struct sg_server_options){
         .listen = "127.0.0.1:8080",
         .max_connections = 4096,
+        .max_refused = 64,
         .max_pipelined = 64,
         .max_jobs = 256,
         .max_frame_bytes = (size_t)64 << 20,
@@ -93,7 +93,7 @@ static void on_accepted(void *user, int fd, const struct sockaddr *peer, socklen
     } else {
         await_first_bytes(server, conn);
     }
-    if (count >= server->options.max_connections + SERVER_REFUSE_EXTRA) {
+    if (count >= server->options.max_connections + server->options.max_refused) {
         server->over_full = true;
         sg_listener_accept(server->listener, false);
     }
@@ -300,9 +300,12 @@ static int64_t tick_ms(const struct sg_server_options *options)
 
 static int check_options(const struct sg_server_options *o, struct sg_error *err)
 {
-    if (o->max_connections < 1 || o->max_connections > SG_CONN_TABLE_MAX - SERVER_REFUSE_EXTRA)
+    if (o->max_refused < 1 || o->max_refused > SG_CONN_TABLE_MAX / 2)
+        return sg_error_set(err, SG_E_INVALID, "max_refused is %d, allowed is 1 to %d", o->max_refused,
+                            SG_CONN_TABLE_MAX / 2);
+    if (o->max_connections < 1 || o->max_connections > SG_CONN_TABLE_MAX - o->max_refused)
         return sg_error_set(err, SG_E_INVALID, "max_connections is %d, allowed is 1 to %d",
-                            o->max_connections, SG_CONN_TABLE_MAX - SERVER_REFUSE_EXTRA);
+                            o->max_connections, SG_CONN_TABLE_MAX - o->max_refused);
     if (o->max_pipelined < 1 || o->max_jobs < 1 || o->max_frame_bytes < 1)
         return sg_error_set(err, SG_E_INVALID,
                             "max_pipelined, max_queue and max_image_bytes must be at least 1");

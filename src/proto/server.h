@@ -47,6 +47,7 @@ struct sg_server_options {
     const char *listen;         /* HOST:PORT; the text must live until sg_server_create returns */
     int workers;                /* 0 = one per core */
     int max_connections;        /* more are answered "busy" and closed */
+    int max_refused;            /* of those at a time; above it nothing is accepted for the moment */
     int max_pipelined;          /* frames of one connection read ahead of its replies */
     int max_jobs;               /* admitted and unanswered, all connections */
     size_t max_frame_bytes;     /* of one encoded picture; clamped to SG_SERVER_MAX_FRAME_BYTES */
