@@ -111,7 +111,7 @@ def images() -> Path:
 
 @pytest.fixture
 def start_server(sight: Path) -> Iterator[Callable[..., Server]]:
-    """start_server("--flag", "value", …, cwd=folder) → Server; those still running are stopped at the end of the test."""
+    """start_server("--flag", "value", …, cwd=folder) → Server; the test ends those that still run."""
     del sight
     started: list[Server] = []
 

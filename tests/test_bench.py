@@ -114,8 +114,8 @@ def silent_target() -> Iterator[str]:
 
 
 def test_says_what_stays_unanswered(silent: str, images: Path) -> None:
-    words = [silent, "-i", str(images / "people_two.jpeg"), "-c", "3", "-d", "2", "--warmup", "0", "--duration", "200ms",
-             "--timeout", "500ms"]
+    words = [silent, "-i", str(images / "people_two.jpeg"), "-c", "3", "-d", "2", "--warmup", "0", "--duration",
+             "200ms", "--timeout", "500ms"]
     (found,) = json.loads(bench(*words, "--json", status=1).stdout)["targets"]
     assert (found["results"], found["errors"], found["unanswered"]) == (0, 0, 6)
     assert "never answered: 6\n" in bench(*words, status=1).stdout
@@ -125,16 +125,18 @@ def test_says_what_stays_unanswered(silent: str, images: Path) -> None:
 
 
 def test_nothing_to_compare_is_said(server: Server, silent: str, images: Path) -> None:
-    words = ["--compare", f"127.0.0.1:{server.port}", silent, "-i", str(images / "people_two.jpeg"), "-c", "1", "--slices",
-             "2", "--slice", "100ms", "--warmup", "0", "--timeout", "300ms"]
+    words = ["--compare", f"127.0.0.1:{server.port}", silent, "-i", str(images / "people_two.jpeg"), "-c", "1",
+             "--slices", "2", "--slice", "100ms", "--warmup", "0", "--timeout", "300ms"]
     said = bench(*words, status=1).stdout
     assert said.count("nothing to compare") == 2 and "first / second" not in said
-    assert json.loads(bench(*words, "--json", status=1).stdout)["compare"] == {"slices": 2, "throughput": None, "p50": None}
+    compared = json.loads(bench(*words, "--json", status=1).stdout)["compare"]
+    assert compared == {"slices": 2, "throughput": None, "p50": None}
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
 def test_a_result_that_is_lost_is_a_failure(server: Server, images: Path, form: list[str]) -> None:
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([str(BIN), "bench", f"127.0.0.1:{server.port}", "-i", str(images / "people_two.jpeg"), "-n",
-                               "2", "--warmup", "0", *form], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+        done = subprocess.run([str(BIN), "bench", f"127.0.0.1:{server.port}", "-i", str(images / "people_two.jpeg"),
+                               "-n", "2", "--warmup", "0", *form], stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=120)
     assert done.returncode == 1 and "standard output" in done.stderr

@@ -146,7 +146,8 @@ def test_started_without_standard_files(sight: Path, tmp_path: Path, closed: tup
     try:
         def catches_terminate() -> bool:
             status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-            return bool(int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) >> (signal.SIGTERM - 1) & 1)  # type: ignore[index]
+            caught = re.search(r"SigCgt:\s+(\w+)", status)
+            return bool(caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
         assert wait_until(catches_terminate, READY_SECONDS)
         process.send_signal(signal.SIGTERM)
