@@ -392,6 +392,62 @@ def test_malformed_http(server: Server, small: bytes) -> None:
     assert post(server, small).status == 200
 
 
+def turned_away(server: Server, request: bytes, status: int, code: str) -> str:
+    """What a request that must not be served is told; the connection ends with it, whatever came behind."""
+    with dial(server, 10) as link:
+        link.sendall(request + b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        message = response(link).error(status, code)
+        assert at_end(link), request
+    return message
+
+
+def test_targets(server: Server) -> None:
+    """No byte of a path cuts off what follows it; the form for proxies is taken (RFC 9112, 3.2.2)."""
+    def reloads() -> list[str]:
+        return re.findall(r"sightd_reloads_total.*", ask(server, "GET", "/metrics").body.decode())
+
+    before = reloads()
+    assert "/v1/reload%00.css" in ask(server, "POST", "/v1/reload%00.css").error(404, "not_found")
+    for path in (b"/v1/reload\0.css", b"/v1/reload\0", b"/v1/reload?\0", b"/v1/reload x", b"/v1/reload\t",
+                 b"/v1/reload\x7f"):
+        message = turned_away(server, b"POST " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid_argument")
+        assert "request line" in message
+    assert reloads() == before
+    for target, status in (("http://x/livez", 200), ("HTTPS://x:8080/livez?a=b", 200), ("http://x", 200),
+                           ("http://x?a=/livez", 200), ("http://x/nope", 404), ("http://x%2flivez/nope", 404),
+                           ("/http://x/livez", 404), ("ftp://x/livez", 404), ("/live%7a", 200), ("/livez%", 404),
+                           ("/livez%4", 404), ("/livez%zz", 404), ("/%6Civez", 200)):
+        assert ask(server, "GET", target).status == status, target
+
+
+def test_ambiguous_lengths(server: Server) -> None:
+    """Where a request ends is never a matter of taste (RFC 9112, 6.3): what follows could be another's request."""
+    def told(headers: bytes, body: bytes = b"0\r\n\r\n", version: bytes = b"1.1") -> tuple[bytes, int, str]:
+        head = b"POST /v1/infer HTTP/" + version + b"\r\nHost: x\r\n" + headers + b"\r\n\r\n" + body
+        return head, 400, "bad_framing"
+
+    for request in (told(b"Content-Length: 3\r\nContent-Length: 5", b"abcde"),
+                    told(b"content-length: 5\r\nContent-Length: 3", b"abcde"),
+                    told(b"Content-Length: 5\r\nTransfer-Encoding: chunked"),
+                    told(b"Transfer-Encoding: chunked\r\nContent-Length: 5"),
+                    told(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity"),
+                    told(b"Transfer-Encoding: chunked", version=b"1.0")):
+        turned_away(server, *request)
+    for coding in (b"gzip", b"gzip, chunked", b"chunked, chunked", b"identity", b"\x0bchunked", b"xchunked"):
+        began = time.monotonic()
+        message = turned_away(server, told(b"Transfer-Encoding: " + coding)[0], 415, "unsupported")
+        assert "chunked" in message and time.monotonic() - began < 5  # at once, not when the body is late
+
+
+def test_hosts(server: Server) -> None:
+    """HTTP/1.1 has one Host (RFC 9112, 3.2), and who forgot it is told in JSON."""
+    assert "Host" in turned_away(server, b"GET /livez HTTP/1.1\r\n\r\n", 400, "invalid_argument")
+    assert "Host" in turned_away(server, b"GET /livez HTTP/1.1\r\nHost: x\r\nhost: y\r\n\r\n", 400, "invalid_argument")
+    with dial(server) as link:
+        link.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
+        assert response(link, "GET").status == 200
+
+
 def test_slow_requests_are_timed_out(start_server: Start, small: bytes) -> None:
     server = start_server("--receive-timeout", "500ms")
 

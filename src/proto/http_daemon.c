@@ -95,7 +95,8 @@ int http_daemon_start(struct sg_http *http, struct sg_error *err)
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, SG_HTTP_CONNECTION_BYTES, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)SG_CONN_TABLE_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED,
         http_on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        MHD_OPTION_URI_LOG_CALLBACK, http_on_target, NULL, MHD_OPTION_UNESCAPE_CALLBACK, http_on_unescape,
+        NULL, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_END);
     if (!http->daemon)
         return sg_error_set(err, SG_E_IO, "libmicrohttpd cannot start");
     info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);

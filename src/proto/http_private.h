@@ -52,6 +52,7 @@ struct http_session {
     struct MHD_Connection *mhd;
     struct http_request *request; /* NULL between requests */
     struct sg_flow flow;
+    const char *target, *target_end; /* of the request whose head is read; up to its first blank or NUL */
     enum http_phase phase;
     int64_t phase_us; /* when it began */
     uint64_t
@@ -89,6 +90,7 @@ struct http_request {
     struct MHD_PostProcessor *post;
     uint64_t expected; /* Content-Length, 0 when not known */
     bool has_body, chunked, expect_continue;
+    bool misread; /* the head is not to be trusted, nor where the body ends: the connection closes */
     size_t received, max_body;
     int picture_parts; /* of a multipart body */
     char field[32];    /* name and value of the form field that is arriving */
@@ -130,6 +132,13 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const cha
                                 const char *version, const char *data, size_t *size, void **context);
 void http_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode why);
+
+/* http_head.c */
+/* The daemon's callbacks: the target as it came; one part of it without its escapes, in place. */
+void *http_on_target(void *cls, const char *target, struct MHD_Connection *mhd);
+size_t http_on_unescape(void *cls, struct MHD_Connection *mhd, char *text);
+/* The head as a whole. SG_E_INVALID, SG_E_FRAMING, SG_E_UNSUPPORTED (a transfer coding). */
+int http_head_check(struct http_request *request, const char *version, struct sg_error *err);
 
 /* http_routes.c */
 const struct http_route *http_routes(int *out_count);

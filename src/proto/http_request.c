@@ -40,10 +40,13 @@ static void measure_body(struct http_request *request)
 }
 
 /* What is wrong with the head alone; 0 when nothing is. */
-static int examine(struct http_request *request)
+static int examine(struct http_request *request, const char *version)
 {
     struct sg_error *err = &request->error;
 
+    request->misread = http_head_check(request, version, err) < 0;
+    if (request->misread)
+        return err->code;
     request->route = http_route_find(request->method, request->path, err, &request->status, &request->allow);
     if (!request->route)
         return err->code;
@@ -57,7 +60,7 @@ static int examine(struct http_request *request)
  * otherwise the answer goes out at once and the connection ends. */
 static enum MHD_Result fail_early(struct http_request *request)
 {
-    bool short_body = !request->chunked && request->expected <= HTTP_REST_MAX;
+    bool short_body = !request->misread && !request->chunked && request->expected <= HTTP_REST_MAX;
 
     if (request->job)
         sg_intake_drop(request->session->base.intake, &request->job);
@@ -68,7 +71,7 @@ static enum MHD_Result fail_early(struct http_request *request)
 }
 
 static enum MHD_Result begin(struct sg_http *http, struct MHD_Connection *mhd, const char *url,
-                             const char *method, void **context)
+                             const char *method, const char *version, void **context)
 {
     struct http_session *session =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
@@ -89,7 +92,7 @@ static enum MHD_Result begin(struct sg_http *http, struct MHD_Connection *mhd, c
     http_phase_set(session, HTTP_BODY);
     name_request(request);
     measure_body(request);
-    if (examine(request) < 0)
+    if (examine(request, version) < 0)
         return fail_early(request);
     return MHD_YES;
 }
@@ -123,13 +126,12 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const cha
 {
     struct http_request *request = *context;
 
-    (void)version;
     if (!request) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
         const struct http_session *session = info->socket_context;
 
-        return session->dead ? MHD_NO : begin(cls, mhd, url, method, context);
+        return session->dead ? MHD_NO : begin(cls, mhd, url, method, version, context);
     }
     if (request->session->dead)
         return MHD_NO;
