@@ -129,6 +129,10 @@ def test_ways_to_send_a_picture(server: Server, group: bytes, expected: dict[str
         (group, "image/jpeg"), (group, "application/octet-stream"), (group, "application/x-www-form-urlencoded"),
         (form([("pipeline", None, b"faces"), ("image", "a.jpg", group), ("timing", None, b"false")]), FORM),
         (form([("anything", "a.jpg", group)]), FORM),
+        (form([("image", "a", group)]), "multipart/form-data; charset=utf-8; Boundary=\"xYzZy\""),
+        (b"A form follows.\r\n\r\n" + form([("image", "a", group)]) + b"and nothing more", FORM),
+        (b"--xYzZy\r\nContent-Type: image/jpeg\r\ncontent-disposition: form-data; name=image; filename=a.jpg; "
+         b"filename*=utf-8''a.jpg\r\n\r\n" + group + b"\r\n--xYzZy--\r\n", FORM),  # as .NET writes it
         (json.dumps({"image": text, "pipeline": "faces"}), "application/json"),
         (json.dumps({"image": "data:image/jpeg;base64," + text}), "application/json; charset=utf-8"),
         (json.dumps({"image": text.replace("+", "-").replace("/", "_").rstrip("=")}), "application/json"),
@@ -208,6 +212,23 @@ def test_bad_requests(server: Server, small: bytes) -> None:
                        (FORM, form([("threshold", None, b"9" * 5000), ("image", "a", small)])),
                        ("multipart/form-data", whole), (FORM, b"")):
         assert post(server, body, Content_Type=kind).status == 400
+    picture = ("image", "a", small)
+    for parts, said in (([picture, picture], "more than one picture"), ([("top_k", None, b"5")], "no picture"),
+                        ([("top_k", None, b"0" * 257), picture], "top_k: the value has more than 256 bytes"),
+                        ([("top_k", None, b"0" * 256), picture], "top_k"), ([("nope", None, b"1"), picture], "nope"),
+                        ([("", None, b"1"), picture], "neither a name nor a file name")):
+        assert said in post(server, form(parts), Content_Type=FORM).error(400, "invalid_argument")
+    coded = whole.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: base64\r\n\r\n", 1)
+    assert "base64" in post(server, coded, Content_Type=FORM).error(415, "unsupported")
+    assert "last boundary" in post(server, whole[:-30], Content_Type=FORM).error(400, "invalid_argument")
+    assert "boundary" in post(server, whole, Content_Type="multipart/form-data").error(400, "invalid_argument")
+    post(server, form([("image", "a", b"")]), Content_Type=FORM).error(400, "empty_image")
+    for junk in (b"y" * 1_000_000 + whole, whole + b"y" * 1_000_000, form([("top_k", None, b"1")] * 2000 + [picture])):
+        link = connect(server)
+        link.request("POST", "/v1/infer", iter([junk]), {"Content-Type": FORM, "Transfer-Encoding": "chunked"},
+                     encode_chunked=True)
+        assert "besides its picture" in Answer(link.getresponse()).error(413, "too_large")
+        link.close()
     assert post(server, small).status == 200
 
 

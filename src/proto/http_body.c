@@ -6,10 +6,10 @@
 #include "proto/http_private.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BODY_FIRST_BYTES ((size_t)128 << 10)
-#define BODY_POST_BYTES  ((size_t)16 << 10) /* the form parser's own buffer */
 
 static size_t max_picture(const struct http_request *request)
 {
@@ -112,72 +112,62 @@ static int append(struct http_request *request, const char *data, size_t size, s
     return code;
 }
 
-/* The value of the form field before has ended with this piece, or with the body. */
-static int end_field(struct http_request *request, struct sg_error *err)
+/* A part with a file name, or called image or file, is the picture. */
+static int part_begin(void *arg, const struct sg_http_form_part *part, struct sg_error *err)
 {
-    int code = 0;
+    struct http_request *request = arg;
 
-    if (request->field[0])
-        code = sg_http_params_set(&request->params, request->field, request->value, request->value_size, err);
-    request->field[0] = '\0';
-    request->value_size = 0;
-    return code;
-}
-
-static int picture_part(struct http_request *request, const char *data, uint64_t offset, size_t size,
-                        struct sg_error *err)
-{
-    if (offset == 0 && ++request->picture_parts > 1)
+    if (part->encoding[0] && strcasecmp(part->encoding, "binary") != 0 &&
+        strcasecmp(part->encoding, "8bit") != 0)
+        return sg_error_set(err, SG_E_UNSUPPORTED, "Content-Transfer-Encoding \"%s\" is not read",
+                            part->encoding);
+    request->in_picture =
+        part->has_filename || strcmp(part->name, "image") == 0 || strcmp(part->name, "file") == 0;
+    if (request->in_picture && ++request->picture_parts > 1)
         return sg_error_set(err, SG_E_INVALID,
                             "the form has more than one picture; send one request for each");
-    return append(request, data, size, err);
+    if (!request->in_picture && !part->name[0])
+        return sg_error_set(err, SG_E_INVALID,
+                            "a part of the form has neither a name nor a file name in Content-Disposition");
+    snprintf(request->field, sizeof(request->field), "%s", part->name);
+    request->value_size = 0;
+    return 0;
 }
 
-static int field_part(struct http_request *request, const char *name, const char *data, uint64_t offset,
-                      size_t size, struct sg_error *err)
+static int part_data(void *arg, const char *data, size_t size, struct sg_error *err)
 {
-    if (offset == 0) {
-        int code = end_field(request, err);
+    struct http_request *request = arg;
 
-        if (code < 0)
-            return code;
-        snprintf(request->field, sizeof(request->field), "%s", name);
-    }
-    if (request->value_size + size >= sizeof(request->value))
-        return sg_error_set(err, SG_E_INVALID, "%.40s: the value has more than %d bytes", name,
+    if (request->in_picture)
+        return append(request, data, size, err);
+    if (size > sizeof(request->value) - request->value_size)
+        return sg_error_set(err, SG_E_INVALID, "%.40s: the value has more than %d bytes", request->field,
                             SG_HTTP_VALUE_MAX);
     memcpy(request->value + request->value_size, data, size);
     request->value_size += size;
     return 0;
 }
 
-/* A piece of a form; a part with a file name, or called image or file, is the picture. */
-static enum MHD_Result on_part(void *cls, enum MHD_ValueKind kind, const char *key, const char *filename,
-                               const char *type, const char *encoding, const char *data, uint64_t offset,
-                               size_t size)
+static int part_end(void *arg, struct sg_error *err)
 {
-    struct http_request *request = cls;
-    bool picture = filename || (key && (strcmp(key, "image") == 0 || strcmp(key, "file") == 0));
-    int code;
+    struct http_request *request = arg;
 
-    (void)kind;
-    (void)type;
-    if (encoding && strcasecmp(encoding, "binary") != 0 && strcasecmp(encoding, "8bit") != 0)
-        code = sg_error_set(&request->error, SG_E_UNSUPPORTED,
-                            "Content-Transfer-Encoding \"%.40s\" is not read", encoding);
-    else if (picture)
-        code = picture_part(request, data, offset, size, &request->error);
-    else
-        code = field_part(request, key ? key : "", data, offset, size, &request->error);
-    return code == 0 ? MHD_YES : MHD_NO;
+    if (request->in_picture)
+        return 0;
+    return sg_http_params_set(&request->params, request->field, request->value, request->value_size, err);
 }
+
+static const struct sg_http_form_ops form_ops = {.begin = part_begin, .data = part_data, .end = part_end};
 
 static int begin_form(struct http_request *request, struct sg_error *err)
 {
-    request->post = MHD_create_post_processor(request->mhd, BODY_POST_BYTES, on_part, request);
-    if (!request->post)
-        return sg_error_set(err, SG_E_INVALID, "Content-Type multipart/form-data without a boundary");
-    return 0;
+    const char *type =
+        MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+
+    request->form = malloc(sizeof(*request->form));
+    if (!request->form)
+        return sg_error_set(err, SG_E_NOMEM, "no memory for a form");
+    return sg_http_form_init(request->form, type, &form_ops, request, err);
 }
 
 int http_body_begin(struct http_request *request, struct sg_error *err)
@@ -216,22 +206,17 @@ int http_body_data(struct http_request *request, const char *data, size_t size, 
 {
     if (request->body != HTTP_BODY_MULTIPART)
         return append(request, data, size, err);
-    if (MHD_post_process(request->post, data, size) == MHD_YES)
-        return 0;
-    return err->code < 0 ? (int)err->code
-                         : sg_error_set(err, SG_E_INVALID, "the body is not multipart/form-data");
+    if (sg_http_form_feed(request->form, data, size, err) < 0)
+        return err->code;
+    if (request->received - request->job->bytes.size > HTTP_REST_MAX)
+        return sg_error_set(err, SG_E_TOO_LARGE, "the form has more than %zu bytes besides its picture",
+                            HTTP_REST_MAX);
+    return 0;
 }
 
 static int end_form(struct http_request *request, struct sg_error *err)
 {
-    enum MHD_Result whole = MHD_destroy_post_processor(request->post);
-
-    request->post = NULL;
-    if (err->code < 0)
-        return err->code;
-    if (whole == MHD_NO)
-        return sg_error_set(err, SG_E_INVALID, "the multipart/form-data body ends before its last boundary");
-    if (end_field(request, err) < 0)
+    if (sg_http_form_finish(request->form, err) < 0)
         return err->code;
     if (request->picture_parts == 0)
         return sg_error_set(err, SG_E_INVALID,

@@ -9,6 +9,7 @@
 #define SG_PROTO_HTTP_PRIVATE_H
 
 #include "proto/http.h"
+#include "proto/http_form.h"
 #include "proto/http_params.h"
 #include "proto/http_status.h"
 #include "proto/proto.h"
@@ -87,14 +88,15 @@ struct http_request {
     bool suspended;
     /* The body. */
     enum http_body body;
-    struct MHD_PostProcessor *post;
-    uint64_t expected; /* Content-Length, 0 when not known */
+    struct sg_http_form *form; /* or NULL */
+    uint64_t expected;         /* Content-Length, 0 when not known */
     bool has_body, chunked, expect_continue;
     bool misread; /* the head is not to be trusted, nor where the body ends: the connection closes */
     size_t received, max_body;
-    int picture_parts; /* of a multipart body */
-    char field[32];    /* name and value of the form field that is arriving */
-    char value[SG_HTTP_VALUE_MAX + 1];
+    int picture_parts;                     /* of a form */
+    bool in_picture;                       /* that part is arriving */
+    char field[SG_HTTP_FORM_NAME_MAX + 1]; /* name and value of the field that is arriving */
+    char value[SG_HTTP_VALUE_MAX];
     size_t value_size;
     struct sg_http_params params;
     struct sg_job *job;

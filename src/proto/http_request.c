@@ -176,8 +176,7 @@ void http_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     log_request(request);
     if (request->counted_unsent)
         request->http->unsent -= request->sent_bytes;
-    if (request->post)
-        MHD_destroy_post_processor(request->post);
+    free(request->form);
     sg_reload_leave(request->http->options.reload, &request->reload);
     if (request->job && request->job->in_pool) /* comes back to a session that does not know it */
         atomic_store_explicit(&request->job->cancelled, true, memory_order_relaxed);
