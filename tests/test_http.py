@@ -34,6 +34,7 @@ class Answer:
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status, self.headers, self.body = response.status, response.headers, response.read()
         assert re.search(r"total;dur=\d+\.\d+$", self.headers["Server-Timing"])
+        assert self.headers["X-Request-Id"]
 
     def json(self) -> dict[str, Any]:
         assert self.headers["Content-Type"] == "application/json"
@@ -42,7 +43,7 @@ class Answer:
     def error(self, status: int, code: str) -> str:
         assert self.status == status, (self.status, self.body)
         error = self.json()["error"]
-        assert error["code"] == code, error
+        assert error["code"] == code and self.json()["id"] == self.headers["X-Request-Id"], self.body
         return error["message"]  # type: ignore[no-any-return]
 
 
@@ -582,7 +583,15 @@ def test_deadlines(server: Server, group: bytes) -> None:
 
 
 def test_clients_that_leave(server: Server, group: bytes) -> None:
-    """Their work is dropped and nothing of them remains."""
+    """Their work is dropped and counted, and nothing of them remains."""
+    def count(name: str) -> int:
+        text = ask(server, "GET", "/metrics").body.decode()
+        return sum(int(n) for n in re.findall(rf"^{name}(?:{{protocol=\"http\".*}})? (\d+)$", text, re.M))
+
+    def jobs() -> tuple[int, int, int]:
+        return count("sightd_jobs_total"), count("sightd_requests_total"), count("sightd_jobs_dropped_total")
+
+    before = jobs()
     for kind in range(30):
         link = dial(server)
         link.sendall(b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(group) + group)
@@ -595,6 +604,8 @@ def test_clients_that_leave(server: Server, group: bytes) -> None:
         return "\nsightd_connections 1\n" in text and "\nsightd_jobs_admitted 0\n" in text
 
     assert wait_until(left, 30)
+    taken, answered, dropped = (after - was for after, was in zip(jobs(), before))
+    assert taken == answered + dropped and dropped > 0, (taken, answered, dropped)
     assert post(server, group).status == 200
 
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -120,16 +121,25 @@ void http_session_ended(struct http_session *session)
     free(session);
 }
 
+void http_make_id(struct sg_http *http, char out[SG_JOB_NAME_MAX + 1])
+{
+    snprintf(out, SG_JOB_NAME_MAX + 1, "%08x-%llu", http->instance,
+             (unsigned long long)++http->request_serial);
+}
+
 void http_refuse(struct http_session *session, const struct sg_error *err)
 {
     const struct http_request *request = session->request;
     unsigned status = request && request->status ? request->status : sg_http_status(err->code);
+    char id[SG_JOB_NAME_MAX + 1];
     struct sg_buf reply;
 
     if (session->dead)
         return;
+    if (!request)
+        http_make_id(session->http, id); /* half a head: who sends it is named by this alone */
     sg_buf_init(&reply, HTTP_RAW_BYTES);
-    http_reply_raw(status, err, request ? request->id : "", request ? request->began_us : session->phase_us,
+    http_reply_raw(status, err, request ? request->id : id, request ? request->began_us : session->phase_us,
                    request ? request->retry_ms : 0, &reply);
     session->dead = session->linger = true;
     http_phase_set(session, HTTP_REFUSED);
@@ -314,10 +324,12 @@ static bool http_match(const uint8_t head[SG_SNIFF_BYTES])
 /* One reply, whatever the client sends. */
 static void refuse_at_once(struct sg_conn *conn, struct sg_intake *intake, const struct sg_error *refusal)
 {
+    char id[SG_JOB_NAME_MAX + 1];
     struct sg_buf reply;
 
+    http_make_id(intake->http, id);
     sg_buf_init(&reply, HTTP_RAW_BYTES);
-    http_reply_raw(sg_http_status(refusal->code), refusal, "", sg_clock_us(), 0, &reply);
+    http_reply_raw(sg_http_status(refusal->code), refusal, id, sg_clock_us(), 0, &reply);
     sg_intake_replied(intake, refusal->code);
     if (sg_conn_send(conn, reply.data, reply.size) < 0)
         sg_conn_close(&conn);

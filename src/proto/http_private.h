@@ -121,6 +121,9 @@ void http_session_ended(struct http_session *session);
 /* Ends the connection now. */
 void http_kill(struct http_session *session);
 
+/* A request id of the server's own. */
+void http_make_id(struct sg_http *http, char out[SG_JOB_NAME_MAX + 1]);
+
 /* http_daemon.c */
 int http_daemon_start(struct sg_http *http, struct sg_error *err);
 void http_daemon_stop(struct sg_http *http);

@@ -102,7 +102,7 @@ void http_reply_static(struct http_request *request, const char *type, const voi
 
 void http_error_body(const struct sg_error *err, const char *id, struct sg_buf *out)
 {
-    struct sg_json_native native = {.id = id[0] ? id : NULL};
+    struct sg_json_native native = {.id = id};
 
     if (sg_json_native(NULL, err, &native, out) < 0 || sg_buf_append_text(out, "\n") < 0)
         sg_buf_clear(out);
@@ -130,10 +130,9 @@ void http_reply_raw(unsigned status, const struct sg_error *err, const char *id,
     http_error_body(err, id, &body);
     sg_buf_printf(out,
                   "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-                  "Server-Timing: %s\r\nConnection: close\r\n",
-                  status, MHD_get_reason_phrase_for(status), body.size, timing_text(NULL, began_us, timing));
-    if (id[0])
-        sg_buf_printf(out, "X-Request-Id: %s\r\n", id);
+                  "Server-Timing: %s\r\nX-Request-Id: %s\r\nConnection: close\r\n",
+                  status, MHD_get_reason_phrase_for(status), body.size, timing_text(NULL, began_us, timing),
+                  id);
     if (sg_http_status_retry(status))
         sg_buf_printf(out, "Retry-After: %lld\r\n", (long long)retry_after_s(retry_ms));
     sg_buf_append_text(out, "\r\n");

@@ -23,8 +23,7 @@ static void name_request(struct http_request *request)
     if (given && sg_http_id_valid(given))
         snprintf(request->id, sizeof(request->id), "%s", given);
     else
-        snprintf(request->id, sizeof(request->id), "%08x-%llu", request->http->instance,
-                 (unsigned long long)++request->http->request_serial);
+        http_make_id(request->http, request->id);
 }
 
 static void measure_body(struct http_request *request)
@@ -160,6 +159,16 @@ static void log_request(const struct http_request *request)
            (long long)(sg_clock_us() - request->began_us));
 }
 
+/* A job that was done, or taken back, and not answered: its client had gone. */
+static void drop_job(struct http_request *request)
+{
+    struct sg_intake *intake = request->session->base.intake;
+
+    if (request->job && request->job->finished)
+        sg_counter_add(&intake->counters.dropped, 1);
+    sg_intake_drop(intake, &request->job);
+}
+
 void http_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode why)
 {
@@ -181,7 +190,7 @@ void http_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     if (request->job && request->job->in_pool) /* comes back to a session that does not know it */
         atomic_store_explicit(&request->job->cancelled, true, memory_order_relaxed);
     else
-        sg_intake_drop(session->base.intake, &request->job);
+        drop_job(request);
     free(request);
     if (session->dead)
         return;
