@@ -214,6 +214,15 @@ def test_bad_requests(server: Server, small: bytes) -> None:
                        ("multipart/form-data", whole), (FORM, b"")):
         assert post(server, body, Content_Type=kind).status == 400
     picture = ("image", "a", small)
+    # A NUL byte is named, and cuts nothing off.
+    assert "faces%00x" in post(server, small, "?pipeline=faces%00x").error(404, "not_found")
+    assert "pipeline: the value has a NUL byte" in post(
+        server, form([picture, ("pipeline", None, b"faces\0x")]), Content_Type=FORM).error(400, "invalid_argument")
+    for name in (b"faces\\u0000x", b"faces\0x"):
+        assert "NUL" in post(server, b'{"image":"%s","pipeline":"%s"}' % (text.encode(), name),
+                             Content_Type="application/json").error(400, "invalid_argument")
+    assert "not a JSON object" in post(server, small * 20, Content_Type="application/json").error(
+        400, "invalid_argument")
     for parts, said in (([picture, picture], "more than one picture"), ([("top_k", None, b"5")], "no picture"),
                         ([("top_k", None, b"0" * 257), picture], "top_k: the value has more than 256 bytes"),
                         ([("top_k", None, b"0" * 256), picture], "top_k"), ([("nope", None, b"1"), picture], "nope"),

@@ -206,9 +206,6 @@ static int read_members(const struct lifted *lifted, const cJSON *root, struct s
     const cJSON *item, *image = NULL;
     int code = 0;
 
-    if (!cJSON_IsObject(root))
-        return sg_error_set(err, SG_E_INVALID,
-                            "the body is not a JSON object such as {\"image\":\"<base64>\"}");
     cJSON_ArrayForEach(item, root)
     {
         if (code < 0)
@@ -223,6 +220,33 @@ static int read_members(const struct lifted *lifted, const cJSON *root, struct s
     if (!image || !cJSON_IsString(image))
         return sg_error_set(err, SG_E_INVALID, "image: expected the encoded picture as base64 text");
     return take_image(span_of(lifted, image), body, err);
+}
+
+/* C would see only the half of a text before a NUL: none of ours has one, raw or escaped. */
+static bool has_nul(const struct sg_buf *text)
+{
+    const char *data = (const char *)text->data;
+    size_t i;
+
+    for (i = 0; i + 5 < text->size; i++) {
+        if (data[i] != '\\')
+            continue;
+        if (memcmp(data + i + 1, "u0000", 5) == 0)
+            return true;
+        i++; /* what is escaped begins no escape */
+    }
+    return memchr(data, '\0', text->size) != NULL;
+}
+
+/* A picture sent as JSON by mistake is told apart by its first byte. */
+static bool looks_like_an_object(const struct sg_buf *body)
+{
+    const char *data = (const char *)body->data;
+    size_t i = body->size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* a byte order mark */
+
+    while (i < body->size && (data[i] == ' ' || data[i] == '\t' || data[i] == '\r' || data[i] == '\n'))
+        i++;
+    return i < body->size && data[i] == '{';
 }
 
 /* One JSON value and nothing behind it. */
@@ -248,8 +272,13 @@ int sg_http_json_read(struct sg_buf *body, struct sg_http_params *params, struct
 
     if (body->size == 0)
         return sg_error_set(err, SG_E_EMPTY_IMAGE, "the body is empty: no image bytes were sent");
+    if (!looks_like_an_object(body))
+        return sg_error_set(err, SG_E_INVALID,
+                            "the body is not a JSON object such as {\"image\":\"<base64>\"}");
     sg_buf_init(&lifted.rest, SG_HTTP_JSON_REST_MAX);
     code = lift(&lifted, (const char *)body->data, body->size, err);
+    if (code == 0 && has_nul(&lifted.rest))
+        code = sg_error_set(err, SG_E_INVALID, "the JSON body has a NUL character (\\u0000)");
     if (code == 0) {
         root = parse(&lifted.rest);
         code = root ? read_members(&lifted, root, body, params, err)

@@ -48,7 +48,7 @@ void sg_http_params_init(struct sg_http_params *params)
 
 static int set_pipeline(struct sg_http_params *params, const char *value, size_t size, struct sg_error *err)
 {
-    if (size >= sizeof(params->pipeline) || memchr(value, '\0', size))
+    if (size >= sizeof(params->pipeline))
         return sg_error_set(err, SG_E_INVALID, "pipeline: the name has %zu bytes, the most is %d", size,
                             SG_HTTP_PIPELINE_MAX - 1);
     memcpy(params->pipeline, value, size);
@@ -101,13 +101,15 @@ int sg_http_params_set(struct sg_http_params *params, const char *name, const ch
                             .timing = !params->no_timing};
     int i;
 
+    if (memchr(value, '\0', size))
+        return sg_error_set(err, SG_E_INVALID, "%.60s: the value has a NUL byte", name);
     if (strcmp(name, "pipeline") == 0)
         return set_pipeline(params, value, size, err);
     for (i = 0; i < ROW_COUNT && strcmp(name, rows[i].key) != 0; i++)
         ;
     if (i == ROW_COUNT)
         return unknown(name, err);
-    if (size > SG_HTTP_VALUE_MAX || memchr(value, '\0', size))
+    if (size > SG_HTTP_VALUE_MAX)
         return sg_error_set(err, SG_E_INVALID, "%s: the value has %zu bytes, the most is %d", name, size,
                             SG_HTTP_VALUE_MAX);
     if (sg_option_parse(&rows[i], &values, value, size, err) < 0) {

@@ -86,6 +86,9 @@ static void parameters_are_read_and_checked(void **state)
     longest[sizeof(longest) - 1] = '\0';
     assert_int_equal(set(&params, "pipeline", longest, &err), SG_E_INVALID);
     assert_int_equal(sg_http_params_set(&params, "threshold", "0.5\0", 4, &err), SG_E_INVALID);
+    assert_string_equal(err.text, "threshold: the value has a NUL byte");
+    assert_int_equal(sg_http_params_set(&params, "pipeline", "a\0b", 3, &err), SG_E_INVALID);
+    assert_string_equal(err.text, "pipeline: the value has a NUL byte");
     assert_int_equal(params.options.max_objects, 12);
 }
 
@@ -164,6 +167,9 @@ static void json_bodies(void **state)
         "\"",
         "{\"image\":\"\\u0001lifted:0\"}",
         "{\"image\":\"Zg==\",\"threshold\":\"\\u0001lifted:0\"}",
+        "{\"image\":\"Zg==\",\"pipeline\":\"a\\u0000b\"}",
+        "{\"image\":\"Zg==\",\"pipeline\\u0000x\":\"a\"}",
+        "\xff\xd8\xff\xe0 a JPEG",
     };
     struct sg_http_params params;
     struct sg_error err;
@@ -186,6 +192,11 @@ static void json_bodies(void **state)
         assert_true(err.text[0]);
         sg_buf_fini(&body);
     }
+    assert_int_equal(read_json("\xef\xbb\xbf \r\n\t{\"image\":\"Zg==\",\"pipeline\":\"a\\\\u0000b\"}",
+                               &params, &body, &err),
+                     0);
+    assert_string_equal(params.pipeline, "a\\u0000b");
+    sg_buf_fini(&body);
     assert_int_equal(read_json("", &params, &body, &err), SG_E_EMPTY_IMAGE);
     sg_buf_fini(&body);
 }
