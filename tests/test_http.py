@@ -272,6 +272,57 @@ def test_every_route_is_described(server: Server) -> None:
     assert listed <= set(described["paths"])
 
 
+def test_replies_are_those_described(server: Server, group: bytes) -> None:
+    """Every member of a reply, and every status, is in openapi.json with its type; required members are there."""
+    described = ask(server, "GET", "/openapi.json").json()
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float)}
+
+    def resolve(node: dict[str, Any]) -> dict[str, Any]:
+        while "$ref" in node:
+            name = node["$ref"].split("/")
+            node = described[name[1]][name[2]][name[3]]
+        return node
+
+    def conforms(value: Any, schema: dict[str, Any], where: str) -> None:
+        schema = resolve(schema)
+        assert isinstance(value, kinds[schema["type"]]), (where, value)
+        for index, item in enumerate(value if isinstance(value, list) else []):
+            conforms(item, schema["items"], f"{where}[{index}]")
+        if isinstance(value, dict):
+            assert set(schema.get("required", [])) <= set(value), (where, value)
+            for name, member in value.items():
+                known = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+                assert known, f"{where}.{name} is not described"
+                conforms(member, known, f"{where}.{name}")
+
+    def check(answer: Answer, method: str, path: str) -> None:
+        responses = described["paths"][path].get(method, {"responses": {"default": {
+            "$ref": "#/components/responses/Other"}}})["responses"]
+        row = resolve(responses.get(str(answer.status)) or responses["default"])
+        kind = answer.headers["Content-Type"].split(";")[0]
+        assert kind in row["content"], (path, answer.status)
+        assert {"Allow", "Retry-After"} & set(answer.headers) <= set(row.get("headers", {})), (path, answer.status)
+        if "schema" in row["content"][kind]:
+            conforms(answer.json(), row["content"][kind]["schema"], path)
+
+    for query, status in (("faces", 200), ("objects&top_k=3", 200), ("text", 200), ("faces&annotate=jpeg", 200),
+                          ("nope", 404), ("faces&iou=7", 400), ("faces&deadline_ms=1", 503)):
+        answer = post(server, group, "?pipeline=" + query)
+        assert answer.status == status and str(status) in described["paths"]["/v1/infer"]["post"]["responses"]
+        check(answer, "post", "/v1/infer")
+    faces = post(server, group, "?pipeline=faces").json()["objects"]
+    assert any("unit" in attribute for face in faces for attribute in face["attributes"])
+    bad = post(server, b"no picture", "?pipeline=faces")
+    assert bad.error(422, "bad_image") and bad.json()["pipeline"] == "faces"
+    check(bad, "post", "/v1/infer")
+    for path, methods in described["paths"].items():
+        check(ask(server, "PUT", path), "put", path)  # 405
+        if "get" in methods:
+            check(ask(server, "GET", path), "get", path)
+            check(ask(server, "GET", path, bytes(100_000)), "get", path)  # 413
+            check(ask(server, "GET", path, Transfer_Encoding="gzip"), "get", path)  # 415
+
+
 def test_lists(server: Server) -> None:
     pipelines = {p["name"]: p for p in ask(server, "GET", "/v1/pipelines").json()["pipelines"]}
     assert set(pipelines) >= {"faces", "objects", "text"}
