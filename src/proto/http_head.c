@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What libmicrohttpd lets pass in a request's head and must not be served: targets that C strings cut short,
- * bodies of more than one length (RFC 9112, 6.3), HTTP/1.1 without its one Host (3.2).
+ * header lines that others read otherwise (RFC 9112, 5.1), bodies of more than one length (6.3),
+ * HTTP/1.1 without its one Host (3.2).
  */
 #include "proto/http_private.h"
 
@@ -10,6 +11,7 @@
 struct head {
     int hosts, lengths, codings;
     const char *coding;
+    bool odd; /* a name that is no token, or a value with a control character */
 };
 
 static struct http_session *session_of(struct MHD_Connection *mhd)
@@ -79,6 +81,27 @@ size_t http_on_unescape(void *cls, struct MHD_Connection *mhd, char *text)
     return (size_t)(out - text);
 }
 
+/* "Content-Length : 3" comes as a name with a blank; so does a line folded before another colon. */
+static bool is_token(const char *text)
+{
+    const char *p = text;
+
+    while ((*p >= '0' && *p <= '9') || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z') ||
+           (*p && strchr("!#$%&'*+-.^_`|~", *p)))
+        p++;
+    return p > text && *p == '\0';
+}
+
+/* A lone CR is a line end to some. */
+static bool is_plain(const char *value)
+{
+    const unsigned char *p = (const unsigned char *)value;
+
+    while ((*p >= ' ' && *p != 0x7f) || *p == '\t')
+        p++;
+    return *p == '\0';
+}
+
 static enum MHD_Result look(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size,
                             const char *value, size_t value_size)
 {
@@ -87,6 +110,7 @@ static enum MHD_Result look(void *cls, enum MHD_ValueKind kind, const char *key,
     (void)kind;
     (void)key_size;
     (void)value_size;
+    head->odd = head->odd || !is_token(key) || (value && !is_plain(value));
     if (strcasecmp(key, MHD_HTTP_HEADER_HOST) == 0) {
         head->hosts++;
     } else if (strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
@@ -129,6 +153,11 @@ int http_head_check(struct http_request *request, const char *version, struct sg
                             "the request line is not \"METHOD /path HTTP/1.1\", or its path has a blank or a "
                             "control character");
     MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, look, &head);
+    if (head.odd)
+        return sg_error_set(
+            err, SG_E_INVALID,
+            "a header's name is none (is there a blank before its colon?), or its value has a control "
+            "character");
     if (check_length(&head, version, err) < 0)
         return err->code;
     if (head.hosts > 1)
