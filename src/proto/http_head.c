@@ -136,7 +136,7 @@ static int check_length(const struct head *head, const char *version, struct sg_
         return sg_error_set(err, SG_E_UNSUPPORTED,
                             "Transfer-Encoding \"%.40s\" is not read; send chunked or a Content-Length",
                             head->coding);
-    if (head->codings && strcmp(version, MHD_HTTP_VERSION_1_1) != 0)
+    if (head->codings && strcmp(version, MHD_HTTP_VERSION_1_0) == 0)
         return sg_error_set(err, SG_E_FRAMING, "%.10s has no Transfer-Encoding; send a Content-Length",
                             version);
     return 0;
@@ -162,7 +162,7 @@ int http_head_check(struct http_request *request, const char *version, struct sg
         return err->code;
     if (head.hosts > 1)
         return sg_error_set(err, SG_E_INVALID, "the request has %d Host headers", head.hosts);
-    if (head.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
+    if (head.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_0) != 0)
         return sg_error_set(err, SG_E_INVALID, "the request has no Host header; HTTP/1.1 asks for one");
     return 0;
 }
