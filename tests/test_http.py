@@ -582,8 +582,9 @@ def test_slow_requests_are_timed_out(start_server: Start, small: bytes) -> None:
                 said += more
             assert said.count(b"HTTP/1.1 200 ") == 2
         with dial(server, 20) as link:  # a body's stray CRLF is no half request
-            link.sendall(first + b"\r\n")
-            assert response(link, method).status == 200
+            for _ in range(3):  # nor do several add up to one
+                link.sendall(first + b"\r\n")
+                assert response(link, method).status == 200
             time.sleep(1.5)
             link.sendall(first)
             assert response(link, method).status == 200

@@ -314,17 +314,31 @@ def test_busy_is_tried_again(start_server: Start, paths: list[Path]) -> None:
     """One client keeps the server full: another hears of it, and with time to wait (the default) is served."""
     server = start_server("--max-queue", "1")
     with sightd.Client(port=server.port) as greedy, sightd.Client(port=server.port, busy_wait=0) as hasty:
-        results = greedy.map(paths * 12)
-        next(results)
-        busy = []
-        while not busy:
+        stop = threading.Event()
+        got: list[sightd.Result] = []
+
+        def keep_it_full() -> None:
+            while not stop.is_set():
+                got.extend(greedy.map(paths * 4))
+
+        thread = threading.Thread(target=keep_it_full)
+        thread.start()
+        busy: list[sightd.Busy] = []
+
+        def refused() -> bool:
             answers = list(hasty.map(paths, errors="return"))
-            busy = [answer for answer in answers if isinstance(answer, sightd.Busy)]
-            assert len(answers) == 5
+            busy.extend(answer for answer in answers if isinstance(answer, sightd.Busy))
+            return len(answers) == 5 and bool(busy)
+
+        try:
+            assert wait_until(refused, 120)
+            with sightd.Client(port=server.port) as patient:
+                assert patient.infer(paths[0]).objects
+        finally:
+            stop.set()
+            thread.join()
         assert all(error.retry_after_ms > 0 and error.code == "busy" for error in busy)
-        with sightd.Client(port=server.port) as patient:
-            assert patient.infer(paths[0]).objects
-        assert all(result.objects for result in results)
+        assert got and all(result.objects for result in got)
 
 
 def test_newest(server: Server, paths: list[Path]) -> None:

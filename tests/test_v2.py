@@ -278,17 +278,27 @@ def test_full_server_says_busy_at_once(start_server: Start, group: bytes) -> Non
     """One place for two clients: whoever finds it taken is told when to come again."""
     server = start_server("--max-queue", "1")
     with dial(server) as client, dial(server) as other:
-        ids: list[int] = []
-        sender = threading.Thread(target=lambda: ids.extend(client.send(group, pipeline="objects") for _ in range(30)))
-        sender.start()
-        refused = []
-        while not refused and sender.is_alive():
-            refused = [reply for reply in [ask(other, group, pipeline="objects")] if reply.code]
-        replies = gather(client, 30)
-        sender.join()
-        assert set(replies) == set(ids)
-        refused += [reply for reply in replies.values() if not reply.result]
-        assert refused and all(reply.code == "busy" and reply.retry_after_ms > 0 for reply in refused)
+        stop = threading.Event()
+        replies: list[v2.Reply] = []
+
+        def keep_it_full() -> None:
+            while not stop.is_set():
+                replies.append(ask(client, group, pipeline="objects"))
+
+        thread = threading.Thread(target=keep_it_full)
+        thread.start()
+
+        def refused() -> bool:
+            replies.append(ask(other, group, pipeline="objects"))
+            return any(reply.code for reply in replies)
+
+        try:
+            assert wait_until(refused, 120)
+        finally:
+            stop.set()
+            thread.join()
+        told = [reply for reply in replies if not reply.result]
+        assert told and all(reply.code == "busy" and reply.retry_after_ms > 0 for reply in told)
         assert ask(other, group).result
 
 

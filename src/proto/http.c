@@ -34,7 +34,7 @@ static uint64_t bytes_arrived(const struct http_session *session)
 
 /* Bytes of the connection up to the end of the request that has just been read. The daemon may have read on
  * into the next one, but only of a chunked body it does not say how long it was. */
-static uint64_t bytes_of_requests(const struct http_session *session)
+static uint64_t bytes_of_requests(struct http_session *session)
 {
     const struct http_request *request = session->request;
     const union MHD_ConnectionInfo *head =
@@ -44,13 +44,21 @@ static uint64_t bytes_of_requests(const struct http_session *session)
     if (!head || request->chunked)
         return arrived;
     end = session->bytes_taken + head->header_size + request->received;
+    session->strays += HTTP_STRAY_BYTES;
     return end < arrived ? end : arrived;
 }
 
-/* Some clients end a body with a CRLF that is not part of it; the daemon passes over it. */
-static bool next_has_begun(const struct http_session *session)
+/* Between requests: whether more has come than they were. Some clients end a request with a CRLF that is not
+ * part of it; the daemon passes over it, and so it must not add up. */
+static bool next_has_begun(struct http_session *session)
 {
-    return bytes_arrived(session) > session->bytes_noted + HTTP_STRAY_BYTES;
+    uint64_t arrived = bytes_arrived(session);
+
+    if (arrived <= session->bytes_taken + session->strays + HTTP_STRAY_BYTES) {
+        session->bytes_taken = arrived;
+        session->strays = 0;
+    }
+    return arrived > session->bytes_taken;
 }
 
 static int64_t deadline_of(const struct http_session *session)
@@ -91,7 +99,7 @@ void http_phase_set(struct http_session *session, enum http_phase phase)
         session->bytes_taken = bytes_of_requests(session);
     session->phase = phase;
     if (phase == HTTP_IDLE)
-        session->bytes_noted = session->bytes_taken;
+        next_has_begun(session);
     else if (phase == HTTP_REPLY)
         session->bytes_noted = 0;
     sg_conn_set_deadline(session->base.conn, deadline_of(session));
@@ -309,17 +317,8 @@ static const struct sg_conn_ops conn_ops = {.want = on_want,
                                             .late = on_late,
                                             .shut = on_gone};
 
-static bool http_match(const uint8_t head[SG_SNIFF_BYTES])
-{
-    static const char *const methods[] = {"GET ", "POST", "HEAD", "PUT ", "DELE",
-                                          "OPTI", "PATC", "TRAC", "CONN"};
-    size_t i;
-
-    for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-        if (memcmp(head, methods[i], SG_SNIFF_BYTES) == 0)
-            return true;
-    return false;
-}
+static const char *const begins[] = {"GET ", "POST", "HEAD", "PUT ", "DELE",
+                                     "OPTI", "PATC", "TRAC", "CONN", NULL};
 
 /* One reply, whatever the client sends. */
 static void refuse_at_once(struct sg_conn *conn, struct sg_intake *intake, const struct sg_error *refusal)
@@ -367,7 +366,7 @@ static void http_open(struct sg_conn *conn, struct sg_intake *intake, const stru
     http_phase_set(session, HTTP_HEAD);
 }
 
-const struct sg_proto_ops sg_proto_http = {.name = "http", .match = http_match, .open = http_open};
+const struct sg_proto_ops sg_proto_http = {.name = "http", .begins = begins, .open = http_open};
 
 int sg_http_create(const struct sg_http_options *options, struct sg_http **out_http, struct sg_error *err)
 {

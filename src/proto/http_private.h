@@ -58,7 +58,8 @@ struct http_session {
     int64_t phase_us; /* when it began */
     uint64_t
         bytes_taken; /* arrived when the last request was complete: what is more belongs to the next one */
-    uint64_t bytes_noted; /* arrived by the last look */
+    uint64_t strays; /* bytes between requests since bytes_taken was exact, at the most */
+    uint64_t bytes_noted; /* of the reply, read by the client at the last look */
     bool dead;            /* every further call of the daemon ends the connection */
     bool linger;          /* read on into nothing after the end, so that the last reply arrives */
     bool closing;         /* the reply under way is the last one */

@@ -7,25 +7,21 @@
 
 static const struct sg_proto_ops *const protocols[] = {&sg_proto_v2, &sg_proto_http, &sg_proto_seed};
 
-const struct sg_proto_ops *sg_proto_find(const uint8_t head[SG_SNIFF_BYTES])
+const struct sg_proto_ops *sg_proto_guess(const uint8_t *head, int count)
 {
+    const char *const *begin;
     size_t i;
 
-    for (i = 0; i < sizeof(protocols) / sizeof(protocols[0]) - 1; i++)
-        if (protocols[i]->match(head))
-            return protocols[i];
+    for (i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
+        for (begin = protocols[i]->begins; *begin; begin++)
+            if (count > 0 && count <= SG_SNIFF_BYTES && memcmp(head, *begin, (size_t)count) == 0)
+                return protocols[i];
     return &sg_proto_seed;
 }
 
-const struct sg_proto_ops *sg_proto_guess(const uint8_t *head, int count)
+const struct sg_proto_ops *sg_proto_find(const uint8_t head[SG_SNIFF_BYTES])
 {
-    static const char *const begins[] = {"SGT2", "GET ", "POST", "HEAD", "PUT ", "DELE", "OPTI", "PATC"};
-    size_t i;
-
-    for (i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
-        if (count > 0 && count <= SG_SNIFF_BYTES && memcmp(head, begins[i], (size_t)count) == 0)
-            return sg_proto_find((const uint8_t *)begins[i]);
-    return &sg_proto_seed;
+    return sg_proto_guess(head, SG_SNIFF_BYTES);
 }
 
 _Static_assert(SG_ADDRESS_KEY_BYTES == SG_SHARE_KEY_BYTES, "addresses are what tells clients apart");

@@ -38,7 +38,7 @@ void sg_session_fini(struct sg_session *session);
 
 struct sg_proto_ops {
     const char *name;
-    bool (*match)(const uint8_t head[SG_SNIFF_BYTES]);
+    const char *const *begins; /* first four bytes of its connections, each 4 long, NULL at the end */
     /* Takes the connection over. With a refusal it answers that error and finishes, whatever the client
      * sends. */
     void (*open)(struct sg_conn *conn, struct sg_intake *intake, const struct sg_server_options *options,

@@ -387,11 +387,8 @@ static const struct sg_session_ops session_ops = {.job_done = job_done, .drain =
 static const struct sg_conn_ops conn_ops = {
     .want = on_want, .got = on_got, .eof = on_eof, .drained = on_drained, .lost = on_lost, .late = on_late};
 
-static bool seed_match(const uint8_t head[SG_SNIFF_BYTES])
-{
-    (void)head;
-    return true;
-}
+/* Whatever nobody else claims. */
+static const char *const begins[] = {NULL};
 
 static void seed_open(struct sg_conn *conn, struct sg_intake *intake, const struct sg_server_options *options,
                       const struct sg_error *refusal)
@@ -413,4 +410,4 @@ static void seed_open(struct sg_conn *conn, struct sg_intake *intake, const stru
         set_deadline(seed);
 }
 
-const struct sg_proto_ops sg_proto_seed = {.name = "seed", .match = seed_match, .open = seed_open};
+const struct sg_proto_ops sg_proto_seed = {.name = "seed", .begins = begins, .open = seed_open};

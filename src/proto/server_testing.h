@@ -39,6 +39,7 @@ struct fixture {
 };
 
 static _Atomic int jobs_run, jobs_cancelled, pipelines_out, workers_open;
+static _Atomic bool held; /* "hold…" is at work until a test sets it to false */
 
 static inline int work_open(void *ctx, int worker, void **out_state, struct sg_error *err)
 {
@@ -55,7 +56,7 @@ static inline void work_close(void *state)
     free(state);
 }
 
-/* "bad…" is no picture; "slow…" takes 100 ms, looking at its client now and then. */
+/* "bad…" is no picture; "slow…" takes 100 ms, looking at its client now and then, "hold…" as long as held. */
 static inline void work_run(void *state, struct sg_job *job)
 {
     const uint8_t *data = job->bytes.data;
@@ -70,6 +71,13 @@ static inline void work_run(void *state, struct sg_job *job)
             return;
         }
         usleep(2000);
+    }
+    for (i = 0; size >= 4 && memcmp(data, "hold", 4) == 0 && atomic_load(&held) && i < REPLY_WAIT_MS; i++) {
+        if (sg_job_expired(job, sg_clock_us()) < 0) {
+            atomic_fetch_add(&jobs_cancelled, 1);
+            return;
+        }
+        usleep(1000);
     }
     for (i = 0; i < size; i++)
         sum = (sum + data[i]) % 65521;

@@ -307,10 +307,7 @@ static const struct sg_session_ops session_ops = {
 static const struct sg_conn_ops conn_ops = {
     .want = on_want, .got = on_got, .eof = on_eof, .drained = on_drained, .lost = on_lost, .late = on_late};
 
-static bool v2_match(const uint8_t head[SG_SNIFF_BYTES])
-{
-    return memcmp(head, SG_V2_MAGIC, SG_SNIFF_BYTES) == 0;
-}
+static const char *const begins[] = {SG_V2_MAGIC, NULL};
 
 static void v2_open(struct sg_conn *conn, struct sg_intake *intake, const struct sg_server_options *options,
                     const struct sg_error *refusal)
@@ -342,4 +339,4 @@ static void v2_open(struct sg_conn *conn, struct sg_intake *intake, const struct
     }
 }
 
-const struct sg_proto_ops sg_proto_v2 = {.name = "v2", .match = v2_match, .open = v2_open};
+const struct sg_proto_ops sg_proto_v2 = {.name = "v2", .begins = begins, .open = v2_open};

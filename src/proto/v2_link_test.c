@@ -5,8 +5,6 @@
 #include "proto/server_testing.h"
 #include "proto/v2_link.h"
 
-#define SLOW_MS 100 /* what work_run takes for "slow…" */
-
 static struct sg_v2_link *open_link(const struct fixture *f, unsigned window, int send_timeout_ms)
 {
     char address[32];
@@ -43,6 +41,13 @@ static uint64_t submit(struct sg_v2_link *link, const void *data, size_t size)
         fail_msg("%s", err.text);
     assert_true(id > 0);
     return id;
+}
+
+/* A request that a worker is at until `held` is set to false. */
+static uint64_t hold(struct sg_v2_link *link)
+{
+    atomic_store(&held, true);
+    return submit(link, "hold", 4);
 }
 
 static struct sg_v2_reply *fetch(struct sg_v2_link *link, uint64_t id)
@@ -132,7 +137,7 @@ static void a_wait_may_end_before_the_reply(void **state)
 {
     struct fixture *f = start();
     struct sg_v2_link *link = open_link(f, 0, REPLY_WAIT_MS);
-    uint64_t id = submit(link, "slow", 4);
+    uint64_t id = hold(link);
     struct sg_v2_reply *reply = NULL;
     struct sg_error err;
 
@@ -140,7 +145,8 @@ static void a_wait_may_end_before_the_reply(void **state)
     assert_int_equal(sg_v2_link_wait(link, id, 0, &reply, &err), SG_E_TIMEOUT);
     assert_null(reply);
     assert_int_equal(sg_v2_link_pending(link), 1);
-    expect_result(fetch(link, id), (const uint8_t *)"slow", 4);
+    atomic_store(&held, false);
+    expect_result(fetch(link, id), (const uint8_t *)"hold", 4);
     sg_v2_link_close(&link);
     assert_int_equal(stop(f), 0);
 }
@@ -149,7 +155,7 @@ static void errors_and_cancels_come_as_replies(void **state)
 {
     struct fixture *f = start();
     struct sg_v2_link *link = open_link(f, 0, REPLY_WAIT_MS);
-    uint64_t bad = submit(link, "bad picture", 11), slow = submit(link, "slow", 4);
+    uint64_t bad = submit(link, "bad picture", 11), slow = hold(link);
     struct sg_v2_reply *reply;
     struct sg_error err;
 
@@ -170,17 +176,18 @@ static void errors_and_cancels_come_as_replies(void **state)
 static void a_full_window_holds_back(void **state)
 {
     struct fixture *f = start();
-    struct sg_v2_link *link = open_link(f, 1, SLOW_MS / 10);
+    struct sg_v2_link *link = open_link(f, 1, 10);
     struct sg_v2_infer infer = plain_request();
     struct sg_v2_part part = {.data = "more", .row_bytes = 4, .stride_bytes = 4, .rows = 1};
-    uint64_t first = submit(link, "slow", 4), second = 0;
+    uint64_t first = hold(link), second = 0;
     struct sg_error err;
 
     (void)state;
     assert_int_equal(sg_v2_link_greeting(link)->window, 1);
     assert_int_equal(sg_v2_link_submit(link, &infer, &part, 1, &second, &err), SG_E_BUSY);
     assert_int_equal(sg_v2_link_pending(link), 1); /* nothing was sent */
-    expect_result(fetch(link, first), (const uint8_t *)"slow", 4);
+    atomic_store(&held, false);
+    expect_result(fetch(link, first), (const uint8_t *)"hold", 4);
     assert_int_equal(sg_v2_link_submit(link, &infer, &part, 1, &second, &err), 0);
     expect_result(fetch(link, second), (const uint8_t *)"more", 4);
     sg_v2_link_close(&link);
@@ -193,15 +200,21 @@ static void a_stopped_server_answers_what_it_has(void **state)
     struct sg_v2_link *link = open_link(f, 0, REPLY_WAIT_MS);
     struct sg_v2_infer infer = plain_request();
     struct sg_v2_part part = {.data = "more", .row_bytes = 4, .stride_bytes = 4, .rows = 1};
-    uint64_t id = submit(link, "slow", 4);
+    int before = atomic_load(&jobs_run), code;
+    uint64_t id = hold(link);
     struct sg_error err;
-    int code;
 
     (void)state;
-    while (sg_server_in_flight(f->server) == 0)
+    while (atomic_load(&jobs_run) == before)
         usleep(1000);
-    assert_int_equal(stop(f), 0);
-    expect_result(fetch(link, id), (const uint8_t *)"slow", 4);
+    sg_server_stop(f->server);
+    atomic_store(&held, false);
+    /* Not stop: a second request to stop would not wait. */
+    sg_thread_join(&f->thread);
+    assert_int_equal(f->run_code, 0);
+    sg_server_destroy(&f->server);
+    free(f);
+    expect_result(fetch(link, id), (const uint8_t *)"hold", 4);
     code = sg_v2_link_submit(link, &infer, &part, 1, &id, &err);
     assert_true(code == SG_E_SHUTDOWN || code == SG_E_IO);
     assert_true(err.text[0]);
