@@ -2,6 +2,7 @@
 """Every key of a model card does what docs/CONFIG.md says, on real models: what `explain` decides and what is found."""
 from __future__ import annotations
 
+import json
 import math
 import re
 from pathlib import Path
@@ -248,6 +249,40 @@ def test_labels_that_are_no_text(tmp_path: Path) -> None:
     done = sight.run("config", "check", path)
     assert (done.returncode, done.stderr) == (1, f'{path}/model.yaml:1:9: labels "{path}/names.txt" are not text in '
                                                  "UTF-8; save the file so, one name a line\n")
+
+
+def test_labels_as_exporters_write_them(tmp_path: Path) -> None:
+    names = [f"n{i}" for i in range(80)]
+    numbered = {str(i): name for i, name in enumerate(names)}
+    for file, text in {
+        "data.yaml": yaml.safe_dump({"path": "../d", "nc": 80, "names": dict(enumerate(names))}),
+        "config.json": json.dumps({"model_type": "yolos", "id2label": numbered}, indent=2),
+        "list.json": json.dumps(names),
+        "index.json": json.dumps({k: ["n01440764", name] for k, name in numbered.items()}),
+        "labels.txt": repr(dict(enumerate(names))),
+    }.items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+        found = sight.detect("--model", sight.MODELS / f"{YOLO}.onnx", "--labels", tmp_path / file, DOG)[0]["objects"]
+        assert found and all(o["label"] == f"n{o['class_id']}" for o in found), file
+    found = reply(card(tmp_path / "m", YOLO, {"labels": dict(enumerate(names))}))["objects"]
+    assert found and all(o["label"] == f"n{o['class_id']}" for o in found)
+    (tmp_path / "data.yaml").write_text("names: {0: a, 2: b}", encoding="utf-8")
+    path = card(tmp_path / "bad", YOLO, {"labels": "../data.yaml"})
+    done = sight.run("config", "check", path)
+    assert (done.returncode, done.stderr) == (
+        1, f"{path}/model.yaml:1:9: {path}/../data.yaml:1:8: class 1 has no name; they must go from 0 to 2 without a "
+           "hole\n")
+
+
+def test_a_label_map_counts_as_the_graph_does(tmp_path: Path) -> None:
+    """label_map.pbtxt numbers from 1, and so does the graph: taken off once."""
+    names = (sight.MODELS / "labels" / "coco91_tfod_with_background.txt").read_text(encoding="utf-8").splitlines()
+    items = [f'item {{\n  name: "/m/{i}"\n  id: {i}\n  display_name: "{name}"\n}}\n'
+             for i, name in enumerate(names) if i and name != "???"]
+    folder = card(tmp_path / "m", SSD, {"labels": "label_map.pbtxt"})
+    (folder / "label_map.pbtxt").write_text("".join(items), encoding="utf-8")
+    plain = reply(card(tmp_path / "n", SSD, {"labels": names[1:]}))["objects"]
+    assert plain and reply(folder)["objects"] == plain
 
 
 def greedy(objects: list[dict[str, Any]], most: float, across: bool) -> list[dict[str, Any]]:

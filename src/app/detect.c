@@ -36,8 +36,8 @@ static const struct sg_option detect_rows[] = {
      .short_flag = 'l',
      .value_name = "FILE",
      .absent = "card, metadata or the family's",
-     .help = "class names for --model: a file of one a line, the first for class 0, or a known set such as "
-             "coco80"},
+     .help = "class names for --model: a file of one a line, the first for class 0, or as exporters write it "
+             "(data.yaml, config.json, label_map.pbtxt), or a known set such as coco80"},
     {.key = "pipeline",
      .type = SG_OPTION_TEXT,
      AT(pipeline),

@@ -48,7 +48,8 @@ static const struct sg_option explain_rows[] = {
      AT(labels),
      .short_flag = 'l',
      .value_name = "FILE",
-     .help = "class names: a file of one a line, the first for class 0, or a known set such as coco80"},
+     .help = "class names: a file of one a line, the first for class 0, or as exporters write it "
+             "(data.yaml, config.json, label_map.pbtxt), or a known set such as coco80"},
 };
 static const struct sg_option bench_rows[] = {
     {.key = "runs",

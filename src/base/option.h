@@ -64,6 +64,7 @@ enum sg_option_flag {
     SG_OPTION_COMMA = 1 << 5,     /* TEXTS: a flag's value is split at commas */
     SG_OPTION_EVEN = 1 << 6,      /* FLOATS: an even number of entries */
     SG_OPTION_EXCLUSIVE = 1 << 7, /* FLOAT: minimum itself is not allowed (greater than, not at least) */
+    SG_OPTION_NUMBERED = 1 << 8,  /* TEXTS: also a map of the numbers from 0, {0: person, 1: car} */
 };
 
 struct sg_option_table;

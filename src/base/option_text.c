@@ -174,7 +174,9 @@ void sg_option_describe(const struct sg_option *row, char *out, size_t out_bytes
         snprintf(out, out_bytes, "text");
         break;
     case SG_OPTION_TEXTS:
-        snprintf(out, out_bytes, "text or a list of texts");
+        snprintf(out, out_bytes,
+                 row->flags & SG_OPTION_NUMBERED ? "text, a list of texts or a map of numbers to texts"
+                                                 : "text or a list of texts");
         break;
     case SG_OPTION_FLOATS:
     case SG_OPTION_INTS:

@@ -5,6 +5,7 @@
 #include "conf/bind.h"
 
 #include "base/buf.h"
+#include "conf/names.h"
 #include "conf/yaml.h"
 
 #include <errno.h>
@@ -82,6 +83,17 @@ static void append_text(struct binder *binder, const struct sg_option *row, stru
         wrong(binder, node, path, "too many entries, or one is longer than 4096 bytes");
 }
 
+static void bind_numbered(struct binder *binder, struct sg_texts *texts, const struct sg_yaml_node *node,
+                          const char *path)
+{
+    char prefix[PATH_MAX_BYTES + 2];
+    int code;
+
+    snprintf(prefix, sizeof(prefix), "%s: ", path);
+    code = sg_conf_names_bind(binder->file, prefix, node, texts, binder->problems);
+    binder->code = code < 0 ? code : binder->code;
+}
+
 static void bind_texts(struct binder *binder, const struct sg_option *row, void *values,
                        const struct sg_yaml_node *node, const char *path)
 {
@@ -92,6 +104,8 @@ static void bind_texts(struct binder *binder, const struct sg_option *row, void 
     if (node->kind == SG_YAML_LIST) {
         for (child = node->child; child; child = child->next)
             append_text(binder, row, texts, child, path);
+    } else if (node->kind == SG_YAML_MAP && (row->flags & SG_OPTION_NUMBERED)) {
+        bind_numbered(binder, texts, node, path);
     } else {
         texts->scalar = true;
         append_text(binder, row, texts, node, path);

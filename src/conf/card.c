@@ -134,8 +134,9 @@ static const struct sg_option output_rows[] = {
     {.key = "labels",
      .type = SG_OPTION_TEXTS,
      OUTPUT(labels),
+     .flags = SG_OPTION_NUMBERED,
      .absent = "none",
-     .help = "names of its classes: a list, a file beside the card, or a known set"},
+     .help = "names of its classes: as `labels:` of the card"},
     {.key = "value",
      .type = SG_OPTION_BOOL,
      OUTPUT(value),
@@ -289,9 +290,11 @@ static const struct sg_option card_rows[] = {
     {.key = "labels",
      .type = SG_OPTION_TEXTS,
      CARD(labels),
+     .flags = SG_OPTION_NUMBERED,
      .absent = "the graph's metadata",
-     .help = "names of the classes: a list, a file beside the card, or a known set (coco80, coco91, voc20, "
-             "face, person, text)"},
+     .help = "names of the classes: a list, a map {0: person, …}, a known set (coco80, coco91, voc20, face, "
+             "person, text) or a file beside the card: one name a line, or YAML, JSON or .pbtxt as exporters "
+             "write it"},
     {.key = "class_offset",
      .type = SG_OPTION_INT,
      CARD(class_offset),

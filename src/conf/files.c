@@ -3,7 +3,6 @@
  */
 #include "conf/files.h"
 
-#include "base/buf.h"
 #include "conf/bind.h"
 #include "conf/card.h"
 #include "conf/docs.h"
@@ -81,46 +80,6 @@ int sg_conf_list(const char *file, const struct sg_texts *paths, struct sg_texts
         worst = code < 0 && worst != SG_E_NOMEM ? code : worst;
     }
     return worst;
-}
-
-int sg_conf_labels(const char *path, struct sg_texts *labels, struct sg_error *err)
-{
-    const char *line, *end, *stop;
-    struct sg_buf file;
-    int code;
-
-    sg_buf_init(&file, SG_LABELS_MAX_BYTES);
-    code = sg_buf_append_file(&file, path);
-    if (code < 0) {
-        sg_error_set(err, code, "labels \"%s\" cannot be read: %s", path,
-                     code == SG_E_TOO_LARGE ? "larger than 4 MiB" : strerror(errno));
-        goto out;
-    }
-    line = (const char *)file.data;
-    end = line + file.size;
-    if (file.size > 0 && memchr(line, '\0', file.size)) {
-        code = sg_error_set(err, SG_E_CONFIG,
-                            "labels \"%s\" are not text in UTF-8; save the file so, one name a line", path);
-        goto out;
-    }
-    if (file.size >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0)
-        line += 3;
-    for (; line < end && code == 0; line = stop + 1) {
-        size_t size;
-
-        stop = memchr(line, '\n', (size_t)(end - line));
-        stop = stop ? stop : end;
-        size = (size_t)(stop - line);
-        if (size > 0 && line[size - 1] == '\r')
-            size--;
-        code = sg_texts_append(labels, line, size, 0, 0);
-        if (code < 0)
-            sg_error_set(err, code, "labels \"%s\": more than %d lines, or one above %d bytes", path,
-                         SG_OPTION_LIST_MAX, SG_OPTION_TEXT_MAX);
-    }
-out:
-    sg_buf_fini(&file);
-    return code;
 }
 
 /* The table that knows most of the file's keys. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Files that configuration names: paths beside a file, folders of pipelines, label files; and what kind of
+ * Files that configuration names: paths beside a file, folders of pipelines; and what kind of
  * configuration a file is. Start and reload only.
  */
 #ifndef SG_CONF_FILES_H
@@ -7,8 +7,6 @@
 
 #include "base/option.h"
 #include "conf/problems.h"
-
-#define SG_LABELS_MAX_BYTES ((size_t)4 << 20) /* of a label file */
 
 /* path as `file` means it: absolute ones and those of no file as they are, others in the folder of file.
  * SG_E_TOO_LARGE when out is too small; out is always terminated. */
@@ -19,10 +17,6 @@ int sg_conf_beside(const char *file, const char *path, char *out, size_t out_byt
  * cannot be read or a folder without any is a problem. */
 int sg_conf_list(const char *file, const struct sg_texts *paths, struct sg_texts *out_files,
                  struct sg_conf_problems *problems);
-
-/* One label per line, appended; a line may be empty or blank (alphabets have such). SG_E_NOT_FOUND, SG_E_IO,
- * SG_E_TOO_LARGE, SG_E_NOMEM, with a text that names the file. */
-int sg_conf_labels(const char *path, struct sg_texts *labels, struct sg_error *err);
 
 /* Loads path as whatever it is, judged by its keys ("server", "pipeline", "model card" goes to out_kind), and
  * adds its problems. For `sight config check`: references are not followed. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Paths, folders of pipelines, label files, kinds of files; on files made here and on those that ship.
+ * Paths, folders of pipelines, kinds of files; on files made here and on those that ship.
  */
 #include "conf/files.h"
 
@@ -29,7 +29,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const names[] = {"b.yaml", "a.yml", ".hidden.yaml", "note.txt", "labels.txt", NULL};
+    static const char *const names[] = {"b.yaml", "a.yml", ".hidden.yaml", "note.txt", NULL};
     char path[256];
     int i;
 
@@ -96,22 +96,6 @@ static void folders_are_listed_in_order(void **state)
     sg_texts_fini(&paths);
 }
 
-static void labels_are_lines(void **state)
-{
-    static const char content[] = "\xef\xbb\xbfperson\r\nbicycle\n\n \ncar";
-    static const char *const expected[] = {"person", "bicycle", "", " ", "car"};
-    struct sg_error err;
-    int i;
-
-    (void)state;
-    assert_int_equal(sg_conf_labels(make("labels.txt", content, sizeof(content) - 1), &texts, &err), 0);
-    assert_int_equal(texts.count, 5);
-    for (i = 0; i < 5; i++)
-        assert_string_equal(texts.items[i].value, expected[i]);
-    assert_int_equal(sg_conf_labels("/nowhere/l.txt", &texts, &err), SG_E_NOT_FOUND);
-    assert_string_equal(err.text, "labels \"/nowhere/l.txt\" cannot be read: No such file or directory");
-}
-
 static void assert_kind(const char *path, const char *expected)
 {
     const char *kind = NULL;
@@ -161,7 +145,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_are_beside_their_file),
         cmocka_unit_test_setup_teardown(folders_are_listed_in_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(labels_are_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(shipped_files_are_told_apart_and_right, setup, teardown),
         cmocka_unit_test_setup_teardown(other_files_are_refused, setup, teardown),
     };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Class names: from a file, from exporters' metadata, from a list.
  */
-#include "conf/files.h"
+#include "conf/names.h"
 #include "pipe/model_private.h"
 
 #include <ctype.h>

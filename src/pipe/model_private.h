@@ -36,7 +36,7 @@ int sg_probe_batch(struct sg_model *model, struct sg_runner *runner, bool *out_t
 /* batch_gain.c: sets batch_pays. Both graphs must be there. */
 void sg_model_measure_batch(struct sg_model *model, int threads);
 
-/* Reads one label per line ("# comment" lines are labels too; a UTF-8 BOM and CR are taken off). */
+/* Reads a file of any form that conf/names.h knows ("# comment" lines of a plain one are labels too). */
 int sg_labels_read(const char *path, struct sg_labels *labels, struct sg_error *err);
 /* {0: 'person', 1: "dog's"} as exporters write it, or a JSON list. SG_E_MODEL when it is neither. */
 int sg_labels_parse(const char *text, struct sg_labels *labels, struct sg_error *err);
