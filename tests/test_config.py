@@ -85,7 +85,7 @@ def test_every_problem_of_every_file_at_once(scrfd: Site) -> None:
         'pipelines/f.yaml: another pipeline is called "f" too: pipelines/e.yaml',
         'pipelines/b.yaml:1:9: no model called "scfrd"; did you mean "scrfd"?',
         'pipelines/c.yaml:1:9: model "squeeze" is a classifier, not a detector',
-        'pipelines/d.yaml:1:34: model "scrfd" has no class "fcae"; did you mean "face"?',
+        'pipelines/d.yaml:1:34: model "scrfd" has no class "fcae" (its numbers are 0 to 0); did you mean "face"?',
         'pipelines/d.yaml:3:5: model "scrfd" is a detector, not a classifier',
     ]
     code, found = scrfd.check(scrfd.root / "pipelines")
@@ -121,9 +121,12 @@ def test_classes_of_a_model_without_names(site: Site) -> None:
     site.model("m", "deimv2_atto_320")
     path = site.write("pipelines/p.yaml", "detect: {model: m, classes: [dog]}\n")
     assert site.check(path) == (1, ['pipelines/p.yaml:1:30: model "m" has no class "dog" (it has no labels; `labels:` '
-                                    'on its card names them)'])
+                                    'on its card names them; its numbers are 0 to 65535)'])
     site.write("models/m/model.yaml", "labels: coco80\n")
     assert site.check(path) == (0, [])
+    site.write("pipelines/p.yaml", "detect: {model: m, classes: [79, 80], thresholds: {99: 1, 016: 1}}\n")
+    assert site.check(path) == (1, [f'pipelines/p.yaml:1:{at}: model "m" has no class "{number}" (its numbers are 0 to '
+                                    "79)" for at, number in ((34, "80"), (52, "99"), (59, "016"))])
 
 
 @needs_shared

@@ -205,6 +205,31 @@ def test_thresholds_by_class(kit: Kit) -> None:
     assert named(kit.objects(recipe, DOG)) == ["dog", "car"]
 
 
+def test_classes_may_be_numbers(kit: Kit) -> None:
+    """Where the model has no label of that text: COCO's 2 is car, 16 is dog."""
+    def same(recipe: dict[str, Any], other: dict[str, Any]) -> list[str]:
+        usual = {"model": "yolov8n", "threshold": 0.3}
+        found, wanted = (kit.objects({**r, "detect": {**usual, **r.get("detect", {})}}, DOG) for r in (recipe, other))
+        assert found == wanted
+        return named(found)
+
+    assert same({"detect": {"classes": [16, "car"]}}, {"detect": {"classes": ["dog", "car"]}}) == ["dog", "car"]
+    assert "car" not in same({"detect": {"thresholds": {2: 0.9}}}, {"detect": {"thresholds": {"car": 0.9}}})
+    same({"classify": [{"model": "squeezenet_fp32", "on": [16]}]},
+         {"classify": [{"model": "squeezenet_fp32", "on": ["dog"]}]})
+    # A label that is a number goes first; a model that names nothing and does not say how many has any number.
+    folder = kit.place / "own"
+    folder.mkdir()
+    add_model(folder, "odd", {"labels": [str(i + 1) for i in range(80)]}, onnx="yolov8n")
+    add_model(folder, "bare", {}, onnx="deimv2_atto_320")
+    for recipe, ids in (({"model": "odd", "classes": [17]}, {16}), ({"model": "odd", "classes": [0, 17]}, {0, 16}),
+                        ({"model": "bare", "classes": [16], "thresholds": {16: 0.3}}, {16})):
+        found = kit.replies({"detect": recipe}, DOG, models=folder)[0]["objects"]
+        assert found and {o["class_id"] for o in found} <= ids and 16 in {o["class_id"] for o in found}
+    assert kit.replies({"detect": {"model": "bare", "thresholds": {16: 1}}}, DOG, models=folder)[0]["objects"] == [
+        o for o in kit.replies({"detect": "bare"}, DOG, models=folder)[0]["objects"] if o["class_id"] != 16]
+
+
 def test_max_objects_keeps_the_best(kit: Kit) -> None:
     everything = kit.objects({"detect": "yolov8n"}, BUS)
     assert kit.objects({"detect": {"model": "yolov8n", "max_objects": 2}}, BUS) == everything[:2]

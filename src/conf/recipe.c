@@ -21,7 +21,7 @@
 static const char *const decode_words[] = {"fast", "exact", NULL};
 static const char *const align_words[] = {"none", "landmarks", NULL};
 
-#define HELP_ON     "labels of the objects that go in"
+#define HELP_ON     "classes of the objects that go in, by label or number"
 #define HELP_EXPAND "share of the box added around it, half on each side"
 #define HELP_SQUARE "crops are squares around the box's centre, as wide as its longer side"
 #define HELP_PAD    "crops keep their shape at the picture's border, which is repeated; false clips them"
@@ -92,7 +92,7 @@ static const struct sg_option threshold_rows[] = {
      .flags = SG_OPTION_REQUIRED,
      .minimum = 0,
      .maximum = 1,
-     .help = "least score of an object of that label"},
+     .help = "least score of an object of that class"},
 };
 static const struct sg_option_table threshold_table = {"thresholds",
                                                        "Least score of one label.",
@@ -169,7 +169,7 @@ static const struct sg_option_table batch_table = {
      .minimum = 0, .maximum = 1, .absent = "the card's or the family's",                                     \
      .help = "least score of an object"},                                                                    \
     {.key = "thresholds", .type = SG_OPTION_KEYED, DETECT(thresholds), .table = &threshold_table,            \
-     .absent = "the same for all", .help = "least score by label, {person: 0.4, dog: 0.6}"},                 \
+     .absent = "the same for all", .help = "least score by label or number, {person: 0.4, 16: 0.6}"},        \
     {.key = "nms", .type = SG_OPTION_FLOAT, DETECT(nms), DETECT_SET(has_nms), .minimum = 0, .maximum = 1,    \
      .unit = "IoU", .absent = "the card's or the family's",                                                  \
      .help = "boxes that overlap more are one object; 0 = off"},                                             \
@@ -177,7 +177,7 @@ static const struct sg_option_table batch_table = {
      .absent = "the card's or the family's",                                                                 \
      .help = "boxes of different classes suppress each other too"},                                          \
     {.key = "classes", .type = SG_OPTION_TEXTS, DETECT(classes), .absent = "all",                            \
-     .help = "labels that are kept"},                                                                        \
+     .help = "classes that are kept, by label or number"},                                                   \
     {.key = "max_objects", .type = SG_OPTION_INT, DETECT(max_objects), DETECT_SET(has_max_objects),          \
      .minimum = 1, .maximum = 4096, .absent = "300", .help = "only the best so many are kept"},             \
     {.key = "min_size", .type = SG_OPTION_INT, DETECT(min_size), .minimum = 0, .maximum = 65535,             \

@@ -6,6 +6,7 @@
 
 #include "pipe/pipeline_private.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,35 +74,66 @@ static struct sg_model *find_model(struct build *build, const struct sg_text *na
     return model;
 }
 
-static int class_count(const struct sg_model *model)
+/* One more than the highest class id of a reply; 0 = neither graph nor labels tell. */
+static int id_count(const struct sg_model *model)
 {
-    int known =
-        model->guess.class_count > model->labels.count ? model->guess.class_count : model->labels.count;
+    int by_graph = model->guess.class_count > 0 ? model->guess.class_count + model->class_base : 0;
 
-    return known > 0 ? known : 1;
+    return by_graph > model->labels.count ? by_graph : model->labels.count;
 }
 
-/* Class id of a label; the answer to an unknown one carries the closest there is. */
-static int find_class(struct build *build, const struct sg_model *model, const struct sg_text *label)
+/* A class id as one writes it, or -1: "16", but not "016" or "+16", which are no numbers of anything. */
+static int class_number(const char *text)
 {
-    int id = sg_model_find_label(model, label->value);
-    const char **known;
+    char *end;
+    long number = strtol(text, &end, 10);
+
+    return isdigit((unsigned char)*text) && (*text != '0' || !text[1]) && *end == '\0' &&
+                   number < SG_HEAD_MAX_CLASSES
+               ? (int)number
+               : -1;
+}
+
+/* Entries that a table by class id needs when label is among those it is for. */
+static int ids_with(const struct sg_model *model, int count, const char *label)
+{
+    int number = id_count(model) > 0 ? -1 : class_number(label);
+
+    return number >= count ? number + 1 : count;
+}
+
+/* No such class: with the closest label and the numbers that there are. */
+static void unknown_class(struct build *build, const struct sg_model *model, const struct sg_text *label)
+{
+    int last = id_count(model) > 0 ? id_count(model) - 1 : SG_HEAD_MAX_CLASSES - 1, count = 0, i;
+    const char **known = calloc((size_t)model->labels.count + 1, sizeof(*known));
     const char *suggestion = NULL;
     char text[320];
-    int i, count = 0;
 
-    if (id >= 0)
-        return id;
-    known = calloc((size_t)model->labels.count + 1, sizeof(*known));
     for (i = 0; known && i < model->labels.count; i++)
         if (model->labels.items[i])
             known[count++] = model->labels.items[i];
     if (known)
         suggestion = sg_suggest(label->value, known, count);
-    snprintf(text, sizeof(text), "model \"%.80s\" has no class \"%.80s\"%s", model->name, label->value,
-             model->labels.count ? "" : " (it has no labels; `labels:` on its card names them)");
+    snprintf(text, sizeof(text), "model \"%.80s\" has no class \"%.80s\" (%sits numbers are %d to %d)",
+             model->name, label->value,
+             model->labels.count ? "" : "it has no labels; `labels:` on its card names them; ",
+             model->class_base, last);
     problem(build, label, suggestion, text);
     free(known);
+}
+
+/* Class id of a label, else of a number; -1 after a problem was added. */
+static int find_class(struct build *build, const struct sg_model *model, const struct sg_text *label)
+{
+    int id = sg_model_find_label(model, label->value), count = id_count(model);
+
+    if (id >= 0)
+        return id;
+    id = class_number(label->value);
+    if (id >= model->class_base && (count == 0 || id < count))
+        return id;
+    unknown_class(build, model, label);
     return -1;
 }
 
@@ -113,7 +145,10 @@ static int fill_set(struct build *build, const struct sg_model *model, const str
     *set = (struct class_set){.all = labels->count == 0};
     if (set->all)
         return 0;
-    set->count = class_count(model);
+    set->count = id_count(model);
+    for (i = 0; i < labels->count; i++)
+        set->count = ids_with(model, set->count, labels->items[i].value);
+    set->count += set->count == 0;
     set->has = calloc((size_t)set->count, sizeof(*set->has));
     if (!set->has)
         return sg_error_set(build->err, SG_E_NOMEM, "no memory for a class filter");
@@ -131,15 +166,19 @@ static int fill_set(struct build *build, const struct sg_model *model, const str
 static int fill_class_thresholds(struct build *build, const struct sg_recipe_detect *from,
                                  struct detect_stage *stage)
 {
-    int code = 0, i;
+    int code = 0, count, i;
 
     if (from->thresholds.count == 0)
         return 0;
-    stage->class_threshold_count = class_count(stage->model);
-    stage->class_thresholds = malloc((size_t)stage->class_threshold_count * sizeof(float));
+    count = id_count(stage->model);
+    for (i = 0; i < from->thresholds.count; i++)
+        count = ids_with(stage->model, count, from->thresholds.items[i].label.value);
+    count += count == 0;
+    stage->class_threshold_count = count;
+    stage->class_thresholds = malloc((size_t)count * sizeof(float));
     if (!stage->class_thresholds)
         return sg_error_set(build->err, SG_E_NOMEM, "no memory for thresholds");
-    for (i = 0; i < stage->class_threshold_count; i++)
+    for (i = 0; i < count; i++)
         stage->class_thresholds[i] = -1.0f;
     for (i = 0; i < from->thresholds.count; i++) {
         int id = find_class(build, stage->model, &from->thresholds.items[i].label);
