@@ -130,6 +130,22 @@ def test_classes_of_a_model_without_names(site: Site) -> None:
 
 
 @needs_shared
+def test_keys_that_the_head_does_not_use_are_told_of(site: Site) -> None:
+    """Each with its place; the file is right, only not for this head. The server's start opens models the same way."""
+    path = site.model("m", "yolov8n", "labels: coco80\nscores: probability\nnms: 0.5\nclass_offset: 1\n"
+                                      "input: {color: rgb}\nanchors: [1, 2]\nunclip: 2\ntop_k: 3\n")
+    wanted = [f"models/m/model.yaml:{place}: head yolov8 does not use `{key}`"
+              for place, key in (("4:1", "class_offset"), ("6:1", "anchors"), ("7:1", "unclip"), ("8:1", "top_k"))]
+    for file in (path, path.parent, site.write("pipelines/p.yaml", "detect: m\n")):
+        code, said = site.check(file)
+        assert code == 0
+        assert [re.search(r'level=warn msg="([^"]+)" model="m"$', line).group(1)  # type: ignore[union-attr]
+                for line in said] == wanted
+    site.write("models/m/model.yaml", "labels: coco80\nscores: probability\nstrides: [8, 16, 32]\nthreshold: 0.3\n")
+    assert site.check(path) == (0, [])
+
+
+@needs_shared
 def test_several_files_are_checked_in_one_go(scrfd: Site) -> None:
     good = scrfd.write("pipelines/good.yaml", "detect: scrfd\n")
     bad = scrfd.write("pipelines/bad.yaml", "detect: nix\n")

@@ -89,6 +89,11 @@ struct sg_option {
     const struct sg_option_table *table; /* GROUP, GROUPS, KEYED */
 };
 
+/* Where a key was written; line 0 = it was not. */
+struct sg_option_place {
+    int line, column;
+};
+
 struct sg_option_table {
     const char *name;    /* "server" */
     const char *summary; /* what the struct is, for the docs */
@@ -98,6 +103,7 @@ struct sg_option_table {
     const char *shorthand; /* key that a plain value stands for (`detect: yolo` = `detect: {model: yolo}`) */
     size_t name_offset;    /* KEYED: of the struct sg_text that takes the name */
     size_t line_offset;    /* of two ints line, column that take the group's place; 0 = none */
+    size_t places_offset;  /* of a struct sg_option_place for each row: where its key stands; 0 = none */
     const char *const *examples; /* NULL-terminated texts for the docs, or NULL */
 };
 

@@ -291,6 +291,9 @@ static void bind_entry(struct binder *binder, const struct sg_option_table *tabl
         return;
     }
     seen[row - table->rows] = true;
+    if (table->places_offset)
+        ((struct sg_option_place *)member(values, table->places_offset))[row - table->rows] =
+            (struct sg_option_place){node->key->line, node->key->column};
     bind_value(binder, row, values, node, entry);
 }
 

@@ -416,8 +416,12 @@ static const struct sg_option card_rows[] = {
 const struct sg_option_table sg_card_table = {
     "model card",
     "A YAML file beside a model: FOLDER/model.yaml, or X.yaml beside X.onnx. Every key may be left out; what "
-    "is left out is decided from the graph, and `sight model explain` says how.",
-    ROWS(card_rows), .struct_bytes = sizeof(struct sg_card)};
+    "is left out is decided from the graph, and `sight model explain` says how. A key that the model's head "
+    "does "
+    "not use is warned of, with its place.",
+    ROWS(card_rows), .struct_bytes = sizeof(struct sg_card),
+    .places_offset = offsetof(struct sg_card, places)};
+_Static_assert(sizeof(card_rows) / sizeof(card_rows[0]) <= SG_CARD_MAX_KEYS, "SG_CARD_MAX_KEYS is too small");
 
 int sg_card_init(struct sg_card *card)
 {

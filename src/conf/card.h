@@ -12,6 +12,7 @@
 
 #define SG_CARD_MAX_ANCHORS 64 /* pairs */
 #define SG_CARD_MAX_STRIDES 8
+#define SG_CARD_MAX_KEYS    32
 
 /* In the order of sg_head_spec's SG_SCORES_…, so that the number can be assigned. */
 enum sg_card_scores {
@@ -120,6 +121,8 @@ struct sg_card {
     int batch; /* SG_CARD_BATCH_AUTO, 1 = never, n = at most n */
     struct sg_card_golden golden;
     bool has_golden;
+    struct sg_option_place
+        places[SG_CARD_MAX_KEYS]; /* of the rows of sg_card_table, where they were written */
 };
 
 extern const struct sg_option_table sg_card_table;

@@ -51,6 +51,7 @@ static void card_says_everything(void **state)
         "    - { label: person, box: [1, 2, 30, 40], score: 0.9 }\n"
         "    - { class_id: 5, box: [5, 5, 9, 9.5] }\n";
     struct sg_card card;
+    int i;
 
     (void)state;
     assert_int_equal(sg_card_parse("m/model.yaml", text, sizeof(text) - 1, &card, &problems), 0);
@@ -68,6 +69,12 @@ static void card_says_everything(void **state)
     assert_string_equal(card.labels.items[1].value, "no");
     assert_false(card.labels.scalar);
     assert_int_equal(card.anchor_numbers, 6);
+    for (i = 0; i < sg_card_table.row_count; i++) {
+        if (strcmp(sg_card_table.rows[i].key, "anchors") == 0)
+            assert_int_equal(card.places[i].column, 1);
+        if (strcmp(sg_card_table.rows[i].key, "threshold") == 0)
+            assert_int_equal(card.places[i].line, 0); /* not written */
+    }
     assert_true(card.anchors[4] == 33);
     assert_int_equal(card.stride_count, 2);
     assert_int_equal(card.scores, SG_CARD_SCORES_SOFTMAX);

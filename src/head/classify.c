@@ -330,6 +330,7 @@ const struct sg_head_ops sg_head_classify = {
     .name = "classify",
     .summary = "classes, values or a vector about the whole picture",
     .task = SG_TASK_CLASSIFY,
+    .keys = SG_KEY_SCORES | SG_KEY_EMBEDDING,
     .match = match,
     .create = create,
     .destroy = free,

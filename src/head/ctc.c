@@ -263,6 +263,7 @@ const struct sg_head_ops sg_head_ctc = {
     .name = "ctc",
     .summary = "text of one line: best character of each step, repeats and blanks dropped",
     .task = SG_TASK_TEXT_READ,
+    .keys = SG_KEY_SCORES | SG_KEY_SPACE,
     .match = match,
     .create = create,
     .destroy = free,

@@ -229,6 +229,7 @@ const struct sg_head_ops sg_head_dbnet = {
     .name = "dbnet",
     .summary = "text lines as quads from a map of probability (PP-OCR detection)",
     .task = SG_TASK_TEXT_DETECT,
+    .keys = SG_KEY_MASK_THRESHOLD | SG_KEY_UNCLIP,
     .match = match,
     .create = create,
     .destroy = free,

@@ -243,6 +243,7 @@ const struct sg_head_ops sg_head_detr = {
     .summary = "RT-DETR, D-FINE, DEIM, torchvision, mmdeploy: labels, boxes x1,y1,x2,y2 and scores, finished",
     .task = SG_TASK_DETECT,
     .graph_nms = true,
+    .keys = SG_KEY_CLASS_OFFSET,
     .match = match,
     .create = create,
     .destroy = free,

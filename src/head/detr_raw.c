@@ -204,6 +204,7 @@ const struct sg_head_ops sg_head_detr_raw = {
     .summary = "DETR, Deformable DETR, YOLOS, RF-DETR: class logits and boxes in 0..1 per query",
     .task = SG_TASK_DETECT,
     .graph_nms = true,
+    .keys = SG_KEY_CLASS_OFFSET | SG_KEY_SCORES,
     .match = match,
     .create = create,
     .destroy = free,

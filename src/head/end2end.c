@@ -230,6 +230,7 @@ const struct sg_head_ops sg_head_end2end = {
     .summary = "finished tables Nx6 (YOLOv10, YOLO26) or Nx7 (YOLOv7 --end2end, DetectionOutput)",
     .task = SG_TASK_DETECT,
     .graph_nms = true,
+    .keys = SG_KEY_CLASS_OFFSET,
     .match = match,
     .create = create,
     .destroy = free,

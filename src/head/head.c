@@ -35,6 +35,36 @@ const struct sg_head_ops *sg_head_find(const char *name)
     return NULL;
 }
 
+/* Those of the task are for the code around the kinds: thresholds and NMS, or what is answered. */
+static const struct {
+    const char *name;
+    unsigned key, tasks;
+} card_keys[] = {
+    {"class_offset", SG_KEY_CLASS_OFFSET, 0},
+    {"anchors", SG_KEY_ANCHORS, 0},
+    {"strides", SG_KEY_STRIDES, 0},
+    {"scores", SG_KEY_SCORES, 0},
+    {"embedding", SG_KEY_EMBEDDING, 0},
+    {"mask_threshold", SG_KEY_MASK_THRESHOLD, 0},
+    {"unclip", SG_KEY_UNCLIP, 0},
+    {"space", SG_KEY_SPACE, 0},
+    {"threshold", 0, 1 << SG_TASK_DETECT | 1 << SG_TASK_TEXT_DETECT},
+    {"nms", 0, 1 << SG_TASK_DETECT | 1 << SG_TASK_TEXT_DETECT},
+    {"agnostic", 0, 1 << SG_TASK_DETECT | 1 << SG_TASK_TEXT_DETECT},
+    {"top_k", 0, 1 << SG_TASK_CLASSIFY},
+    {"outputs", 0, 1 << SG_TASK_CLASSIFY},
+};
+
+bool sg_head_uses(const struct sg_head_ops *kind, const char *key)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(card_keys) / sizeof(card_keys[0]); i++)
+        if (strcmp(card_keys[i].name, key) == 0)
+            return (kind->keys & card_keys[i].key) || (1u << kind->task & card_keys[i].tasks);
+    return true;
+}
+
 static int no_kind(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
                    struct sg_error *err)
 {

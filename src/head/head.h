@@ -135,11 +135,24 @@ void sg_answers_fini(struct sg_answers *answers);
 
 struct sg_head;
 
+/* Keys of a card that some kinds read and others have no use for, as in sg_head_spec. */
+enum sg_head_key {
+    SG_KEY_CLASS_OFFSET = 1 << 0,
+    SG_KEY_ANCHORS = 1 << 1,
+    SG_KEY_STRIDES = 1 << 2, /* also where they only tell whose grid it is */
+    SG_KEY_SCORES = 1 << 3,
+    SG_KEY_EMBEDDING = 1 << 4,
+    SG_KEY_MASK_THRESHOLD = 1 << 5,
+    SG_KEY_UNCLIP = 1 << 6,
+    SG_KEY_SPACE = 1 << 7,
+};
+
 struct sg_head_ops {
     const char *name;    /* "yolov8": the card's `head:` */
     const char *summary; /* one line for --help and docs */
     enum sg_head_task task;
     bool graph_nms; /* the graph suppresses by itself: no NMS here unless somebody asks for it */
+    unsigned keys;  /* of enum sg_head_key: those that match or create reads */
 
     /* Is this graph mine? outputs are real tensors of a probe run on a synthetic picture (real shapes,
      * plausible values), count of them in signature order. Fills guess when yes. Never fails. */
@@ -169,6 +182,10 @@ struct sg_head_ops {
 const struct sg_head_ops *const *sg_head_kinds(void);
 /* NULL when there is no such kind. */
 const struct sg_head_ops *sg_head_find(const char *name);
+
+/* Whether a card's key ("anchors", "threshold") changes anything with that kind; keys that no head is about
+ * are always of use. */
+bool sg_head_uses(const struct sg_head_ops *kind, const char *key);
 
 /* Chooses (spec->kind or the most confident match) and prepares a head. guess is filled for the chosen kind;
  * when two kinds are equally confident guess->ambiguity names both and `head:`. SG_E_MODEL: no kind matches;

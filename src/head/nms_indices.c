@@ -212,6 +212,7 @@ const struct sg_head_ops sg_head_nms_indices = {
     .summary = "all boxes and scores beside what NonMaxSuppression picked (ONNX model zoo's YOLOv3)",
     .task = SG_TASK_DETECT,
     .graph_nms = true,
+    .keys = SG_KEY_CLASS_OFFSET,
     .match = match,
     .create = create,
     .destroy = free,

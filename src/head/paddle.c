@@ -155,6 +155,7 @@ const struct sg_head_ops sg_head_paddle = {
     .summary = "PaddleDetection with post-processing: rows of class, score, box, and a count per picture",
     .task = SG_TASK_DETECT,
     .graph_nms = true,
+    .keys = SG_KEY_CLASS_OFFSET,
     .match = match,
     .create = create,
     .destroy = free,

@@ -223,6 +223,7 @@ const struct sg_head_ops sg_head_ssd_variance = {
     .name = "ssd-variance",
     .summary = "SSD offsets against anchors, class probabilities without background",
     .task = SG_TASK_DETECT,
+    .keys = SG_KEY_ANCHORS | SG_KEY_STRIDES,
     .match = match,
     .create = create,
     .destroy = free,

@@ -167,6 +167,7 @@ const struct sg_head_ops sg_head_yolo_fastestv2 = {
     .name = "yolo-fastestv2",
     .summary = "YOLO-FastestV2: three anchors per cell that share softmax classes",
     .task = SG_TASK_DETECT,
+    .keys = SG_KEY_ANCHORS,
     .match = match,
     .create = create,
     .destroy = free,

@@ -187,6 +187,7 @@ const struct sg_head_ops sg_head_yolov2 = {
     .name = "yolov2",
     .summary = "YOLOv2 and tiny YOLOv2 (ML.NET, ONNX model zoo), Azure Custom Vision: one grid of logits",
     .task = SG_TASK_DETECT,
+    .keys = SG_KEY_ANCHORS,
     .match = match,
     .create = create,
     .destroy = free,

@@ -166,6 +166,7 @@ const struct sg_head_ops sg_head_yolov4 = {
     .name = "yolov4",
     .summary = "YOLOv3/v4 exported decoded: box corners and objectness times class per anchor",
     .task = SG_TASK_DETECT,
+    .keys = SG_KEY_STRIDES,
     .match = match,
     .create = create,
     .destroy = free,

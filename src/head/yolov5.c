@@ -81,6 +81,7 @@ const struct sg_head_ops sg_head_yolov5 = {
     .name = "yolov5",
     .summary = "YOLOv5, YOLOv7, decoded YOLOv3/v4: rows of box, objectness and C class scores",
     .task = SG_TASK_DETECT,
+    .keys = SG_KEY_STRIDES | SG_KEY_SCORES,
     .match = match,
     .create = create,
     .destroy = free,

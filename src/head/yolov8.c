@@ -271,6 +271,7 @@ const struct sg_head_ops sg_head_yolov8 = {
     .name = "yolov8",
     .summary = "YOLOv8/11/12 and kin: 4 box rows and C class scores per grid cell, no objectness",
     .task = SG_TASK_DETECT,
+    .keys = SG_KEY_STRIDES | SG_KEY_SCORES,
     .match = match,
     .create = create,
     .destroy = free,

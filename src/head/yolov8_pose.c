@@ -138,6 +138,7 @@ const struct sg_head_ops sg_head_yolov8_pose = {
     .name = "yolov8-pose",
     .summary = "YOLOv8/11 pose: the yolov8 grid with keypoints after the classes",
     .task = SG_TASK_DETECT,
+    .keys = SG_KEY_SCORES,
     .match = match,
     .create = create,
     .destroy = free,

@@ -229,6 +229,7 @@ const struct sg_head_ops sg_head_yolov8_seg = {
     .name = "yolov8-seg",
     .summary = "YOLOv8/11 segmentation: the yolov8 grid with mask coefficients, and prototypes",
     .task = SG_TASK_DETECT,
+    .keys = SG_KEY_STRIDES | SG_KEY_SCORES | SG_KEY_MASK_THRESHOLD,
     .match = match,
     .create = create,
     .destroy = free,

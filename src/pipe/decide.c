@@ -2,6 +2,7 @@
  * What a graph does not say outright is decided here, each decision with its evidence: head, normalisation,
  * thresholds, batching. decide_input.c and decide_labels.c do the rest. Called once per model by model.c.
  */
+#include "base/log.h"
 #include "pipe/model_private.h"
 
 #include <stdarg.h>
@@ -10,7 +11,8 @@
 
 #define DECIDE_THRESHOLD 0.25f
 #define DECIDE_TOP_K     1
-#define DECIDE_MAX_KINDS 64 /* heads that a suggestion is looked for among */
+#define DECIDE_TEXT_MAX  512 /* of a warning */
+#define DECIDE_MAX_KINDS 64  /* heads that a suggestion is looked for among */
 /* Models were trained on, and references are made with, plain bilinear sampling, which takes 2 x 2 pixels
  * however large the step; a picture reduced to just the input's size is smoother, and boxes drift
  * (docs/DECISIONS.md has figures). */
@@ -278,6 +280,25 @@ static void decide_thresholds(struct sg_model *model)
     decide_nms(model);
 }
 
+/* A key that changes nothing was meant to: the head is another one than its writer thought, or the key is. */
+static void tell_unused(const struct sg_model *model)
+{
+    const struct sg_head_ops *kind = sg_head_kind(model->head);
+    const struct sg_card *card = &model->card;
+    char text[DECIDE_TEXT_MAX], quoted[DECIDE_TEXT_MAX];
+    int i;
+
+    for (i = 0; i < sg_card_table.row_count; i++) {
+        const char *key = sg_card_table.rows[i].key;
+
+        if (card->places[i].line == 0 || sg_head_uses(kind, key))
+            continue;
+        snprintf(text, sizeof(text), "%s:%d:%d: head %s does not use `%s`", card->path, card->places[i].line,
+                 card->places[i].column, kind->name, key);
+        sg_log(SG_LOG_WARN, text, "model=%s", sg_log_quote(model->name, quoted, sizeof(quoted)));
+    }
+}
+
 int sg_decide_head(struct sg_model *model, const char *labels_path, struct sg_conf_problems *problems,
                    struct sg_error *err)
 {
@@ -306,6 +327,7 @@ int sg_decide_head(struct sg_model *model, const char *labels_path, struct sg_co
     if (code < 0)
         goto out;
     decide_thresholds(model);
+    tell_unused(model);
     code = decide_batch(model, runner, err);
 out:
     sg_model_return(model, &runner);
