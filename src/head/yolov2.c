@@ -27,6 +27,11 @@ struct state {
     float anchors[SG_HEAD_MAX_ANCHORS * 2]; /* input pixels */
 };
 
+static bool is_custom(const struct sg_tensor *output)
+{
+    return sg_name_has(output->name, "model_outputs0");
+}
+
 static bool prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
                     struct state *state)
 {
@@ -52,7 +57,8 @@ static bool prepare(const struct sg_tensor *outputs, int count, const struct sg_
         state->classes = (int)(columns / anchors) - FIXED;
         break;
     }
-    usual = state->classes == 20 ? voc_anchors : coco_anchors;
+    /* Custom Vision has one set of anchors, whatever the number of tags. */
+    usual = state->classes == 20 && !is_custom(&outputs[0]) ? voc_anchors : coco_anchors;
     for (i = 0; i < 2 * anchors; i++)
         state->anchors[i] = spec->anchor_count > 0 ? spec->anchors[i] : usual[i] * STRIDE;
     return state->classes > 0;
@@ -67,7 +73,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
 
     if (!prepare(outputs, count, spec, &state))
         return;
-    custom = sg_name_has(outputs[0].name, "model_outputs0");
+    custom = is_custom(&outputs[0]);
     /* Feature maps of stride 32 are common, and 1280 channels would be five anchors as well. */
     if (!custom && !spec->kind[0] && spec->anchor_count == 0 && state.classes != 20 && state.classes != 80)
         return;

@@ -33,35 +33,47 @@ static void fill(float *grid, bool last, int classes)
 
 static void custom_vision(void **state)
 {
-    static float grid[5 * 7 * SIDE * SIDE];
+    /* 20 tags as well: their number alone would give VOC's anchors. */
+    static const struct {
+        int classes;
+        float score; /* 3/4 * 3 / (3 + classes - 1) */
+    } rows[] = {{2, 0.5625f}, {20, 0.102273f}};
+    static float grid[5 * 25 * SIDE * SIDE];
+    char expected[128];
     struct test_graph graph;
-    int last;
+    int i;
 
     (void)state;
-    for (last = 0; last < 2; last++) {
-        fill(grid, last, 2);
+    for (i = 0; i < 4; i++) {
+        int last = i % 2, classes = rows[i / 2].classes, channels = 5 * (5 + classes);
+
+        fill(grid, last, classes);
         test_init(&graph, 64, 64);
+        graph.options.threshold = 0.05f;
         if (last)
-            test_output(&graph, "model_outputs0", SG_DTYPE_F32, grid, 4, 1, SIDE, SIDE, 35);
+            test_output(&graph, "model_outputs0", SG_DTYPE_F32, grid, 4, 1, SIDE, SIDE, channels);
         else
-            test_output(&graph, "model_outputs0", SG_DTYPE_F32, grid, 4, 1, 35, SIDE, SIDE);
+            test_output(&graph, "model_outputs0", SG_DTYPE_F32, grid, 4, 1, channels, SIDE, SIDE);
         assert_int_equal(test_create(&graph), SG_OK);
         assert_string_equal(sg_head_kind(graph.head)->name, "yolov2");
         assert_int_equal(graph.guess.transform.channels, SG_CHANNELS_BGR);
-        assert_true(graph.guess.transform.std[0] == 1.0f && graph.guess.class_count == 2);
+        assert_true(graph.guess.transform.std[0] == 1.0f && graph.guess.class_count == classes);
+        assert_string_equal(graph.guess.labels, "");
         assert_int_equal(test_detect(&graph, 0), SG_OK);
         assert_int_equal(graph.found.count, 1);
         /* anchor 3.33843 x 5.47434 cells: half of 106.8298 wide by e^-ln 2, 175.1789 high */
-        test_expect(&graph, 0, 56 - 26.70744f, 8 - 87.58944f, 56 + 26.70744f, 8 + 87.58944f, 1, 0.5625f);
-        *at(grid, last, 7, 2, 5, 1, 0) = NAN; /* one class that is none spoils the softmax */
+        test_expect(&graph, 0, 56 - 26.70744f, 8 - 87.58944f, 56 + 26.70744f, 8 + 87.58944f, 1,
+                    rows[i / 2].score);
+        *at(grid, last, 5 + classes, 2, 5, 1, 0) = NAN; /* one class that is none spoils the softmax */
         assert_int_equal(test_detect(&graph, 0), SG_OK);
         assert_int_equal(graph.found.count, 0);
         graph.outputs[0].dims[2] = 3;
         assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
-        assert_string_equal(
-            graph.err.text,
-            last ? "head yolov2: output \"model_outputs0\": expected ?x2x2x35, got 1x2x3x35 float32"
-                 : "head yolov2: output \"model_outputs0\": expected ?x35x2x2, got 1x35x3x2 float32");
+        snprintf(expected, sizeof(expected),
+                 last ? "head yolov2: output \"model_outputs0\": expected ?x2x2x%d, got 1x2x3x%d float32"
+                      : "head yolov2: output \"model_outputs0\": expected ?x%dx2x2, got 1x%dx3x2 float32",
+                 channels, channels);
+        assert_string_equal(graph.err.text, expected);
         test_fini(&graph);
     }
 }
