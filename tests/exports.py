@@ -275,6 +275,17 @@ def nms_appended(g: Graph) -> None:
            "scores": (classes, F32, ["n", 80, "boxes"]), "selected_indices": (picked, I64, ["picked", 3])})
 
 
+def nms_centres(g: Graph) -> None:
+    """NonMaxSuppression with center_point_box=1 right behind YOLOv8's cx,cy,w,h."""
+    _, classes, _ = picked_rows(g)
+    box, _ = g.split("output0", [4, 80], 1)
+    box = g.transpose(box, 0, 2, 1)
+    picked = g.op("NonMaxSuppression", box, classes, g.const([300], np.int64), g.const([0.45]), g.const([0.25]),
+                  center_point_box=1)
+    g.end({"boxes": (box, F32, ["n", "boxes", 4]),
+           "scores": (classes, F32, ["n", 80, "boxes"]), "selected_indices": (picked, I64, ["picked", 3])})
+
+
 COCO91 = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 27, 28, 31, 32, 33, 34,
           35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62,
           63, 64, 65, 67, 70, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 84, 85, 86, 87, 88, 89, 90]

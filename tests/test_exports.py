@@ -61,6 +61,7 @@ FORMS = {
                                     base_card={"input": {"pad": 128, "size": [416, 416]}}),
     "tiny yolov3 of the model zoo": Form(V8, exports.nms_zoo_tiny, "nms-indices", base_card=GRAY_128),
     "NonMaxSuppression appended": Form("yolo11n_dyn", exports.nms_appended, "nms-indices"),
+    "nms of centres": Form("yolo11n_dyn", exports.nms_centres, "nms-indices"),
     "EfficientNMS": Form(V8, exports.efficient_nms, "efficientnms"),
     "torchvision": Form(V8, exports.torchvision, "detr", labels="coco91", base_card={"input": {"resize": "stretch"}}),
     "torchvision, one picture without a batch": Form(V8, exports.lone_picture, "detr", labels="coco91",

@@ -2,7 +2,8 @@
  * ONNX's own NonMaxSuppression left as it is: boxes BxNx4 and scores BxCxN of all candidates, and the rows
  * (picture, class, candidate) that it picked, Kx3 or 1xKx3. The ONNX model zoo's YOLOv3 and tiny YOLOv3 end
  * so (keras-yolo3's `yolo_boxes_and_scores`: y1,x1,y2,x2 in pixels of what `image_shape` says), and so do
- * graphs to which somebody appended the operator.
+ * graphs to which somebody appended the operator. Its attribute `center_point_box` (cx,cy,w,h instead of
+ * corners) is not among the outputs: the boxes of the probe tell.
  */
 #include "head/find.h"
 #include "head/floats.h"
@@ -14,10 +15,13 @@
 
 #define ZOO_SIDE 416 /* where the graph takes any size: what the zoo's weights were trained at */
 
+enum form { CORNERS_Y_FIRST, CORNERS_X_FIRST, CENTRES };
+static const char *const forms[] = {"y1,x1,y2,x2", "x1,y1,x2,y2", "cx,cy,w,h"};
+
 struct state {
     int boxes, scores, picked; /* outputs */
     int classes, class_offset;
-    bool x_first;
+    enum form form;
     float scale[2];
 };
 
@@ -75,6 +79,30 @@ static bool is_x_first(const struct sg_tensor *boxes)
     return moved[0] > 1.2 * moved[1];
 }
 
+/* Sides are seldom as long as their centre is far from 0, and never negative; a second corner never lies
+ * before the first but for rounding. Where it is not clear they are corners, the operator's default. */
+static bool are_centres(const struct sg_tensor *boxes)
+{
+    int64_t row, reversed = 0;
+
+    for (row = 0; row < boxes->dims[1]; row++) {
+        float a = sg_tensor_at(boxes, 4 * row), b = sg_tensor_at(boxes, 4 * row + 1);
+        float c = sg_tensor_at(boxes, 4 * row + 2), d = sg_tensor_at(boxes, 4 * row + 3);
+
+        if (c < 0.0f || d < 0.0f)
+            return false;
+        reversed += c < a || d < b;
+    }
+    return reversed > boxes->dims[1] / 4;
+}
+
+static enum form tell_form(const struct sg_tensor *boxes)
+{
+    if (are_centres(boxes))
+        return CENTRES;
+    return is_x_first(boxes) ? CORNERS_X_FIRST : CORNERS_Y_FIRST;
+}
+
 static bool is_normalised(const struct sg_tensor *boxes)
 {
     float least, most;
@@ -107,9 +135,8 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     guess->confidence = 92;
     snprintf(guess->evidence, sizeof(guess->evidence),
              "\"%.32s\" holds %lld boxes %s%s, \"%.32s\" their scores of %d class%s, \"%.32s\" the (picture, "
-             "class, "
-             "box) that NonMaxSuppression picked",
-             boxes->name, (long long)boxes->dims[1], is_x_first(boxes) ? "x1,y1,x2,y2" : "y1,x1,y2,x2",
+             "class, box) that NonMaxSuppression picked",
+             boxes->name, (long long)boxes->dims[1], forms[tell_form(boxes)],
              is_normalised(boxes) ? " (0..1)" : "", outputs[state.scores].name, state.classes,
              state.classes == 1 ? "" : "es", outputs[state.picked].name);
     sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_LETTERBOX, 0.0f, 255.0f, zoo ? 128.0f : 114.0f,
@@ -136,7 +163,7 @@ static int create(const struct sg_signature *signature, const struct sg_tensor *
                                 "boxes BxNx4, scores BxCxN and picked rows Kx3 or 1xKx3 (int32 or int64)");
     }
     normalised = is_normalised(&outputs[state->boxes]);
-    state->x_first = is_x_first(&outputs[state->boxes]);
+    state->form = tell_form(&outputs[state->boxes]);
     state->scale[0] = normalised ? (float)spec->input_width : 1.0f;
     state->scale[1] = normalised ? (float)spec->input_height : 1.0f;
     state->class_offset = spec->class_offset;
@@ -168,6 +195,20 @@ static int check(const struct state *state, const struct sg_tensor *outputs, int
     return code;
 }
 
+/* In pixels of the input. */
+static struct sg_box read_box(const struct state *state, const float *box)
+{
+    struct sg_box found = {box[1], box[0], box[3], box[2]};
+
+    if (state->form == CENTRES)
+        found = (struct sg_box){box[0] - box[2] / 2, box[1] - box[3] / 2, box[0] + box[2] / 2,
+                                box[1] + box[3] / 2};
+    else if (state->form == CORNERS_X_FIRST)
+        found = (struct sg_box){box[0], box[1], box[2], box[3]};
+    return (struct sg_box){found.x1 * state->scale[0], found.y1 * state->scale[1], found.x2 * state->scale[0],
+                           found.y2 * state->scale[1]};
+}
+
 static int detect(const void *opaque, const struct sg_tensor *outputs, int count, int item,
                   const struct sg_head_options *options, struct sg_detections *out, struct sg_error *err)
 {
@@ -187,7 +228,6 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
     for (row = 0; row < rows && code == SG_OK; row++) {
         float class_id = sg_tensor_at(picked, 3 * row + 1), at = sg_tensor_at(picked, 3 * row + 2);
         struct sg_detection found = {.row = row};
-        const float *box;
 
         /* Rows of -1 fill tables of fixed length up. */
         if (sg_tensor_at(picked, 3 * row) != (float)item || class_id < (float)state->class_offset ||
@@ -197,11 +237,7 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
         found.score = views[1][(int64_t)class_id * n + (int64_t)at];
         if (!(found.score >= sg_head_threshold(options, found.class_id)))
             continue;
-        box = views[0] + 4 * (int64_t)at;
-        found.box = state->x_first ? (struct sg_box){box[0], box[1], box[2], box[3]}
-                                   : (struct sg_box){box[1], box[0], box[3], box[2]};
-        found.box = (struct sg_box){found.box.x1 * state->scale[0], found.box.y1 * state->scale[1],
-                                    found.box.x2 * state->scale[0], found.box.y2 * state->scale[1]};
+        found.box = read_box(state, views[0] + 4 * (int64_t)at);
         code = sg_head_push(out, &found, err);
     }
     return code;

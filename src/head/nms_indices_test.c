@@ -85,6 +85,61 @@ static void corners_with_x_first(void **state)
     test_fini(&graph);
 }
 
+/* `center_point_box` = 1: the same boxes as cx,cy,w,h, in pixels and as shares of the input. */
+static void centres_and_sides(void **state)
+{
+    static const float centred[N * 4] = {16, 16, 10, 20, 48, 16, 10, 20, 16, 48, 10, 20, 50, 48, 20, 20};
+    float boxes[N * 4], scores[N] = {0, 0.5f, 0, 0.75f};
+    int64_t picked[2 * 3] = {0, 0, 3, 0, 0, 1};
+    struct test_graph graph;
+    int i, shares;
+
+    (void)state;
+    for (shares = 0; shares < 2; shares++) {
+        for (i = 0; i < N * 4; i++)
+            boxes[i] = shares ? centred[i] / 64 : centred[i];
+        test_init(&graph, 64, 64);
+        test_output(&graph, "boxes", SG_DTYPE_F32, boxes, 3, 1, N, 4);
+        test_output(&graph, "scores", SG_DTYPE_F32, scores, 3, 1, 1, N);
+        test_output(&graph, "selected", SG_DTYPE_I64, picked, 2, 2, 3);
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_non_null(strstr(graph.guess.evidence, shares ? "cx,cy,w,h (0..1)," : "cx,cy,w,h,"));
+        assert_int_equal(test_detect(&graph, 0), SG_OK);
+        assert_int_equal(graph.found.count, 2);
+        test_expect(&graph, 0, 40, 38, 60, 58, 0, 0.75f);
+        test_expect(&graph, 1, 43, 6, 53, 26, 0, 0.5f);
+        test_fini(&graph);
+    }
+}
+
+/* Few corners before the other one (rounding), or corners left of the picture, which no sides could be:
+ * corners still. */
+static void corners_where_it_is_not_clear(void **state)
+{
+    static const float bent[2][3 * 4] = {
+        {6, 11, 5.9f, 21, 6, 43, 26, 53, 38, 11, 58, 21},    /* one of four */
+        {6, 11, 5.9f, 21, 6, 43, 5.9f, 53, -9, 11, -2, 21}}; /* two, and one with a negative side */
+    float boxes[N * 4], scores[N] = {0, 0, 0, 0.75f};
+    int64_t picked[3] = {0, 0, 3};
+    struct test_graph graph;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        memcpy(boxes, zoo_boxes, sizeof(boxes));
+        memcpy(boxes, bent[i], sizeof(bent[i]));
+        test_init(&graph, 64, 64);
+        test_output(&graph, "boxes", SG_DTYPE_F32, boxes, 3, 1, N, 4);
+        test_output(&graph, "scores", SG_DTYPE_F32, scores, 3, 1, 1, N);
+        test_output(&graph, "selected", SG_DTYPE_I64, picked, 2, 1, 3);
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_non_null(strstr(graph.guess.evidence, "y1,x1,y2,x2"));
+        assert_int_equal(test_detect(&graph, 0), SG_OK);
+        test_expect(&graph, 0, 40, 38, 60, 58, 0, 0.75f);
+        test_fini(&graph);
+    }
+}
+
 static void wrong_outputs(void **state)
 {
     float boxes[N * 4] = {0}, scores[N] = {0}, picked[3] = {0};
@@ -108,8 +163,8 @@ static void wrong_outputs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(picked_boxes),
-        cmocka_unit_test(corners_with_x_first),
+        cmocka_unit_test(picked_boxes),      cmocka_unit_test(corners_with_x_first),
+        cmocka_unit_test(centres_and_sides), cmocka_unit_test(corners_where_it_is_not_clear),
         cmocka_unit_test(wrong_outputs),
     };
 
