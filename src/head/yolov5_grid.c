@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * YOLO cut before its decode: one output per stride, 1 x A x H x W x (5+C) or 1 x A(5+C) x H x W (PyTorch,
- * darknet) or 1 x H x W x A x (5+C) or 1 x H x W x A(5+C) (TensorFlow). With s = sigmoid(t): YOLOv5, v7
- * (yolov5 `Detect.forward`)  x = (2s - 0.5 + cell) * stride, w = (2s)^2 * anchor YOLOv3 (darknet
- * `get_yolo_box`)       x = (s + cell) * stride, w = exp(t) * anchor YOLOv4 (its cfg's scale_x_y = k)      x
- * = (k s - (k - 1) / 2 + cell) * stride, w = exp(t) * anchor The first two look the same; only a card can say
- * `head: yolov3-grid`. TensorFlow's YOLOv4 is known by its scores, which are probabilities already. Some of
- * its exports have decoded the boxes too: each lies at its own cell then.
+ * darknet) or 1 x H x W x A x (5+C) or 1 x H x W x A(5+C) (TensorFlow). With s = sigmoid(t):
+ *
+ * YOLOv5 and v7 (yolov5 `Detect.forward`): x = (2s - 0.5 + cell) * stride, w = (2s)^2 * anchor.
+ *
+ * YOLOv3 (darknet `get_yolo_box`): x = (s + cell) * stride, w = exp(t) * anchor.
+ *
+ * YOLOv4 (k is its cfg's scale_x_y): x = (k s - (k - 1) / 2 + cell) * stride, w = exp(t) * anchor.
+ *
+ * The first two look the same; only a card can say `head: yolov3-grid`. TensorFlow's YOLOv4 is known by its
+ * scores, which are probabilities already. Some of its exports have decoded the boxes too: each lies at its
+ * own cell then.
  */
 #include "head/find.h"
 #include "head/floats.h"
