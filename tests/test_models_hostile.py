@@ -80,7 +80,8 @@ def graph(path: Path, op: str, kind: int, shape: list[int], out: int = T.FLOAT, 
     ('input "x" has a fixed batch of 4', ("Identity", T.FLOAT, [4, 3, 8, 8])),
     ('input "x" is 1x3x0x8: a side of no pixels', ("Identity", T.FLOAT, [1, 3, 0, 8])),
     ('input "x" would be 60000x60000 pixels; at most 8192', ("Identity", T.FLOAT, [1, 3, 60000, 60000])),
-    ('input "extra0" is neither a picture', ("Add", T.FLOAT, PICTURE, T.FLOAT, 1)),
+    ('input "extra0" is neither a picture (4 dimensions, 1 or 3 channels) nor one that can be filled (scale_factor, '
+     'orig_target_sizes, im_shape, image_shape); export the model without it', ("Add", T.FLOAT, PICTURE, T.FLOAT, 1)),
     ('no head fits the outputs "y" 1x3x8x8 float32', ("Identity", T.FLOAT, PICTURE)),
     ('no head fits the outputs "y" 4x', ("NonZero", T.FLOAT, PICTURE, T.INT64)),
 ])

@@ -42,23 +42,40 @@ static int find_image_input(const struct sg_signature *signature)
     return -1;
 }
 
+#define KNOWN_COUNT (sizeof(known) / sizeof(known[0]))
+static const struct {
+    const char *name;
+    enum sg_aux_kind kind;
+    const char *what;
+} known[] = {
+    {"scale_factor", SG_AUX_ONES, "1, 1: boxes stay in input pixels"},
+    {"orig_target_sizes", SG_AUX_WIDTH_HEIGHT,
+     "width, height of the model input: boxes stay in input pixels"},
+    {"im_shape", SG_AUX_HEIGHT_WIDTH, "height, width of the model input"},
+    {"image_shape", SG_AUX_HEIGHT_WIDTH, "height, width of the model input: boxes stay in input pixels"},
+};
+
+static int refuse_input(const struct sg_slot *slot, struct sg_error *err)
+{
+    char names[128] = "";
+    size_t used = 0, i;
+
+    for (i = 0; i < KNOWN_COUNT && used < sizeof(names); i++)
+        used +=
+            (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i > 0 ? ", " : "", known[i].name);
+    return sg_error_set(
+        err, SG_E_MODEL,
+        "input \"%s\" is neither a picture (4 dimensions, 1 or 3 channels) nor one that can be filled "
+        "(%s); export the model without it",
+        slot->name, names);
+}
+
 static int decide_aux(struct sg_model *model, int index, struct sg_error *err)
 {
-    static const struct {
-        const char *name;
-        enum sg_aux_kind kind;
-        const char *what;
-    } known[] = {
-        {"scale_factor", SG_AUX_ONES, "1, 1: boxes stay in input pixels"},
-        {"orig_target_sizes", SG_AUX_WIDTH_HEIGHT,
-         "width, height of the model input: boxes stay in input pixels"},
-        {"im_shape", SG_AUX_HEIGHT_WIDTH, "height, width of the model input"},
-        {"image_shape", SG_AUX_HEIGHT_WIDTH, "height, width of the model input: boxes stay in input pixels"},
-    };
     const struct sg_slot *slot = &model->signature->inputs[index];
     size_t i;
 
-    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+    for (i = 0; i < KNOWN_COUNT; i++) {
         if (strcmp(slot->name, known[i].name) != 0)
             continue;
         if (slot->rank < 1 || slot->rank > 2 ||
@@ -71,11 +88,7 @@ static int decide_aux(struct sg_model *model, int index, struct sg_error *err)
         sg_model_decide(model, known[i].name, known[i].what, false, "a second input of this name");
         return 0;
     }
-    return sg_error_set(
-        err, SG_E_MODEL,
-        "input \"%s\" is neither a picture (4 dimensions, 1 or 3 channels) nor one that can be filled "
-        "(scale_factor, orig_target_sizes, im_shape); export the model without it",
-        slot->name);
+    return refuse_input(slot, err);
 }
 
 /* "[480, 640]" of Ultralytics' imgsz is height, width; one number is both. */
