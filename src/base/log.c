@@ -134,12 +134,25 @@ size_t sg_log_dropped_line(unsigned long long count, char out[SG_LOG_PIECE_MAX])
     return finish_line(line, used, out);
 }
 
+/* Of the text's next piece: what does not fit is dropped piece by piece, and a line must not be in two. One
+ * that is longer than a piece is cut all the same. */
+static size_t whole_lines(const char *text, size_t left)
+{
+    size_t size = SG_LOG_PIECE_MAX;
+
+    if (left <= size)
+        return left;
+    while (size > 0 && text[size - 1] != '\n')
+        size--;
+    return size > 0 ? size : SG_LOG_PIECE_MAX;
+}
+
 void sg_log_say(const char *text)
 {
     size_t left = strlen(text);
 
     while (left > 0) {
-        size_t piece = left < SG_LOG_PIECE_MAX ? left : SG_LOG_PIECE_MAX;
+        size_t piece = whole_lines(text, left);
         ssize_t written = (ssize_t)piece;
 
         if (!sg_log_queue_push(STDOUT_FILENO, text, piece))

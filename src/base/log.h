@@ -35,7 +35,8 @@ int sg_log_start(struct sg_error *err);
 bool sg_log_stop(void);
 /* Lines dropped since the process began. */
 uint64_t sg_log_dropped(void);
-/* Text for people on standard output, in its turn among the lines. */
+/* Text for people on standard output, in its turn among the lines. Its lines are written whole or dropped,
+ * as long as none is over 4096 bytes. */
 void sg_log_say(const char *text);
 
 /* Writes value quoted and escaped for logfmt into out (always terminated); returns out. */

@@ -57,28 +57,28 @@ static void what_does_not_fit_is_left_out(void **state)
     assert_non_null(strstr(out, "\"number\":123456,\"word\":\"abcdef\"}"));
 }
 
-/* Standard error as a pipe of one page while a test runs. */
+/* Standard error or output as a pipe of one page while a test runs. */
 struct piped {
-    int before, reader;
+    int fd, before, reader;
 };
 
-static struct piped pipe_begin(void)
+static struct piped pipe_begin(int fd)
 {
-    struct piped piped;
+    struct piped piped = {.fd = fd};
     int ends[2];
 
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 0);
-    piped.before = dup(STDERR_FILENO);
+    piped.before = dup(fd);
     piped.reader = ends[0];
-    assert_true(piped.before >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+    assert_true(piped.before >= 0 && dup2(ends[1], fd) >= 0);
     close(ends[1]);
     return piped;
 }
 
 static void pipe_end(struct piped *piped)
 {
-    dup2(piped->before, STDERR_FILENO);
+    dup2(piped->before, piped->fd);
     close(piped->before);
 }
 
@@ -107,7 +107,7 @@ static void nobody_waits_for_a_reader(void **state)
 {
     const int lines = 20000; /* of about 100 bytes: eight times the queue */
     uint64_t before = sg_log_dropped();
-    struct piped piped = pipe_begin();
+    struct piped piped = pipe_begin(STDERR_FILENO);
     FILE *file = fdopen(piped.reader, "r");
     int i, dropped, told = 0, count;
 
@@ -131,9 +131,44 @@ static void nobody_waits_for_a_reader(void **state)
     fclose(file);
 }
 
+/* Most of the text finds the queue full: what there is of it is whole lines. */
+static void texts_are_cut_between_lines(void **state)
+{
+    enum { LINES = 4000, LINE_BYTES = 100 };
+    struct piped piped = pipe_begin(STDOUT_FILENO);
+    FILE *file = fdopen(piped.reader, "r");
+    char *text = malloc(LINES * LINE_BYTES + 1), line[512];
+    uint64_t before = sg_log_dropped();
+    int i, whole = 0, odd = 0;
+    bool ended = false;
+
+    (void)state;
+    assert_true(file && text);
+    for (i = 0; i < LINES; i++)
+        snprintf(text + (size_t)i * LINE_BYTES, LINE_BYTES + 1, "line %0*d\n", LINE_BYTES - 6, i);
+    assert_int_equal(sg_log_start(NULL), 0);
+    sg_log_say(text);
+    for (i = 0; i < LINES && !ended && fgets(line, sizeof(line), file); i++) {
+        if (i == LINES / 2) /* half of the queue is free */
+            sg_log_say("the last\n");
+        ended = strstr(line, "the last") != NULL;
+        if (strlen(line) == LINE_BYTES && strncmp(line, "line ", 5) == 0)
+            whole++;
+        else if (strcmp(line, "the last\n") != 0)
+            odd++;
+    }
+    assert_true(sg_log_stop());
+    pipe_end(&piped);
+    assert_true(ended && sg_log_dropped() > before);
+    assert_int_equal(odd, 0);
+    assert_in_range(whole, LINES / 2, LINES - 1);
+    free(text);
+    fclose(file);
+}
+
 static void an_end_does_not_wait_for_ever(void **state)
 {
-    struct piped piped = pipe_begin();
+    struct piped piped = pipe_begin(STDERR_FILENO);
     uint64_t before;
     int i;
 
@@ -152,8 +187,8 @@ static void an_end_does_not_wait_for_ever(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_become_objects), cmocka_unit_test(what_does_not_fit_is_left_out),
-        cmocka_unit_test(nobody_waits_for_a_reader),
+        cmocka_unit_test(lines_become_objects),          cmocka_unit_test(what_does_not_fit_is_left_out),
+        cmocka_unit_test(nobody_waits_for_a_reader),     cmocka_unit_test(texts_are_cut_between_lines),
         cmocka_unit_test(an_end_does_not_wait_for_ever), /* last: nothing is logged after it */
     };
 
