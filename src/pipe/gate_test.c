@@ -160,6 +160,21 @@ static void the_first_job_always_fits(void **state)
 
 static const uint8_t home[SG_SHARE_KEY_BYTES] = {1}, office[SG_SHARE_KEY_BYTES] = {2};
 
+static void join_two(struct sg_gate *gate, struct sg_share_member **greedy, struct sg_share_member **modest)
+{
+    *greedy = sg_share_join(&gate->addresses, home);
+    *modest = sg_share_join(&gate->addresses, office);
+    assert_non_null(*greedy);
+    assert_non_null(*modest);
+}
+
+static void leave_two(struct sg_gate *gate, struct sg_share_member **greedy, struct sg_share_member **modest)
+{
+    sg_share_unref(&gate->addresses, greedy);
+    sg_share_unref(&gate->addresses, modest);
+    assert_null(gate->addresses);
+}
+
 static void passes_over_waiters_above_their_share(void **state)
 {
     struct sg_gate gate;
@@ -169,10 +184,7 @@ static void passes_over_waiters_above_their_share(void **state)
 
     (void)state;
     set_up(&gate, 10, 100, SIZE_MAX, c, 3);
-    greedy = sg_share_join(&gate.addresses, home);
-    modest = sg_share_join(&gate.addresses, office);
-    assert_non_null(greedy);
-    assert_non_null(modest);
+    join_two(&gate, &greedy, &modest);
     /* Twice what is free: 7 held leave 3, 7 / 2 >= 3. */
     for (i = 0; i < 7; i++) {
         assert_false(sg_gate_over_jobs(&gate, greedy));
@@ -209,9 +221,7 @@ static void passes_over_waiters_above_their_share(void **state)
         sg_gate_give_job(&gate, greedy);
     for (i = 0; i < 2; i++)
         sg_gate_give_job(&gate, modest);
-    sg_share_unref(&gate.addresses, &greedy);
-    sg_share_unref(&gate.addresses, &modest);
-    assert_null(gate.addresses);
+    leave_two(&gate, &greedy, &modest);
 }
 
 static void bytes_are_shared_too(void **state)
@@ -222,10 +232,7 @@ static void bytes_are_shared_too(void **state)
 
     (void)state;
     set_up(&gate, 10, 100, SIZE_MAX, c, 4);
-    greedy = sg_share_join(&gate.addresses, home);
-    modest = sg_share_join(&gate.addresses, office);
-    assert_non_null(greedy);
-    assert_non_null(modest);
+    join_two(&gate, &greedy, &modest);
     assert_int_equal(sg_gate_take_bytes(&gate, greedy, 66, &c[0].waiter), 0);
     assert_false(sg_gate_over_bytes(&gate, greedy)); /* 66 / 2 < 34 */
     assert_int_equal(sg_gate_take_bytes(&gate, greedy, 2, &c[0].waiter), 0);
@@ -251,9 +258,7 @@ static void bytes_are_shared_too(void **state)
     sg_gate_give_job(&gate, greedy);
     sg_gate_give_bytes(&gate, greedy, 5);
     sg_gate_give_bytes(&gate, modest, 25);
-    sg_share_unref(&gate.addresses, &greedy);
-    sg_share_unref(&gate.addresses, &modest);
-    assert_null(gate.addresses);
+    leave_two(&gate, &greedy, &modest);
 }
 
 int main(void)
