@@ -16,9 +16,12 @@
 #include "proto/proto.h"
 #include "proto/reload.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define SERVER_REFUSE_MS     1000 /* how long such a one may stay silent */
 #define SERVER_TICK_LEAST_MS 10
@@ -28,7 +31,9 @@ struct sg_server {
     struct sg_server_options options;
     uv_loop_t loop;
     bool loop_ready;
-    uv_async_t replies_async, stop_async;
+    uv_async_t stop_async;
+    int replies_fd; /* eventfd: workers write, the loop polls */
+    uv_poll_t replies;
     uv_prepare_t turn;
     uv_timer_t drain_timer;
     uv_signal_t signals[3]; /* SIGINT, SIGTERM, SIGHUP */
@@ -160,11 +165,16 @@ static void on_left(void *user)
 static const struct sg_conn_table_ops table_ops = {
     .sniffed = on_sniffed, .silent = on_silent, .left = on_left};
 
-static void on_replies(uv_async_t *async)
+static void on_replies(uv_poll_t *poll, int status, int events)
 {
-    struct sg_server *server = async->data;
-    struct sg_mail_node *node = sg_intake_collect(&server->intake);
+    struct sg_server *server = poll->data;
+    struct sg_mail_node *node;
+    eventfd_t ignored;
 
+    (void)status;
+    (void)events;
+    eventfd_read(server->replies_fd, &ignored); /* before collecting: what comes later wakes again */
+    node = sg_intake_collect(&server->intake);
     while (node) {
         struct sg_job *job = sg_container_of(node, struct sg_job, mail);
         struct sg_conn *conn = sg_conn_find(server->conns, job->conn_id);
@@ -181,9 +191,13 @@ static void on_replies(uv_async_t *async)
     }
 }
 
+/* Not uv_async_send: the loop, woken by its write, preempts the worker in the middle of it, and libuv then
+ * spins for the worker's end, on the worker's core. */
 static void wake_loop(void *arg)
 {
-    uv_async_send(arg);
+    const struct sg_server *server = arg;
+
+    eventfd_write(server->replies_fd, 1);
 }
 
 static void drain_one(void *arg, struct sg_conn *conn)
@@ -314,11 +328,16 @@ static int check_options(const struct sg_server_options *o, struct sg_error *err
 
 static int init_loop(struct sg_server *server, struct sg_error *err)
 {
-    int i, code = uv_loop_init(&server->loop);
+    int i, code;
 
+    server->replies_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (server->replies_fd < 0)
+        return sg_error_set(err, SG_E_IO, "cannot make an eventfd: %s", strerror(errno));
+    code = uv_loop_init(&server->loop);
     if (code < 0)
         return sg_error_set(err, SG_E_IO, "cannot make an event loop: %s", uv_strerror(code));
-    uv_async_init(&server->loop, &server->replies_async, on_replies);
+    uv_poll_init(&server->loop, &server->replies, server->replies_fd);
+    uv_poll_start(&server->replies, UV_READABLE, on_replies);
     uv_async_init(&server->loop, &server->stop_async, on_stop);
     uv_prepare_init(&server->loop, &server->turn);
     uv_timer_init(&server->loop, &server->drain_timer);
@@ -326,7 +345,7 @@ static int init_loop(struct sg_server *server, struct sg_error *err)
         uv_signal_init(&server->loop, &server->signals[i]);
         server->signals[i].data = server;
     }
-    server->replies_async.data = server;
+    server->replies.data = server;
     server->stop_async.data = server;
     server->turn.data = server;
     server->drain_timer.data = server;
@@ -356,7 +375,7 @@ int sg_server_create(const struct sg_server_options *options, struct sg_server *
     if (server->options.max_frame_bytes > SG_SERVER_MAX_FRAME_BYTES)
         server->options.max_frame_bytes = SG_SERVER_MAX_FRAME_BYTES;
     sg_metrics_init(&server->metrics);
-    sg_intake_init(&server->intake, &limits, wake_loop, &server->replies_async);
+    sg_intake_init(&server->intake, &limits, wake_loop, server);
     server->intake.metrics = &server->metrics;
     code = init_loop(server, err);
     if (code < 0)
@@ -460,7 +479,7 @@ static void fini_loop(struct sg_server *server)
 {
     int i;
 
-    uv_close((uv_handle_t *)&server->replies_async, NULL);
+    uv_close((uv_handle_t *)&server->replies, NULL);
     uv_close((uv_handle_t *)&server->stop_async, NULL);
     uv_close((uv_handle_t *)&server->turn, NULL);
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
@@ -495,6 +514,8 @@ void sg_server_destroy(struct sg_server **server)
     sg_conn_table_destroy(&s->conns);
     if (s->loop_ready)
         fini_loop(s);
+    if (s->replies_fd >= 0)
+        close(s->replies_fd);
     sg_metrics_fini(&s->metrics);
     free(s);
 }
