@@ -175,7 +175,7 @@ static void on_want(void *user, uint8_t **out_data, size_t *out_size)
     bool may_read = !v2->ending && sg_conn_unsent(conn) <= V2_UNSENT_MAX;
 
     if (may_read && v2->reader.state == SG_V2_AT_PICTURE &&
-        (v2->reader.hello.policy != SG_V2_BLOCK || !v2_window_full(v2)) &&
+        (v2->job->bytes.size > 0 || v2->reader.hello.policy != SG_V2_BLOCK || !v2_window_full(v2)) &&
         !v2_request_want(v2, out_data, out_size))
         return;
     if (may_read && v2->reader.state == SG_V2_AT_SKIP) {
