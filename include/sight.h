@@ -230,6 +230,24 @@ SIGHT_API const char *sight_result_json(struct sight_result *result, unsigned fl
  * function too. */
 SIGHT_API const void *sight_result_records(struct sight_result *result, size_t *out_bytes);
 
+/* Fills result with a block of records: what sight_result_records gave, or a server answered. Everything is
+ * copied. Trusts nothing: SIGHT_E_FRAMING (no block of records, damaged or cut), SIGHT_E_UNSUPPORTED (of a
+ * later version), SIGHT_E_INVALID, SIGHT_E_NOMEM; the result is then empty. */
+SIGHT_API int sight_result_read(struct sight_result *result, const void *records, size_t bytes,
+                                struct sight_error *error);
+
+/* Draws what was found into a copy of the picture, as `sight detect --annotate` does: boxes or outlines,
+ * masks, landmarks, labels with scores and what second models said, one colour per class, lines and letters
+ * in proportion to the picture. pixels: SIGHT_RGB24, SIGHT_BGR24 or SIGHT_GRAY8, at most 100 million; of
+ * whatever size, the objects are scaled from the size that the result names. out takes width * height * 3
+ * bytes, rows without gaps, blue first where pixels are SIGHT_BGR24 and red first otherwise; it may be the
+ * memory of pixels itself. Fonts are $SIGHT_FONT, DejaVu Sans and Droid Sans Fallback (Chinese, Japanese,
+ * Korean) where Debian has them, or others like them; without any, shapes are drawn and no letters. result
+ * NULL: nothing is drawn. Any thread. SIGHT_E_INVALID, SIGHT_E_UNSUPPORTED (SIGHT_NV12), SIGHT_E_TOO_LARGE,
+ * SIGHT_E_NOMEM. */
+SIGHT_API int sight_draw(const struct sight_result *result, const struct sight_pixels *pixels, void *out,
+                         size_t out_bytes, struct sight_error *error);
+
 /* ----------------------------------------------------------------------------------------- in process -- */
 
 struct sight_pipeline;
