@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define AHEAD_PER_WORKER 16  /* pictures that may be done before the one that is written next */
-#define WAIT_MS          100 /* between looks at *stop */
+#define WAIT_US          100000 /* between looks at *stop */
 
 struct job {
     struct job *next;
@@ -60,35 +60,32 @@ static void free_job(struct job *job)
 
 static void wait_a_moment(struct batch *batch)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += WAIT_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    pthread_cond_timedwait(&batch->changed, &batch->lock, &until);
+    (void)sg_cond_wait_until(&batch->changed, &batch->lock, sg_clock_us() + WAIT_US);
 }
 
 /* The next picture to work on, NULL when there is none any more. */
 static struct job *take(struct batch *batch)
 {
     struct job *job = calloc(1, sizeof(*job));
-    int got = 0;
+    int got = job ? 0 : SG_E_NOMEM;
 
     pthread_mutex_lock(&batch->lock);
-    while (job && !batch->closed && got == 0) {
+    while (!batch->closed && got == 0) {
         got = batch->queued < batch->limit ? batch->plan->feed(batch->plan->feed_ctx, &job->picture) : 0;
         if (got == 0)
             wait_a_moment(batch);
     }
-    if (got > 0) {
+    if (got == SG_BATCH_GIVEN) {
         sg_buf_init(&job->text, SG_SINK_ITEM_MAX);
         *(batch->tail ? &batch->tail->next : &batch->head) = job;
         batch->tail = job;
         batch->queued++;
     } else {
         batch->closed = true;
-        free(job);
+        if (got < 0 && batch->open_err.code == SG_OK)
+            sg_error_set(&batch->open_err, (enum sg_err)got, "no memory for the next picture");
+        if (job)
+            free_job(job);
         job = NULL;
     }
     pthread_mutex_unlock(&batch->lock);

@@ -25,6 +25,8 @@ struct sg_batch_ops {
     void (*close)(void *state);
 };
 
+enum sg_batch_feed { SG_BATCH_NONE_YET, SG_BATCH_GIVEN, SG_BATCH_END };
+
 struct sg_batch_picture {
     char *path, *name, *stem; /* malloc'ed, given away */
 };
@@ -41,8 +43,8 @@ struct sg_batch_plan {
     bool progress;      /* may be shown */
     int total;          /* pictures to come, 0 = not known */
     int64_t max_image_bytes, max_pixels;
-    /* The next picture: 1 and its path and names, 0 none yet, -1 no more. Called
-     * by any worker, one at a time. */
+    /* The next picture and its names: enum sg_batch_feed, or SG_E_NOMEM, which ends the run. Called by any
+     * worker, one at a time. */
     int (*feed)(void *feed_ctx, struct sg_batch_picture *out);
     void *feed_ctx;
     const volatile sig_atomic_t *stop; /* not 0: finish what is under way, take no more */

@@ -124,10 +124,10 @@ static int give(struct feed *feed, const char *path, int name_at, struct sg_batc
     sg_names_of(&feed->names, path, name_at, &name);
     if (sg_sink_holds(feed->sink, &item)) {
         feed->skipped++;
-        return 0;
+        return SG_BATCH_NONE_YET;
     }
     *out = (struct sg_batch_picture){strdup(path), strdup(name.name), strdup(name.stem)};
-    return 1;
+    return out->path && out->name && out->stem ? SG_BATCH_GIVEN : SG_E_NOMEM;
 }
 
 static int feed_next(void *feed_ctx, struct sg_batch_picture *out)
@@ -139,19 +139,21 @@ static int feed_next(void *feed_ctx, struct sg_batch_picture *out)
     while (feed->next < feed->pictures.count) {
         int i = feed->next++;
 
-        if (give(feed, feed->pictures.paths[i], feed->pictures.name_at[i], out))
-            return 1;
+        got = give(feed, feed->pictures.paths[i], feed->pictures.name_at[i], out);
+        if (got != SG_BATCH_NONE_YET)
+            return got;
     }
     if (!feed->watch)
-        return -1;
+        return SG_BATCH_END;
     got = sg_watch_next(feed->watch, &path);
     if (got > 0) {
         const char *slash = strrchr(path, '/');
 
         got = give(feed, path, slash ? (int)(slash + 1 - path) : 0, out);
         free(path);
-    } else if (got < 0) {
+    } else if (got == SG_E_NOT_FOUND) {
         feed->gone = true;
+        return SG_BATCH_END;
     }
     return got;
 }

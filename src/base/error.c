@@ -9,27 +9,31 @@
 
 int sg_error_set(struct sg_error *err, enum sg_err code, const char *format, ...)
 {
+    char text[SG_ERROR_TEXT_MAX];
     va_list args;
 
     if (!err)
         return code;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
     err->code = code;
     err->detail[0] = '\0';
-    va_start(args, format);
-    vsnprintf(err->text, sizeof(err->text), format, args);
-    va_end(args);
+    memcpy(err->text, text, strlen(text) + 1);
     return code;
 }
 
 void sg_error_detail(struct sg_error *err, const char *format, ...)
 {
+    char detail[SG_ERROR_DETAIL_MAX];
     va_list args;
 
     if (!err)
         return;
     va_start(args, format);
-    vsnprintf(err->detail, sizeof(err->detail), format, args);
+    vsnprintf(detail, sizeof(detail), format, args);
     va_end(args);
+    memcpy(err->detail, detail, strlen(detail) + 1);
 }
 
 int sg_error_prefix(struct sg_error *err, const char *format, ...)

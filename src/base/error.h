@@ -56,7 +56,8 @@ struct sg_error {
 };
 
 /* Sets code and text (truncated to fit, always terminated), clears the detail. err may be NULL.
- * Returns code, so that a function can end with `return sg_error_set(err, SG_E_…, "…");`. */
+ * Returns code, so that a function can end with `return sg_error_set(err, SG_E_…, "…");`.
+ * The arguments may be err's own text and detail: "no server there: %s", err->text. */
 int sg_error_set(struct sg_error *err, enum sg_err code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -50,11 +50,28 @@ static void long_texts_are_cut_and_terminated(void **state)
     assert_memory_equal(err.text, "reading: xxx", 12);
 }
 
+/* "no server at X: %s", err.text: what the error says becomes part of what it says then. */
+static void an_error_may_be_made_of_itself(void **state)
+{
+    struct sg_error err = {0};
+
+    (void)state;
+    sg_error_set(&err, SG_E_IO, "refused");
+    sg_error_detail(&err, "errno 111");
+    sg_error_set(&err, SG_E_NOT_FOUND, "no server at %s: %s (%s)", "there", err.text, err.detail);
+    assert_string_equal(err.text, "no server at there: refused (errno 111)");
+    assert_string_equal(err.detail, "");
+    sg_error_detail(&err, "%s", err.text);
+    sg_error_detail(&err, "<%s>", err.detail);
+    assert_string_equal(err.detail, "<no server at there: refused (errno 111)>");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_has_its_own_name),
         cmocka_unit_test(a_prefix_keeps_the_code),
+        cmocka_unit_test(an_error_may_be_made_of_itself),
         cmocka_unit_test(long_texts_are_cut_and_terminated),
     };
 

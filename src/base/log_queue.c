@@ -4,6 +4,7 @@
  */
 #include "base/log_queue.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
 
@@ -13,11 +14,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define QUEUE_BYTES  ((size_t)256 << 10)
-#define QUEUE_STOP_S 2 /* that the end of the process waits for a reader */
+#define QUEUE_STOP_US (2 * 1000000) /* that the end of the process waits for a reader */
 
 enum queue_state {
     QUEUE_OFF,
@@ -191,17 +191,15 @@ int sg_log_start(struct sg_error *err)
 
 bool sg_log_stop(void)
 {
-    struct timespec until;
+    const int64_t until = sg_clock_us() + QUEUE_STOP_US;
     bool done;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += QUEUE_STOP_S;
     pthread_mutex_lock(&queue.lock);
     if (queue.state == QUEUE_ON)
         queue.state = QUEUE_ENDING;
     pthread_cond_signal(&queue.work);
     while (queue.state == QUEUE_ENDING)
-        if (pthread_cond_timedwait(&queue.ended, &queue.lock, &until) == ETIMEDOUT)
+        if (sg_cond_wait_until(&queue.ended, &queue.lock, until) == SG_E_TIMEOUT)
             break;
     if (queue.state == QUEUE_ENDING)
         queue.state = QUEUE_STUCK;

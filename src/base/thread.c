@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define THREAD_PROMPT_NS     100000 /* the least that the kernel takes for a slice */
@@ -67,6 +69,13 @@ void sg_thread_join(struct sg_thread *thread)
 void sg_thread_name_set(const char *name)
 {
     pthread_setname_np(pthread_self(), name);
+}
+
+int sg_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_us)
+{
+    const struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+
+    return pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT ? SG_E_TIMEOUT : 0;
 }
 
 void sg_thread_prompt(void)

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define SG_THREAD_NAME_MAX 16 /* with the NUL; the kernel's limit */
 
@@ -27,6 +28,10 @@ int sg_thread_start(struct sg_thread *thread, void (*run)(void *arg), void *arg,
 void sg_thread_join(struct sg_thread *thread);
 /* Names the calling thread (the loop names itself). */
 void sg_thread_name_set(const char *name);
+
+/* Waits under the lock for a signal or until that moment of sg_clock_us, whatever happens to the wall clock.
+ * SG_E_TIMEOUT when the moment has come; 0 may also be for nothing, as with every condition. */
+int sg_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_us);
 
 /* Asks the system to let the calling thread run soon after it wakes up, for threads that work little and
  * often beside others that compute. Costs them nothing; where the system cannot (Linux before 6.12), nothing

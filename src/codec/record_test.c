@@ -61,6 +61,36 @@ static void empty_result(void **state)
     assert_int_equal(u32(&buf, 20), 480);
     assert_int_equal(u32(&buf, 24), 0);
     assert_int_equal(u32(&buf, 28), 0);
+    assert_int_equal(u32(&buf, 32), 0);
+    assert_int_equal(u32(&buf, 36), 0);
+    sg_buf_fini(&buf);
+}
+
+/* A classifier's answer about the whole picture, and objects that nothing was asked about: the table that is
+ * empty is at offset 0, the other at once behind the head (88 bytes) or behind the one object (80 more). */
+static void a_table_without_entries_has_offset_0(void **state)
+{
+    struct sg_attribute whole = {.model = "scene", .class_id = 3, .label = "beach", .score = 0.5f};
+    struct sg_object object = {.box = {1, 2, 3, 4}, .class_id = 5, .score = 0.5f, .parent = -1};
+    const struct sg_result answered = {
+        .width = 9, .height = 9, .attributes = &whole, .attribute_count = 1};
+    const struct sg_result found = {.width = 9, .height = 9, .objects = &object, .object_count = 1};
+    struct sg_buf buf;
+
+    (void)state;
+    sg_buf_init(&buf, 1 << 20);
+    assert_int_equal(sg_record_write(&answered, &buf), 0);
+    assert_int_equal(u32(&buf, 24), 0);
+    assert_int_equal(u32(&buf, 28), 0);
+    assert_int_equal(u32(&buf, 32), 88);
+    assert_int_equal(u32(&buf, 36), 1);
+    sg_buf_clear(&buf);
+    assert_int_equal(sg_record_write(&found, &buf), 0);
+    assert_int_equal(u32(&buf, 24), 88);
+    assert_int_equal(u32(&buf, 28), 1);
+    assert_int_equal(u32(&buf, 32), 0);
+    assert_int_equal(u32(&buf, 36), 0);
+    assert_int_equal(buf.size, 88 + 80);
     sg_buf_fini(&buf);
 }
 
@@ -277,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(read_back), cmocka_unit_test(damaged_blocks), cmocka_unit_test(empty_result),
+        cmocka_unit_test(a_table_without_entries_has_offset_0),
         cmocka_unit_test(everything_is_where_the_document_says), cmocka_unit_test(too_large_for_the_buffer)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include "sink/sink_private.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,33 @@
 #define COCO_PREFIX     "{\"file_name\":"
 #define CATEGORIES_MAX  65536
 #define POLYGON_MINIMUM 3
+
+/* cJSON leaves out what it has no memory for; this tells that it did. */
+static _Thread_local bool exhausted;
+
+static void *take_memory(size_t bytes)
+{
+    void *memory = malloc(bytes);
+
+    exhausted = exhausted || !memory;
+    return memory;
+}
+
+static void set_hooks(void)
+{
+    cJSON_Hooks hooks = {.malloc_fn = take_memory, .free_fn = free};
+
+    cJSON_InitHooks(&hooks);
+}
+
+/* Before the first tree of a piece of work. */
+static void watch_memory(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, set_hooks);
+    exhausted = false;
+}
 
 static int put_key(const struct sg_sink_item *item, struct sg_buf *out)
 {
@@ -157,6 +185,7 @@ static int format(const struct sg_sink_options *options, const struct sg_sink_it
     (void)options;
     if (item->err && item->err->code != SG_OK)
         return 0;
+    watch_memory();
     tree = cJSON_CreateObject();
     cJSON_AddNumberToObject(tree, "width", item->result->width);
     cJSON_AddNumberToObject(tree, "height", item->result->height);
@@ -167,7 +196,7 @@ static int format(const struct sg_sink_options *options, const struct sg_sink_it
         name_category(names, &item->result->objects[i]);
     }
     sg_buf_init(&key, SG_SINK_ITEM_MAX);
-    code = names ? put_key(item, &key) : SG_E_NOMEM;
+    code = exhausted ? SG_E_NOMEM : put_key(item, &key);
     if (code == 0)
         code = put_line((const char *)key.data, key.size, tree, out);
     sg_buf_fini(&key);
@@ -225,7 +254,7 @@ static void put_annotations(struct document *document, cJSON *line)
         long id = strtol(name->string, NULL, 10);
 
         if (id > 0 && id < CATEGORIES_MAX && !document->names[id] && cJSON_IsString(name))
-            document->names[id] = strdup(name->valuestring);
+            exhausted = !(document->names[id] = strdup(name->valuestring)) || exhausted;
     }
 }
 
@@ -244,7 +273,9 @@ static int each_line(FILE *lines, struct document *document, void (*visit)(struc
 
         if (line)
             visit(document, line);
-        else
+        if (exhausted)
+            code = sg_error_set(err, SG_E_NOMEM, "no memory for the document");
+        else if (!line)
             code = sg_error_set(err, SG_E_CONFIG, "picture %ld of the part written before cannot be read",
                                 document->images + 1);
         cJSON_Delete(line);
@@ -281,6 +312,7 @@ static int make_document(FILE *lines, FILE *to, struct sg_error *err)
     document.names = calloc(CATEGORIES_MAX, sizeof(*document.names));
     if (!document.names)
         return sg_error_set(err, SG_E_NOMEM, "no memory for the categories");
+    watch_memory();
     fputs("{\"info\":{\"description\":\"made by sightd\"},\"licenses\":[],\"images\":[", to);
     code = each_line(lines, &document, put_image, err);
     fputs("\n],\"annotations\":[", to);
@@ -289,6 +321,8 @@ static int make_document(FILE *lines, FILE *to, struct sg_error *err)
     fputs("\n],\"categories\":[", to);
     put_categories(&document);
     fputs("\n]}\n", to);
+    if (code == 0 && exhausted)
+        code = sg_error_set(err, SG_E_NOMEM, "no memory for the categories");
     for (id = 0; id < CATEGORIES_MAX; id++)
         free(document.names[id]);
     free(document.names);
@@ -356,11 +390,16 @@ static int put_image_line(const cJSON *image, cJSON **next, const cJSON *names, 
 
 static int take_document_apart(const char *text, size_t size, FILE *to, struct sg_error *err)
 {
-    cJSON *tree = cJSON_ParseWithLength(text, size), *image, *names = category_names(tree);
-    cJSON *list = cJSON_GetObjectItem(tree, "annotations"), *next = list ? list->child : NULL;
+    cJSON *tree, *image, *names, *list, *next;
     struct sg_buf line;
-    int code = cJSON_IsArray(cJSON_GetObjectItem(tree, "images")) && list ? 0 : SG_E_CONFIG;
+    int code;
 
+    watch_memory();
+    tree = cJSON_ParseWithLength(text, size);
+    names = category_names(tree);
+    list = cJSON_GetObjectItem(tree, "annotations");
+    next = list ? list->child : NULL;
+    code = cJSON_IsArray(cJSON_GetObjectItem(tree, "images")) && list ? 0 : SG_E_CONFIG;
     sg_buf_init(&line, SG_SINK_ITEM_MAX);
     cJSON_ArrayForEach(image, cJSON_GetObjectItem(tree, "images"))
     {
@@ -372,7 +411,9 @@ static int take_document_apart(const char *text, size_t size, FILE *to, struct s
     }
     if (code == 0 && next)
         code = SG_E_CONFIG;
-    if (code < 0)
+    if (exhausted)
+        code = sg_error_set(err, SG_E_NOMEM, "no memory for the document");
+    else if (code < 0)
         sg_error_set(err, (enum sg_err)code, "it is not a COCO document that this format wrote");
     sg_buf_fini(&line);
     cJSON_Delete(names);

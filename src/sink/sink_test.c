@@ -86,6 +86,30 @@ static void csv_is_quoted(void **state)
     free(text);
 }
 
+/* A carriage return alone ends a line for many readers (Python's csv among them): it is quoted like LF. */
+static void each_mark_of_csv_alone_is_quoted(void **state)
+{
+    static const char *const names[] = {"a\rb", "a\nb", "a,b", "a\"b", "a b"};
+    static const char *const fields[] = {"\"a\rb\",1,", "\"a\nb\",1,", "\"a,b\",1,", "\"a\"\"b\",1,",
+                                         "a b,1,"};
+    struct sg_sink *sink = open_sink(SG_SINK_CSV, false);
+    struct sg_buf text;
+    size_t i;
+
+    (void)state;
+    sg_buf_init(&text, SG_SINK_ITEM_MAX);
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct sg_sink_item item = item_of(names[i], "a");
+
+        sg_buf_clear(&text);
+        assert_int_equal(sg_sink_format_item(sink, &item, &text), 0);
+        assert_true(text.size > strlen(fields[i]));
+        assert_memory_equal(text.data, fields[i], strlen(fields[i]));
+    }
+    sg_buf_fini(&text);
+    assert_int_equal(sg_sink_close(&sink, true, NULL), 0);
+}
+
 static void yolo_is_in_shares(void **state)
 {
     struct sg_sink *sink = open_sink(SG_SINK_YOLO, false);
@@ -164,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(csv_is_quoted),
+        cmocka_unit_test(each_mark_of_csv_alone_is_quoted),
         cmocka_unit_test(every_cut_is_healed),
         cmocka_unit_test(endings_choose_formats),
     };
