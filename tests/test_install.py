@@ -129,7 +129,20 @@ def test_pkg_config(installed: Path) -> None:
     assert " face " in run(installed, installed.parent / "detect", "faces", installed.parent / "photo.jpg")
 
 
-def test_python(installed: Path) -> None:
-    package = next(installed.rglob("sightd/__init__.py")).parent.parent
+def at_prefix(installed: Path, *command: object) -> list[str]:
+    """The command line that runs the command where the installed folder lies at the prefix it was made for."""
+    return ["unshare", "-m", "sh", "-c", f"mount --bind '{installed}' /{PREFIX} && exec \"$@\"", "sh",
+            *(str(word) for word in command)]
+
+
+def test_python_finds_the_package_and_the_library(installed: Path) -> None:
+    """As after `sudo meson install`: no PYTHONPATH, no ldconfig."""
     code = "import sightd\nprint(len(sightd.Pipeline('faces').infer(open('photo.jpg', 'rb').read()).objects))"
+    if HIDE:
+        assert int(run(installed, *at_prefix(installed, "/usr/bin/python3", "-B", "-c", code))) >= 3
+        return
+    # Without the right to mount: the folder is one of those that Python looks into, and works from where it is.
+    package = next(installed.rglob("sightd/__init__.py")).parent.parent
+    looks = run(installed, "/usr/bin/python3", "-c", "import site; print(*site.getsitepackages(), sep='\\n')")
+    assert f"/{PREFIX}/{package.relative_to(installed)}" in looks.split("\n")
     assert int(run(installed, "/usr/bin/python3", "-B", "-c", code, PYTHONPATH=str(package))) >= 3
