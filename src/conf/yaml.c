@@ -138,8 +138,9 @@ static int attach(struct builder *builder, struct fy_event *event, struct sg_yam
     }
     node->key = builder->key[top];
     builder->key[top] = NULL;
-    /* Nothing was written after the key: the key is the place to look at. */
-    if (node->key && node->line == 0) {
+    /* Nothing was written after the key: the key is the place to look at. libfyaml 0.7 gives no place,
+     * 0.8 the one behind the colon. */
+    if (node->key && (node->line == 0 || (node->absent && node->size == 0))) {
         node->line = node->key->line;
         node->column = node->key->column;
     }

@@ -85,13 +85,22 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
         http_session_ended(session);
 }
 
+/* From 0.9.77.07 on MHD_add_connection only queues the connection, for a thread of the daemon to begin with,
+ * and on_connection would not know whose it is; unless the daemon is told that there is one thread, ours. */
+#if MHD_VERSION >= 0x00097707
+#define DAEMON_ONE_THREAD MHD_USE_NO_THREAD_SAFETY
+#else
+#define DAEMON_ONE_THREAD 0
+#endif
+
 int http_daemon_start(struct sg_http *http, struct sg_error *err)
 {
     const union MHD_DaemonInfo *info;
 
     http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
-        NULL, http_on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+            DAEMON_ONE_THREAD,
+        0, NULL, NULL, http_on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, SG_HTTP_CONNECTION_BYTES, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)SG_CONN_TABLE_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED,
         http_on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,

@@ -209,6 +209,8 @@ static inline void send_all(int fd, const void *data, size_t size)
     while (size > 0) {
         ssize_t n = send(fd, p, size, MSG_NOSIGNAL);
 
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n <= 0)
             fail_msg("send: %s", strerror(errno));
         p += n;
@@ -249,6 +251,8 @@ static inline const char *read_reply(int fd)
     while (used < sizeof(text) - 1) {
         ssize_t n = recv(fd, text + used, 1, 0);
 
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0)
             fail_msg("recv: %s after \"%.*s\"", strerror(errno), (int)used, text);
         if (n == 0)
