@@ -7,9 +7,12 @@ against goldens, and a thousand of them in a row: test_independent_client.py.
 """
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -19,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from conftest import BIN, ROOT, Server, sanitized, wait_until
 
@@ -174,6 +178,84 @@ def test_bad_length_is_answered_and_closed(server: Server, two: bytes, length: i
         assert code(replies.next()) is None
         assert code(replies.next()) == expected
         assert replies.at_end()
+
+
+JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")  # the first bytes of a JFIF file
+
+
+def hello(record: int = 512, version: int = 3) -> bytes:
+    """A ClientHello as RFC 8446 (5.1, 4) frames it: header of the record, of the message, its version."""
+    body = bytes([3, version]) + bytes(range(32)) + bytes(record - 38)
+    return b"\x16\x03\x01" + struct.pack(">H", record) + b"\x01" + struct.pack(">I", len(body))[1:] + body
+
+
+def padded(size: int) -> bytes:
+    return JPEG + bytes(size - len(JPEG))
+
+
+STRANGERS = {
+    "TLS": (hello(), "TLS"), "TLS above the limit": (hello(1736), "TLS"), "TLS 1.0": (hello(200, 1), "TLS"),
+    **{f">I {size}": (struct.pack(">I", size) + padded(size), "big-endian")
+       for size in (5000, 65536, 100096, 100100, 100224, 2**20)},
+    "<Q": (struct.pack("<Q", 5000) + padded(5000), "64-bit"), ">Q": (struct.pack(">Q", 5000) + padded(5000), "64-bit"),
+    "<Q of no picture": (struct.pack("<Q", 5000) + b"\1" * 4992 + struct.pack("<Q", 9), "64-bit"),
+    "<H": (struct.pack("<H", 5000) + padded(5000), "16-bit"), "ASCII line": (b"5000\n" + padded(5000), "ASCII"),
+    "ASCII padded": (b"5000".ljust(16) + padded(5000), "ASCII"), "text": (b"hello, server\n", "text"),
+    "SSH": (b"SSH-2.0-OpenSSH_9.2\r\n", "text"), "JSON": (b'{"image":"x"}', "JSON"),
+    "no length": (padded(5000), "JPEG came without its length"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_what_is_no_seed_frame_is_named(server: Server, name: str) -> None:
+    sent, said = STRANGERS[name]
+    with dial(server) as link:
+        began = time.monotonic()
+        link.sendall(sent)
+        replies, reply = Replies(link), {}
+        with contextlib.suppress(EOFError):
+            while True:
+                reply = replies.next()  # the last one tells: pieces of a picture may have been taken for frames
+        assert time.monotonic() - began < (10 if sanitized() else 2)
+        assert reply["error"]["code"] in ("bad_framing", "too_large", "empty_image")
+        assert said in reply["error"]["message"]
+    assert wait_until(lambda: any("does not speak seed frames" in line and said in line for line in server.lines))
+
+
+def test_a_tls_client_is_told_apart(server: Server) -> None:
+    """Python's own, as a browser that was given https://."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    began = time.monotonic()
+    with dial(server) as link, pytest.raises(OSError):
+        context.wrap_socket(link)
+    assert time.monotonic() - began < (10 if sanitized() else 2)
+    assert wait_until(lambda: any("TLS ClientHello" in line for line in server.lines))
+
+
+def test_legal_lengths_that_look_like_something_else(server: Server) -> None:
+    """Pictures padded to such lengths, sent slowly: zeros behind the end of a JPEG belong to no picture."""
+    out = io.BytesIO()
+    Image.new("RGB", (64, 48), (90, 120, 60)).save(out, "JPEG")
+    said: dict[bytes, str | None] = {}
+
+    def send(begin: bytes) -> None:
+        picture = out.getvalue() + bytes(struct.unpack("<i", begin)[0] - len(out.getvalue()))
+        with dial(server) as link:
+            link.sendall(begin)
+            time.sleep(1.6)  # longer than the silence after which a foreign length is named
+            for start, end in ((0, 7), (7, 5000), (5000, len(picture) - 1), (len(picture) - 1, None)):
+                link.sendall(picture[start:end])
+                time.sleep(1.6)
+            said[begin] = code(Replies(link).next())
+
+    begins = [b"\x16\3\1\0", b"\0\1\x87\0", b"\0\1\1\0", b"\x80\x2e\1\0", b"BM\x36\0", b"II*\0"]
+    senders = [threading.Thread(target=send, args=(begin,)) for begin in begins]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    assert said == dict.fromkeys(begins)
 
 
 def test_the_log_times_an_error_of_the_connection(start_server: Start) -> None:

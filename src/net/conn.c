@@ -283,6 +283,16 @@ int sg_conn_release(struct sg_conn **conn)
     return fd;
 }
 
+size_t sg_conn_peek(const struct sg_conn *conn, void *out, size_t size)
+{
+    ssize_t n;
+
+    do
+        n = recv(conn->fd, out, size, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n > 0 ? (size_t)n : 0;
+}
+
 int sg_conn_dup(const struct sg_conn *conn)
 {
     return fcntl(conn->fd, F_DUPFD_CLOEXEC, 0);

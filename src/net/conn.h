@@ -90,6 +90,9 @@ void sg_conn_start(struct sg_conn *conn, const struct sg_conn_ops *ops, void *us
 /* Ends sniffing and hands the socket, nothing read from it, to the caller; conn is gone. */
 int sg_conn_release(struct sg_conn **conn);
 
+/* Bytes that have arrived and are still to be read, without taking them; at most size. */
+size_t sg_conn_peek(const struct sg_conn *conn, void *out, size_t size);
+
 /* A second descriptor of the same socket, for a library that reads and writes it by itself while `want` keeps
  * reading paused; the caller closes it. -1 when there are no more descriptors. */
 int sg_conn_dup(const struct sg_conn *conn);

@@ -9,6 +9,7 @@
 #include "codec/json.h"
 #include "proto/proto.h"
 #include "proto/seed_frame.h"
+#include "proto/seed_stranger.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 struct seed {
     struct sg_session base;
     struct sg_seed_frame frame;
+    struct sg_seed_stranger stranger;
     struct sg_job *job;          /* being received, or complete and waiting for a place at the gate */
     struct sg_job *first, *last; /* replies due, in order */
     int in_flight;               /* jobs in that list */
@@ -117,6 +119,11 @@ static void set_deadline(struct seed *seed)
 
         deadline_us = seed->frame_started_us + options->receive_timeout_ms * 1000 +
                       received * 1000000 / SG_SERVER_MIN_RATE_BYTES_PER_S;
+        if (sg_seed_stranger_counted(&seed->stranger, NULL)) {
+            int64_t silent_us = sg_clock_us() + (int64_t)SG_SEED_STRANGER_SILENCE_MS * 1000;
+
+            deadline_us = silent_us < deadline_us ? silent_us : deadline_us;
+        }
     } else if (options->idle_timeout_ms > 0 && seed->in_flight == 0 && !seed->job) {
         deadline_us = sg_clock_us() + options->idle_timeout_ms * 1000;
     }
@@ -155,6 +162,17 @@ static void end_with_error(struct seed *seed, const struct sg_error *error)
     flush(seed);
 }
 
+/* Whoever runs the server should hear of it too: a client often shows its user nothing. */
+static void end_stranger(struct seed *seed, const struct sg_error *error)
+{
+    char peer[64], quoted[SG_ERROR_TEXT_MAX + 64];
+
+    sg_log(SG_LOG_WARN, "a client does not speak seed frames", "conn=%llu peer=%s why=%s",
+           (unsigned long long)sg_conn_id(seed->base.conn), sg_conn_peer(seed->base.conn, peer, sizeof(peer)),
+           sg_log_quote(error->text, quoted, sizeof(quoted)));
+    end_with_error(seed, error);
+}
+
 static void log_reply(const struct seed *seed, const struct sg_job *job)
 {
     if (sg_log_enabled(SG_LOG_DEBUG))
@@ -188,6 +206,7 @@ static void flush(struct seed *seed)
         if (!seed->first)
             seed->last = NULL;
         seed->in_flight--;
+        seed->stranger.known = seed->stranger.known || job->error.code == SG_OK;
         sg_intake_answered(seed->base.intake, job, SG_PROTOCOL_SEED);
         sg_intake_drop(seed->base.intake, &job);
     }
@@ -288,7 +307,15 @@ static void got_header(struct seed *seed, size_t n)
     if (seed->frame.header_bytes == 0)
         seed->frame_started_us = sg_clock_us();
     if (sg_seed_frame_header_got(&seed->frame, n, &error) < 0) {
-        end_with_error(seed, &error);
+        uint8_t more[SG_SEED_STRANGER_LOOK];
+        size_t more_bytes = sg_conn_peek(seed->base.conn, more, sizeof(more));
+        struct sg_error got = error;
+
+        sg_seed_stranger_explain(&seed->stranger, more, more_bytes, seed->frame.max_bytes, &error);
+        if (strcmp(got.text, error.text) != 0)
+            end_stranger(seed, &error);
+        else
+            end_with_error(seed, &error);
         return;
     }
     if (seed->frame.state == SG_SEED_PAYLOAD) {
@@ -304,13 +331,19 @@ static void got_header(struct seed *seed, size_t n)
 static void on_got(void *user, size_t n)
 {
     struct seed *seed = user;
+    bool looking = seed->stranger.count < SG_SEED_STRANGER_LOOK;
+    struct sg_error error;
 
     if (seed->frame.state == SG_SEED_HEADER) {
+        sg_seed_stranger_add(&seed->stranger, seed->frame.header + seed->frame.header_bytes, n);
         got_header(seed, n);
         return;
     }
+    sg_seed_stranger_add(&seed->stranger, seed->job->bytes.data + seed->job->bytes.size, n);
     sg_seed_frame_payload_got(&seed->frame, &seed->job->bytes, n);
-    if (seed->frame.state == SG_SEED_COMPLETE)
+    if (looking && sg_seed_stranger_sure(&seed->stranger, &error))
+        end_stranger(seed, &error);
+    else if (seed->frame.state == SG_SEED_COMPLETE)
         complete(seed);
     else
         set_deadline(seed);
@@ -346,9 +379,17 @@ static void on_late(void *user)
 {
     struct seed *seed = user;
     struct sg_error error;
+    uint8_t next;
 
     if (!sg_seed_frame_partial(&seed->frame)) {
         finish(seed); /* idle for longer than allowed */
+        return;
+    }
+    if (sg_seed_stranger_counted(&seed->stranger, &error)) {
+        if (sg_conn_peek(seed->base.conn, &next, 1) > 0)
+            set_deadline(seed); /* there is more, the loop was late */
+        else
+            end_stranger(seed, &error);
         return;
     }
     sg_error_set(&error, SG_E_TIMEOUT,
