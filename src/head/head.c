@@ -65,6 +65,12 @@ bool sg_head_uses(const struct sg_head_ops *kind, const char *key)
     return true;
 }
 
+/* Ultralytics' own word: what the model is, and that no shape of ours would be right. */
+static bool has_no_head(const char *task)
+{
+    return strcmp(task, "obb") == 0 || strcmp(task, "semantic") == 0;
+}
+
 static int no_kind(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
                    struct sg_error *err)
 {
@@ -72,8 +78,7 @@ static int no_kind(const struct sg_signature *signature, const struct sg_tensor 
     char list[256];
 
     sg_outputs_text(outputs, count, list, sizeof(list));
-    /* Ultralytics' own word: what the model is, and that no shape of ours would be right. */
-    if (strcmp(task, "obb") == 0 || strcmp(task, "semantic") == 0)
+    if (has_no_head(task))
         return sg_error_set(
             err, SG_E_MODEL,
             "the graph's metadata says task \"%s\", for which there is no head (outputs %s); export "
@@ -95,7 +100,7 @@ static const struct sg_head_ops *choose(const struct sg_signature *signature, co
     const struct sg_head_ops *best = NULL, *rival = NULL;
     int i;
 
-    for (i = 0; kinds[i]; i++) {
+    for (i = 0; kinds[i] && !has_no_head(sg_meta_task(signature)); i++) {
         struct sg_head_guess mine = start;
 
         mine.confidence = 0;

@@ -53,6 +53,9 @@ static const struct sample samples[] = {
     {"yolox", 64, {{"output", F(3, {1, 84, 7}), ROWS(1)}}, 0, 2, 5, FIXED},
     {"yolox-decoded", 64, {{"output", F(3, {1, 84, 7}), ROWS(1)}}, 0, 2, 5, FREE},
     {"end2end", 64, {{"output0", F(3, {1, 10, 6}), ROWS(1)}}, -1, 0, 0, FREE},
+    {"end2end-seg", 64, {
+        {"output0", F(3, {1, 10, 38}), ROWS(1)}, {"output1", F(4, {1, 32, 16, 16}), NO_ROWS}}, -1, 0, 0, FREE},
+    {"end2end-pose", 64, {{"output0", F(3, {1, 10, 57}), ROWS(1)}}, -1, 0, 0, FREE},
     {"nms-indices", 64, {
         {"boxes", F(3, {1, 10, 4}), NO_ROWS}, {"scores", F(3, {1, 2, 10}), NO_ROWS},
         {"picked", SG_DTYPE_I64, 2, {5, 3}, ROWS(0)}}, 1, 1, 0, FREE},

@@ -100,6 +100,7 @@ static void declared_keys_are_those_that_count(void **state)
         {"scores", {.scores = SG_SCORES_MULTILABEL}},
         {"embedding", {.embedding = true}},
         {"mask_threshold", {.mask_threshold = 0.9f}},
+        {"mask_threshold", {.mask_threshold = 1.0f}}, /* also where whole numbers add up to large ones */
         {"unclip", {.unclip = 4.0f}},
         {"space", {.space = 1.0f}},
     };

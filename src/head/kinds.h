@@ -22,6 +22,8 @@
     X(yolox) \
     X(yolox_decoded) \
     X(end2end) \
+    X(end2end_seg) \
+    X(end2end_pose) \
     X(nms_indices) \
     X(efficientnms) \
     X(tfod) \

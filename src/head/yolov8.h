@@ -7,6 +7,7 @@
 #define SG_HEAD_YOLOV8_H
 
 #include "head/head.h"
+#include "head/masks.h"
 
 struct sg_yolov8 {
     int output;       /* index of the grid among the outputs */
@@ -17,9 +18,7 @@ struct sg_yolov8 {
     float scale[2];   /* input pixels per unit of x and of y: 1, or the input's sides when values are 0..1 */
     int point_count;  /* keypoints */
     int point_values; /* numbers per keypoint: x, y, maybe visibility */
-    int proto;        /* index of the mask prototypes among the outputs */
-    int input[2];     /* width and height, pixels */
-    float mask_logit; /* a mask pixel is on above it */
+    struct sg_masks masks;
 };
 
 /* Tells the axes of a 1xDxN or 1xNxD grid apart and reads what the probe's values say; false when it is no

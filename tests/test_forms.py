@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Exporters' forms as small networks (forms.py): what numpy says must be found is found, from the bare file."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sight
+
+np = pytest.importorskip("numpy")
+pytest.importorskip("onnx", reason="skipped: python3-onnx is not installed")
+
+import forms  # noqa: E402
+
+
+def reply(model: Path, picture: Path, *arguments: object) -> dict[str, Any]:
+    found = sight.detect("--model", model, *arguments, picture)[0]
+    assert "error" not in found, found
+    return found
+
+
+def explained(model: Path) -> dict[str, str]:
+    """`sight model explain` by its first words."""
+    text = sight.run("model", "explain", model, check=True).stdout
+    return dict(line.split(None, 1) for line in text.splitlines() if len(line.split(None, 1)) == 2)
+
+
+def corners(found: dict[str, Any]) -> list[float]:
+    box = found["bbox"]
+    return [box["x"], box["y"], box["x"] + box["w"], box["y"] + box["h"]]
+
+
+def extent(polygon: list[list[float]]) -> list[float]:
+    xy = np.array(polygon)
+    return [*xy.min(0), *xy.max(0)]
+
+
+# --- end-to-end tables with masks and keypoints (ultralytics Detect.postprocess: x1, y1, x2, y2, score, class, more) ---
+
+BOXES = np.float32([[100, 120, 300, 400], [400, 200, 500, 560]])
+
+
+def table(rows: int, extra: Any, ids: tuple[int, int], noise: bool = True) -> Any:
+    """Two objects, then rows of low score as an end-to-end head has them, or of zeros as nms=True pads with."""
+    extra = np.asarray(extra, np.float32)
+    out = np.zeros((1, rows, 6 + extra.shape[1]), np.float32)
+    if noise:
+        at = np.random.default_rng(1).uniform(0, 560, (rows, 2))
+        out[0, :, :2], out[0, :, 2:4] = at, at + 40
+        out[0, :, 4], out[0, :, 5] = np.linspace(0.12, 0.001, rows), ids[0]
+    out[0, :2, :4], out[0, :2, 4], out[0, :2, 5], out[0, :2, 6:] = BOXES, (0.9, 0.8), ids, extra
+    return out
+
+
+def prototypes(masks: int) -> Any:
+    """Prototype 0 is on (+1) in the upper half of the picture and off (-1) below; the others are nothing."""
+    out = np.zeros((1, masks, 160, 160), np.float32)
+    out[0, 0], out[0, 0, :80] = -1, 1
+    return out
+
+
+@pytest.mark.parametrize("classes, masks, rows, noise, stated, first", [
+    (1, 32, 300, True, True, "table"), (80, 32, 300, True, True, "table"), (2, 32, 300, True, False, "table"),
+    (5, 16, 100, False, True, "prototypes"), (1, 32, 300, False, True, "table"), (3, 8, 50, True, False, "prototypes"),
+])
+def test_masks_of_finished_tables(classes: int, masks: int, rows: int, noise: bool, stated: bool, first: str,
+                                  tmp_path: Path) -> None:
+    """YOLO26-seg and nms=True of YOLOv8-seg: masks are sigmoid(coefficients . prototypes) > 0.5, cut to the box."""
+    coefficients = np.zeros((2, masks))
+    coefficients[:, 0] = 5, -5  # on above 320, on below
+    ids = (0, classes - 1)
+    outputs = {"output0": table(rows, coefficients, ids, noise), "output1": prototypes(masks)}
+    if first != "table":
+        outputs = dict(reversed(outputs.items()))
+    metadata = {"task": "segment", "names": forms.names(classes), "stride": "32", "imgsz": "[640, 640]"}
+    model = forms.constant(tmp_path / "seg.onnx", outputs, (1, 3, 640, 640), metadata if stated else None)
+    assert explained(model)["head"].split()[0] == "end2end-seg"
+    found = reply(model, forms.flat(tmp_path / "square.ppm", 640, 640))["objects"]
+    assert [(corners(o), o["class_id"], round(o["score"], 3)) for o in found] == [
+        ([100, 120, 300, 400], ids[0], 0.9), ([400, 200, 500, 560], ids[1], 0.8)]
+    assert extent(found[0]["polygon"]) == pytest.approx([100, 120, 300, 320], abs=2.1)  # half a prototype pixel
+    assert extent(found[1]["polygon"]) == pytest.approx([400, 320, 500, 560], abs=2.1)
+
+
+@pytest.mark.parametrize("points, values, rows, noise, metadata", [
+    (17, 3, 300, True, {"task": "pose", "kpt_shape": "[17, 3]", "names": "{0: 'person'}"}),
+    (17, 3, 300, True, {}), (5, 3, 100, True, {}), (17, 2, 300, True, {}),
+    (4, 2, 300, False, {"task": "pose", "kpt_shape": "[4, 2]", "names": "{0: 'plate', 1: 'sign'}"}),
+])
+def test_keypoints_of_finished_tables(points: int, values: int, rows: int, noise: bool, metadata: dict[str, str],
+                                      tmp_path: Path) -> None:
+    """YOLO26-pose and nms=True of YOLOv8-pose: x, y in input pixels, and a visibility of 0..1 where there are three."""
+    where = np.random.default_rng(2).uniform(100, 500, (2, points, values))
+    if values == 3:
+        where[:, :, 2] = np.linspace(0.2, 1, points)
+    model = forms.constant(tmp_path / "pose.onnx", {"output0": table(rows, where.reshape(2, -1), (0, 0), noise)},
+                           (1, 3, 640, 640), metadata)
+    assert explained(model)["head"].split()[0] == "end2end-pose"
+    found = reply(model, forms.flat(tmp_path / "wide.ppm", 1280, 640))["objects"]
+    # 1280x640 in 640x640: halved, 160 rows of padding above.
+    for mine, box, want in zip(found, BOXES, where, strict=True):
+        assert corners(mine) == pytest.approx([2 * box[0], 2 * max(box[1] - 160, 0), 2 * box[2],
+                                               2 * min(box[3] - 160, 320)], abs=0.01)
+        assert np.allclose(mine["landmarks"], 2 * want[:, :2] - [0, 320], atol=0.02)
+        if values == 3:
+            assert np.allclose(mine["landmark_scores"], want[:, 2], atol=0.002)
+        else:
+            assert "landmark_scores" not in mine
+
+
+@pytest.mark.parametrize("shape", [(1, 300, 7), (1, 20, 8400), (1, 1, 7)])
+def test_turned_boxes_are_refused_by_name(shape: tuple[int, ...], tmp_path: Path) -> None:
+    """`-obb` exports, end-to-end and grids; their columns look like those of others (DECISIONS.md, Turned boxes)."""
+    model = forms.constant(tmp_path / "obb.onnx", {"output0": np.zeros(shape, np.float32)}, (1, 3, 640, 640),
+                           {"task": "obb", "names": "{0: 'plane'}"})
+    done = sight.run("model", "explain", model)
+    assert done.returncode == 1 and 'task "obb", for which there is no head' in done.stderr
