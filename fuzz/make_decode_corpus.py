@@ -6,9 +6,11 @@ Needs python3-pil, python3-opencv and libheif-examples.
 """
 import io
 import os
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 
 import cv2
 import numpy as np
@@ -37,6 +39,18 @@ def four_colours(side):
     """Red, green over blue, yellow; tests/test_decode.py looks for them."""
     colours = np.uint8([[(250, 0, 0), (0, 250, 0)], [(0, 0, 250), (250, 250, 0)]])
     return colours.repeat(side, 0).repeat(side, 1)
+
+
+def tiled_big_tiff(pixels):
+    """One 32x16 tile of 16-bit grey, deflated, the offsets of 64 bits."""
+    tile = np.zeros((16, 32), np.uint16)
+    tile[:pixels.shape[0], :pixels.shape[1]] = pixels
+    data = zlib.compress(tile.astype("<u2").tobytes())
+    fields = [(256, pixels.shape[1]), (257, pixels.shape[0]), (258, 16), (259, 8), (262, 1), (277, 1), (322, 32),
+              (323, 16), (324, 16), (325, len(data))]
+    directory = b"".join(struct.pack("<HHQQ", tag, 16, 1, value) for tag, value in fields)
+    head = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16 + len(data))
+    return head + data + struct.pack("<Q", len(fields)) + directory + bytes(8)
 
 
 def seeds():
@@ -70,6 +84,9 @@ def seeds():
     yield "qoi", b"qoif" + (20).to_bytes(4, "big") + (12).to_bytes(4, "big") + b"\3\0" + b"\xfd" * 4 + b"\0" * 7 + b"\1"
     yield "avif", heif(four_colours(16), "out.avif", "-A")
     yield "heic", heif(four_colours(32), "out.heic")
+    yield "tiff-jpeg", saved(rgb, "TIFF", compression="jpeg", quality=40)
+    yield "tiff-cmyk", saved(rgb, "TIFF", "CMYK", compression="packbits")
+    yield "tiff-tiles", tiled_big_tiff(deep[:, :, 0])
 
 
 def main():

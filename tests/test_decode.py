@@ -3,61 +3,24 @@
 
 CMYK is the exception: OpenCV approximates colour times black and is up to 2 levels brighter than the product, which we
 give as numpy computes it from Pillow's inks.
-
-Runs build/decode_dump (SIGHT_BUILD names another build directory).
 """
-import collections
 import glob
 import io
 import os
 import random
 import struct
-import subprocess
 import zlib
 
 import pytest
 
-os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"  # read by OpenCV when it first writes one
-cv2 = pytest.importorskip("cv2", reason="skipped: python3-opencv is not installed")
-np = pytest.importorskip("numpy")
-Image = pytest.importorskip("PIL.Image", reason="skipped: python3-pil is not installed")
-from PIL import ImageOps  # noqa: E402
+from decoding import (ROOT, Image, cv2, decode, exif, good, needs_tool, noise, np, opencv, photo, saved, seed,
+                      written)
+from PIL import ImageOps
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TOOL = os.path.join(os.environ.get("SIGHT_BUILD", os.path.join(ROOT, "build")), "decode_dump")
 ASSETS = os.path.join(os.environ.get("SIGHT_SHARED", os.path.join(ROOT, "..", "shared")), "assets")
 IMAGES = sorted(glob.glob(os.path.join(ASSETS, "images", "*.*")))
 
-pytestmark = pytest.mark.skipif(not os.path.exists(TOOL), reason="skipped: build/decode_dump is not built")
-
-Answer = collections.namedtuple("Answer", "format full orientation scale origin pixels")
-
-
-def decode(tmp_path, data, *options):
-    """(Answer, "") or (None, what the tool said)."""
-    source, raw = str(tmp_path / "in"), str(tmp_path / "out")
-    with open(source, "wb") as file:
-        file.write(data)
-    done = subprocess.run([TOOL, *map(str, options), source, raw], capture_output=True, timeout=120)
-    text = done.stdout.decode("utf-8", "replace").strip()
-    assert done.returncode in (0, 1), done.stderr.decode("utf-8", "replace")
-    if done.returncode:
-        return None, text
-    w = text.split()
-    pixels = np.fromfile(raw, np.uint8).reshape(int(w[3]), int(w[2]), 3)
-    return Answer(w[1], (int(w[4]), int(w[5])), int(w[6]), (float(w[7]), float(w[8])), (float(w[9]), float(w[10])),
-                  pixels), ""
-
-
-def good(tmp_path, data, *options):
-    answer, text = decode(tmp_path, data, *options)
-    assert answer, text
-    return answer
-
-
-def opencv(data):
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+pytestmark = needs_tool
 
 
 def expected(data):
@@ -71,30 +34,6 @@ def expected(data):
     above = theirs.astype(int) - exact
     assert above.min() >= 0 and above.max() <= 2
     return exact
-
-
-def noise(width, height, channels=3, top=256, dtype=np.uint8, seed=1):
-    shape = (height, width, channels) if channels > 1 else (height, width)
-    return np.random.default_rng(seed).integers(0, top, shape).astype(dtype)
-
-
-def photo(width, height, seed=3):
-    """Smooth content with edges, so that JPEG behaves as with photos."""
-    small = noise(max(width // 24, 2), max(height // 24, 2), seed=seed)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-def saved(pixels, form, mode=None, **keys):
-    out = io.BytesIO()
-    image = Image.fromarray(pixels)
-    (image.convert(mode) if mode else image).save(out, form, **keys)
-    return out.getvalue()
-
-
-def exif(orientation):
-    block = Image.Exif()
-    block[0x0112] = orientation
-    return block.tobytes()
 
 
 # ---- whole pictures -------------------------------------------------------------------------------------------
@@ -145,12 +84,6 @@ def packbits_bmp(width, height):
     head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(rows), 0, 0, 256, 0)
     offset = 14 + len(head) + len(palette)
     return b"BM" + struct.pack("<IHHI", offset + len(rows), 0, 0, offset) + head + palette + rows
-
-
-def written(extension, pixels, *params):
-    okay, data = cv2.imencode(extension, pixels, list(params))
-    assert okay
-    return data.tobytes()
 
 
 def lossless_files():
@@ -220,11 +153,6 @@ def test_avif_is_the_picture_it_was_made_from(tmp_path):
     theirs = cv2.cvtColor(cv2.imread(os.path.join(ASSETS, "images", "horses.jpg")), cv2.COLOR_BGR2RGB)
     assert mine.pixels.shape == theirs.shape
     assert cv2.PSNR(mine.pixels, theirs) > 30
-
-
-def seed(name):
-    with open(os.path.join(ROOT, "fuzz", "corpus", "decode", name), "rb") as file:
-        return file.read()[1:]
 
 
 @pytest.mark.parametrize("form", ["avif", "heic"])
@@ -409,7 +337,7 @@ CLAIMS = {
     "ppm": b"P6 30000 30000 255\n" + b"\0" * 99, "ppm-digits": b"P6 99999999999999999999999 1 255\n",
     "pam": b"P7\nWIDTH 30000\nHEIGHT 30000\nDEPTH 3\nMAXVAL 255\nENDHDR\n", "sun": b"\x59\xa6\x6a\x95" +
     struct.pack(">IIIIIII", 30000, 30000, 24, 0, 1, 0, 0), "qoi": b"qoif" + struct.pack(">IIBB", 30000, 30000, 3, 0),
-    "tiff": b"II*\0" + struct.pack("<IHHHIIHHIII", 8, 2, 256, 4, 1, 30000, 257, 4, 1, 30000, 0),
+    "tiff": b"II*\0" + struct.pack("<IHHHIIHHIIHHIII", 8, 3, 256, 4, 1, 30000, 257, 4, 1, 30000, 273, 4, 1, 8, 0),
     "webp": b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"\x2f\x75\0" * 2 + b"\0" * 40,
     "jpeg2000": b"\xff\x4f\xff\x51\0\x2f\0\0" +
     struct.pack(">IIIIIIII", 30000, 30000, 0, 0, 128, 128, 0, 0) + b"\0" * 40,

@@ -99,10 +99,8 @@ static void convert_palette(const AVFrame *frame, struct sg_image *image)
     }
 }
 
-static uint8_t sample_to_byte(unsigned value, int depth, bool rounds)
+static uint8_t sample_to_byte(unsigned value, int depth)
 {
-    if (depth == 16 && rounds)
-        return (uint8_t)((value + 128) / 257);
     if (depth >= 8)
         return (uint8_t)(value >> (depth - 8));
     return (uint8_t)(depth == 1 ? value * 255 : value << (8 - depth));
@@ -124,7 +122,7 @@ static int grow_row(struct sg_convert *convert, int width)
 
 /* Any integer RGB or grey format, planar or packed. */
 static int convert_samples(struct sg_convert *convert, const AVFrame *frame, const AVPixFmtDescriptor *about,
-                           bool rounds_colour, struct sg_image *image)
+                           struct sg_image *image)
 {
     bool colour = about->nb_components >= 3;
     uint8_t invert = frame->format == AV_PIX_FMT_MONOWHITE ? 255 : 0;
@@ -139,7 +137,7 @@ static int convert_samples(struct sg_convert *convert, const AVFrame *frame, con
             av_read_image_line(convert->row, (const uint8_t **)frame->data, frame->linesize, about, 0, y, c,
                                image->width, 0);
             for (int x = 0; x < image->width; x++, out += 3)
-                *out = sample_to_byte(convert->row[x], depth, colour && rounds_colour) ^ invert;
+                *out = sample_to_byte(convert->row[x], depth) ^ invert;
         }
         if (!colour) {
             uint8_t *out = image_row(image, y);
@@ -255,7 +253,7 @@ int sg_convert_run(struct sg_convert *convert, const AVFrame *frame, const struc
     else if (about->flags & AV_PIX_FMT_FLAG_FLOAT)
         convert_floats(frame, about, image);
     else if (about->flags & AV_PIX_FMT_FLAG_RGB || about->nb_components <= 2)
-        code = convert_samples(convert, frame, about, rule->rounds_colour, image);
+        code = convert_samples(convert, frame, about, image);
     else
         code = convert_yuv(convert, frame, image);
     if (code == SG_E_NOMEM)

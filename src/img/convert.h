@@ -12,7 +12,6 @@ struct SwsContext;
 
 /* How numbers become 8 bits and colours; each follows what OpenCV does with that file format. */
 struct sg_convert_rule {
-    bool rounds_colour; /* 16-bit colour is divided by 257 and rounded (libtiff), not cut to its high byte */
     bool webp_chroma;   /* YUV 4:2:0 of limited range, upsampled and converted as libwebp does */
 };
 

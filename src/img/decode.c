@@ -15,8 +15,8 @@
 #define SUPPORTED                                                                                            \
     "JPEG, PNG, WebP, AVIF, HEIC, BMP, TIFF, GIF, JPEG 2000, PBM/PGM/PPM/PAM, Sun raster, EXR, QOI"
 
-static const struct sg_decode_ops *const kinds[] = {&sg_decode_jpeg_ops, &sg_decode_ffmpeg_ops,
-                                                    &sg_decode_heif_ops};
+static const struct sg_decode_ops *const kinds[] = {&sg_decode_jpeg_ops, &sg_decode_tiff_ops,
+                                                    &sg_decode_ffmpeg_ops, &sg_decode_heif_ops};
 
 #define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -38,8 +38,6 @@ static const struct {
     {0, 4, "%PDF", "PDF"},
     {0, 5, "<?xml", "XML or SVG"},
     {0, 4, "<svg", "SVG"},
-    {0, 4, "II+\0", "BigTIFF"},
-    {0, 4, "MM\0+", "BigTIFF"},
     {0, 10, "#?RADIANCE", "Radiance HDR"},
     {0, 3, "PF\n", "a float pixmap (PFM)"},
     {0, 3, "Pf\n", "a float pixmap (PFM)"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a decoder kind (jpeg.c, ffmpeg.c, heif.c) offers to decode.c. Inside this room only. "Stored" pixels
+ * What a decoder kind (jpeg.c, tiff.c, heif.c, ffmpeg.c …) offers to decode.c. Inside this room only. "Stored" pixels
  * are those of the file, before its orientation is applied.
  */
 #ifndef SG_IMG_DECODE_KIND_H
@@ -48,6 +48,7 @@ struct sg_decode_ops {
 };
 
 extern const struct sg_decode_ops sg_decode_jpeg_ops;
+extern const struct sg_decode_ops sg_decode_tiff_ops;
 extern const struct sg_decode_ops sg_decode_heif_ops;
 extern const struct sg_decode_ops sg_decode_ffmpeg_ops;
 

@@ -34,8 +34,6 @@ static const struct format formats[] = {
     {"gif", "GIF87a", 6, AV_CODEC_ID_GIF, sg_header_gif, {0}},
     {"gif", "GIF89a", 6, AV_CODEC_ID_GIF, sg_header_gif, {0}},
     {"bmp", "BM", 2, AV_CODEC_ID_BMP, sg_header_bmp, {0}},
-    {"tiff", "II*\0", 4, AV_CODEC_ID_TIFF, sg_header_tiff, {.rounds_colour = true}},
-    {"tiff", "MM\0*", 4, AV_CODEC_ID_TIFF, sg_header_tiff, {.rounds_colour = true}},
     {"jpeg2000", "\0\0\0\x0CjP  \r\n\x87\n", 12, AV_CODEC_ID_JPEG2000, sg_header_jpeg2000, {0}},
     {"jpeg2000", "\xFF\x4F\xFF\x51", 4, AV_CODEC_ID_JPEG2000, sg_header_jpeg2000, {0}},
     {"pbm", "P1", 2, AV_CODEC_ID_PBM, sg_header_pnm, {0}},

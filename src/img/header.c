@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Sizes from headers. Sources: PNG (W3C), GIF89a, BMP (BITMAPCOREHEADER and later), RFC 9649 (WebP),
- * TIFF 6.0, ISO 15444-1 annexes A and I, netpbm's man pages, OpenEXR file layout, qoiformat.org.
+ * TIFF 6.0 and BigTIFF, ISO 15444-1 annexes A and I, netpbm's man pages, OpenEXR file layout, qoiformat.org.
  */
 #include "img/header.h"
 
@@ -98,48 +98,47 @@ bool sg_header_webp(const uint8_t *bytes, size_t size, struct sg_header *header)
     return known;
 }
 
+static uint64_t tiff_number(const uint8_t *at, int bytes, bool little)
+{
+    uint64_t value = 0;
+
+    for (int i = 0; i < bytes; i++)
+        value = value << 8 | at[little ? bytes - 1 - i : i];
+    return value;
+}
+
 bool sg_tiff_find(const uint8_t *tiff, size_t size, unsigned tag, struct sg_tiff_field *field)
 {
-    bool little;
-    uint32_t offset, count;
+    bool little = size > 0 && tiff[0] == 'I', big;
+    int wide, entry_bytes; /* of counts and offsets */
+    uint64_t offset, count;
 
-    if (size < 8 || (memcmp(tiff, "II*\0", 4) != 0 && memcmp(tiff, "MM\0*", 4) != 0))
+    if (size < 16 || (memcmp(tiff, "II", 2) != 0 && memcmp(tiff, "MM", 2) != 0))
         return false;
-    little = tiff[0] == 'I';
-    offset = little ? sg_le32(tiff + 4) : sg_be32(tiff + 4);
-    if (offset > size - 2)
+    big = tiff_number(tiff + 2, 2, little) == 43; /* BigTIFF */
+    if (!big && tiff_number(tiff + 2, 2, little) != 42)
         return false;
-    count = little ? sg_le16(tiff + offset) : sg_be16(tiff + offset);
-    for (uint32_t i = 0; i < count && i < TIFF_MAX_ENTRIES; i++) {
-        const uint8_t *entry = tiff + offset + 2 + (size_t)i * 12;
-        uint32_t type;
+    wide = big ? 8 : 4;
+    entry_bytes = big ? 20 : 12;
+    offset = tiff_number(tiff + wide, wide, little);
+    if (offset > size - 8)
+        return false;
+    count = tiff_number(tiff + offset, big ? 8 : 2, little);
+    offset += big ? 8 : 2;
+    for (uint64_t i = 0; i < count && i < TIFF_MAX_ENTRIES; i++, offset += (uint64_t)entry_bytes) {
+        const uint8_t *entry = tiff + offset;
+        unsigned type;
 
-        if ((size_t)(entry - tiff) + 12 > size)
+        if (offset + (uint64_t)entry_bytes > size)
             return false;
-        if ((little ? sg_le16(entry) : sg_be16(entry)) != tag)
+        if (tiff_number(entry, 2, little) != tag)
             continue;
-        type = little ? sg_le16(entry + 2) : sg_be16(entry + 2);
-        field->count = little ? sg_le32(entry + 4) : sg_be32(entry + 4);
-        if (type == 1)
-            field->value = entry[8];
-        else if (type == 3)
-            field->value = little ? sg_le16(entry + 8) : sg_be16(entry + 8);
-        else
-            field->value = little ? sg_le32(entry + 8) : sg_be32(entry + 8);
+        type = (unsigned)tiff_number(entry + 2, 2, little);
+        field->count = (uint32_t)tiff_number(entry + 4, wide, little);
+        field->value = (uint32_t)tiff_number(entry + 4 + wide, type == 1 ? 1 : type == 3 ? 2 : 4, little);
         return type == 1 || type == 3 || type == 4;
     }
     return false;
-}
-
-bool sg_header_tiff(const uint8_t *bytes, size_t size, struct sg_header *header)
-{
-    struct sg_tiff_field width, height;
-
-    if (!sg_tiff_find(bytes, size, 256, &width) || !sg_tiff_find(bytes, size, 257, &height) ||
-        !set_size(header, width.value, height.value))
-        return false;
-    header->orientation = sg_exif_orientation(bytes, size);
-    return true;
 }
 
 /* The SIZ segment that starts a JPEG 2000 codestream. */

@@ -41,7 +41,6 @@ bool sg_header_png(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_gif(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_bmp(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_webp(const uint8_t *bytes, size_t size, struct sg_header *header);
-bool sg_header_tiff(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_jpeg2000(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_pnm(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_pam(const uint8_t *bytes, size_t size, struct sg_header *header);
