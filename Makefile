@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 # A thin front to Meson and Ninja. `make help` lists what there is.
 .DEFAULT_GOAL := all
-.PHONY: all deps build demo serve test test-asan test-tsan test-valgrind lint format bench fuzz clean help
+.PHONY: all deps deps-tests build demo serve test test-asan test-tsan test-valgrind lint format bench fuzz clean help
 BUILD ?= build
 MESON_FLAGS ?=
 
 all: build ## build the server and the command-line tool into build/
 
-deps: ## install what is missing: Debian packages, ONNX Runtime and models (npm)
+deps: ## install what is missing: Debian packages, ONNX Runtime, models, photographs
 	@scripts/deps
+
+deps-tests: ## the same, with what tests and lint need besides
+	@scripts/deps --tests
 
 build: deps
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
@@ -21,28 +24,28 @@ demo: build ## send real photographs through the server, show the answers, draw 
 serve: build ## run the server on 127.0.0.1:8080
 	@$(BUILD)/sight serve
 
-test: build ## unit tests, then end-to-end tests against the real server
+test: deps-tests build ## unit tests, then end-to-end tests against the real server
 	@scripts/test $(BUILD)
 
-test-asan: deps ## the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
+test-asan: deps-tests ## the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/test --sanitize address,undefined build-asan
 
-test-tsan: deps ## the same tests under ThreadSanitizer
+test-tsan: deps-tests ## the same tests under ThreadSanitizer
 	@scripts/test --sanitize thread build-tsan
 
-test-valgrind: build ## the server under valgrind: 500 requests, no block lost (many minutes)
+test-valgrind: deps-tests build ## the server under valgrind: 500 requests, no block lost (many minutes)
 	@/usr/bin/python3 tests/tools/valgrind.py $(BUILD)
 
-lint: build ## format, clang-tidy, floors, headers, Python, documents
+lint: deps-tests build ## format, clang-tidy, floors, headers, Python, documents
 	@scripts/lint $(BUILD)
 
 format: ## rewrite the C sources in the house style
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-bench: build ## measure; prints tables (see docs/PERFORMANCE.md)
+bench: deps-tests build ## measure; prints tables (see docs/PERFORMANCE.md)
 	@scripts/bench $(BUILD)
 
-fuzz: deps ## run every fuzz target for FUZZ_SECONDS (60) each
+fuzz: deps-tests ## run every fuzz target for FUZZ_SECONDS (60) each
 	@scripts/fuzz
 
 clean: ## remove builds and pictures; what `make deps` installed stays

@@ -16,12 +16,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+import ort
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SIGHT_SHARED", ROOT.parent / "shared"))
 ASSETS = SHARED / "assets"
-MANIFESTS = ROOT / "node_modules/@vladmandic/face-api/model"
+MANIFESTS = ROOT / "deps/sources/face-api"
 NETWORKS = {
     "expression": (MANIFESTS / "face_expression_model-weights_manifest.json", "faceapi_expression.onnx"),
     "age-gender": (MANIFESTS / "age_gender_model-weights_manifest.json", "faceapi_age_gender.onnx"),
@@ -31,15 +32,13 @@ MEAN = (122.782, 117.001, 104.298)
 MAX_DIFFERENCE = 1e-4
 
 
-def run(model: Path, tensor: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
-    """The outputs of a model by ONNX Runtime in Node.js, see run_onnx.mjs."""
-    source = folder / "input.f32"
-    source.write_bytes(np.ascontiguousarray(tensor, "<f4").tobytes())
-    command = ["node", ROOT / "tests/run_onnx.mjs", model, source, ",".join(map(str, tensor.shape))]
-    env = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}
-    done = subprocess.run(command, capture_output=True, check=True, timeout=120, env=env)
-    answer = json.loads(done.stdout)
-    return {name: np.array(value["data"]).reshape(value["dims"]) for name, value in answer.items()}
+def run(model: Path, tensor: np.ndarray) -> dict[str, np.ndarray]:
+    """The outputs of a model by ONNX Runtime itself."""
+    session = ort.Session(model)
+    try:
+        return session.run({session.inputs[0]: np.ascontiguousarray(tensor, np.float32)})
+    finally:
+        session.close()
 
 
 def rebuilt(name: str) -> Path:
@@ -71,8 +70,8 @@ def faces() -> tuple[np.ndarray, list[dict]]:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_equals_the_independent_network(name: str, faces: tuple, tmp_path: Path) -> None:
     tensor, _ = faces
-    ours = run(rebuilt(name), tensor, tmp_path)
-    theirs = run(ASSETS / "models" / NETWORKS[name][1], tensor, tmp_path)
+    ours = run(rebuilt(name), tensor)
+    theirs = run(ASSETS / "models" / NETWORKS[name][1], tensor)
     assert ours.keys() == theirs.keys()
     for output, value in ours.items():
         assert value.shape == theirs[output].shape
@@ -84,7 +83,7 @@ def test_equals_the_independent_network(name: str, faces: tuple, tmp_path: Path)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_reproduces_the_goldens(name: str, faces: tuple, tmp_path: Path) -> None:
     tensor, expected = faces
-    answer = run(rebuilt(name), tensor, tmp_path)
+    answer = run(rebuilt(name), tensor)
     scores = answer["probs" if name == "expression" else "gender"]
     for row, golden in enumerate(face[NETWORKS[name][1]] for face in expected):
         for top in golden["top3"]:
@@ -96,9 +95,9 @@ def test_reproduces_the_goldens(name: str, faces: tuple, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_batch_equals_its_rows(name: str, tmp_path: Path) -> None:
     tensor = np.random.default_rng(1).uniform(-0.5, 0.5, (3, 3, 112, 112)).astype(np.float32)
-    batch = run(rebuilt(name), tensor, tmp_path)
+    batch = run(rebuilt(name), tensor)
     for row in range(3):
-        single = run(rebuilt(name), tensor[[row]], tmp_path)
+        single = run(rebuilt(name), tensor[[row]])
         for output, value in single.items():
             assert np.abs(value[0] - batch[output][row]).max() < 1e-5
 
@@ -122,7 +121,7 @@ def test_loads_in_older_runtimes(name: str) -> None:
 def test_says_what_is_wrong_with_a_manifest(change, message: str, tmp_path: Path) -> None:
     source = NETWORKS["expression"][0]
     if not source.exists():
-        pytest.skip("skipped: node_modules is absent, run `make deps`")
+        pytest.skip("skipped: deps/sources is absent, run `make deps`")
     manifest = json.loads(source.read_text(encoding="utf-8"))
     change(manifest)
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")

