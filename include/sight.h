@@ -241,8 +241,8 @@ SIGHT_API int sight_result_read(struct sight_result *result, const void *records
  * in proportion to the picture. pixels: SIGHT_RGB24, SIGHT_BGR24 or SIGHT_GRAY8, at most 100 million; of
  * whatever size, the objects are scaled from the size that the result names. out takes width * height * 3
  * bytes, rows without gaps, blue first where pixels are SIGHT_BGR24 and red first otherwise; it may be the
- * memory of pixels itself. Fonts are $SIGHT_FONT, DejaVu Sans and Droid Sans Fallback (Chinese, Japanese,
- * Korean) where Debian has them, or others like them; without any, shapes are drawn and no letters. result
+ * memory of pixels itself. Fonts are $SIGHT_FONT, DejaVu Sans and Droid Sans Fallback (Chinese and
+ * Japanese) where Debian has them, or others like them; without any, shapes are drawn and no letters. result
  * NULL: nothing is drawn. Any thread. SIGHT_E_INVALID, SIGHT_E_UNSUPPORTED (SIGHT_NV12), SIGHT_E_TOO_LARGE,
  * SIGHT_E_NOMEM. */
 SIGHT_API int sight_draw(const struct sight_result *result, const struct sight_pixels *pixels, void *out,

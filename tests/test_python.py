@@ -10,9 +10,12 @@ import copy
 import io
 import json
 import math
+import os
 import pickle
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +24,7 @@ from typing import Any
 
 import pytest
 import sightd
-from conftest import Server, wait_until
+from conftest import ROOT, Server, wait_until
 from sight import detect
 
 Start = Callable[..., Server]
@@ -468,6 +471,30 @@ def test_draw(client: sightd.Client, paths: list[Path]) -> None:
     result.objects[0].label = "人"
     assert result.draw(pixels).shape == pixels.shape
     assert '"label":"人"' in result.to_json()
+
+
+GARBAGE = """
+import gc, sys, sightd
+gc.disable()
+client = sightd.Client(port=int(sys.argv[1]))
+engine = client._engine
+client.own = client  # only the collector finds it
+del client
+with engine._lock, engine._send_lock:  # an allocation in there may begin a collection
+    gc.collect()
+for _ in range(100):
+    if engine._closed and engine._thread is None:
+        break
+    engine._wake.wait(0.1)
+print(engine._closed, engine._thread)
+"""
+
+
+def test_a_client_that_is_garbage_waits_for_no_lock(server: Server) -> None:
+    """A finaliser may run wherever something is allocated, also where the client's own thread holds a lock."""
+    done = subprocess.run([sys.executable, "-c", GARBAGE, str(server.port)], capture_output=True, text=True, timeout=60,
+                          check=False, env={**os.environ, "PYTHONPATH": str(ROOT / "python")})
+    assert done.stdout == "True None\n", done.stderr
 
 
 def test_settings_are_checked() -> None:

@@ -5,6 +5,7 @@ Expected results come from `sight detect --json`, which does not go through libs
 """
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pty
@@ -25,8 +26,9 @@ from sight import BUILD, MODELS, detect
 from test_python import png, same
 
 LIBRARY = BUILD / "libsight.so"
-os.environ.setdefault("SIGHT_LIBRARY", str(LIBRARY))
-# Under the sanitizers the cmocka tests of src/lib stand for it.
+# Under the sanitizers the cmocka tests of src/lib stand for it, and drawing is Pillow's.
+if not sanitized():
+    os.environ.setdefault("SIGHT_LIBRARY", str(LIBRARY))
 WHY = ("Python cannot load a sanitized libsight" if sanitized()
        else "" if Path(os.environ["SIGHT_LIBRARY"]).exists() else f"{LIBRARY} is not built")
 needs_library = pytest.mark.skipif(bool(WHY), reason=f"skipped: {WHY}")
@@ -250,6 +252,23 @@ def test_readme_example(server: Server, paths: list[Path], tmp_path: Path, numbe
     said = detect("-p", "faces" if "faces" in code else "objects", paths[0])[0]["objects"]
     assert done.stdout.count(f"'{label}'") + done.stdout.count(f"{label} ") >= len(
         [found for found in said if found["label"] == label]) > 0
+
+
+@needs_library
+def test_a_pipeline_that_is_garbage_is_freed() -> None:
+    """By the collector, with nobody calling close: the runtime's threads end."""
+    def threads() -> int:
+        return len(os.listdir("/proc/self/task"))
+
+    sightd.Pipeline("faces", threads=4).close()
+    before = threads()
+    pipeline = sightd.Pipeline("faces", threads=4)
+    assert threads() > before
+    pipeline.own = pipeline  # type: ignore[attr-defined]  # only the collector finds it
+    with pipeline._state:
+        del pipeline
+        gc.collect()
+    assert threads() == before
 
 
 def test_version_is_that_of_the_project() -> None:

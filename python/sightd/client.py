@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+import weakref
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Iterable, Iterator, Optional, Tuple
 
-from .engine import Engine, Future
+from .engine import Engine, Future, abandon
 from .errors import SightError, Timeout, with_place
 from .flight import in_flight
 from .picture import picture_of, source_of
@@ -42,6 +43,7 @@ class Client:
         self._settings = Settings(host, port, pipeline, window, policy, color, transport, jpeg_quality, records,
                                   timeout, reconnect, busy_wait)
         self._engine = Engine(self._settings, wait)
+        weakref.finalize(self, abandon, self._engine).atexit = False
 
     @property
     def info(self) -> ServerInfo:
@@ -94,11 +96,6 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def __del__(self) -> None:
-        engine = getattr(self, "_engine", None)
-        if engine is not None:
-            engine.close()
 
     def __repr__(self) -> str:
         return f"<sightd.Client {self._settings.address} {self.info.server}>"

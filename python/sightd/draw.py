@@ -1,43 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""Objects drawn into a picture, with OpenCV or Pillow."""
+"""Objects drawn into a picture: by libsight where it is there, else in the same style by Pillow, else by OpenCV."""
 from __future__ import annotations
 
+import ctypes
 import io
 import os
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Optional
 
+from . import library, wire
 from .errors import BadImage, InvalidArgument, SightError
+from .pens import OpenCVPen, PillowPen
+from .picture import picture_of
+from .style import Drawing
 
 if TYPE_CHECKING:
-    from .result import Object, Result
-
-# Distinct on light and dark ground; red, green, blue.
-_COLORS = [(230, 25, 75), (60, 180, 75), (67, 99, 216), (245, 130, 49), (145, 30, 180), (0, 150, 150), (240, 50, 230),
-           (128, 128, 0), (170, 110, 40), (128, 0, 0)]
-# Pillow finds them by name in the system's folders; the first that is there. Only the later ones have Chinese.
-_FONTS = ("NotoSansCJK-Regular.ttc", "wqy-microhei.ttc", "wqy-zenhei.ttc", "DroidSansFallbackFull.ttf",
-          "DejaVuSans.ttf")
-Color = Tuple[int, int, int]
+    from .result import Result
 
 
 def draw(result: Result, image: Any, color: str = "bgr") -> Any:
     if hasattr(image, "mode") and hasattr(image, "convert"):
-        return _with_pil(result, image.convert("RGB"))
+        return _draw_pil(result, image.convert("RGB"))
     if not hasattr(image, "__array_interface__"):
-        return _draw_encoded(result, image)
+        return _draw_encoded(result, image, color)
     if getattr(image, "ndim", 0) == 1:
-        return _draw_encoded(result, image.tobytes())
-    captions = "".join(str(found) for found in result.objects)
-    try:
-        import cv2
-    except ImportError:
-        cv2 = None
-    if cv2 is not None and (captions.isascii() or not _has_pil()):
-        return _with_cv2(result, image, color)
-    return _array_with_pil(result, image, color)
+        return _draw_encoded(result, image.tobytes(), color)
+    return _draw_array(result, image, color)
 
 
-def _draw_encoded(result: Result, image: Any) -> Any:
+def _draw_encoded(result: Result, image: Any, color: str) -> Any:
     if isinstance(image, (str, os.PathLike)):
         with open(image, "rb") as file:
             data = file.read()
@@ -52,119 +42,93 @@ def _draw_encoded(result: Result, image: Any) -> Any:
         import cv2
         import numpy as np
     except ImportError:
-        return _with_pil(result, _upright(data))
+        return _draw_pil(result, _upright(data))
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if pixels is None:
         raise BadImage("OpenCV cannot decode the picture: decode it yourself and give the array")
-    return draw(result, pixels)
+    return _draw_array(result, pixels if color == "bgr" else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), color)
 
 
 def _upright(data: bytes) -> Any:
     try:
         from PIL import Image, ImageOps
     except ImportError:
-        raise SightError("drawing needs OpenCV (cv2) or Pillow: install one of them", "library") from None
+        raise _nothing_draws("decoding a picture") from None
     try:
         return ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     except OSError as problem:
         raise BadImage(f"Pillow cannot decode the picture: {problem}") from problem
 
 
-def _has_pil() -> bool:
-    try:
-        import PIL.ImageDraw  # noqa: F401
-    except ImportError:
-        return False
-    return True
+def _nothing_draws(what: str) -> SightError:
+    return SightError(f"{what} needs Pillow or OpenCV: pip install Pillow", "library")
 
 
-def _sizes(width: int, height: int) -> Tuple[int, int]:
-    """Thickness of lines, height of letters."""
-    return max(1, round(min(width, height) / 400)), max(10, round(min(width, height) / 40))
+def _draw_pil(result: Result, image: Any) -> Any:
+    from PIL import Image
 
-
-def _lines(found: Object) -> List[Sequence[Tuple[float, float]]]:
-    """Closed lines around the object."""
-    left, top, right, bottom = found.box.xyxy
-    return [found.quad or found.polygon or [(left, top), (right, top), (right, bottom), (left, bottom)]]
-
-
-def _with_cv2(result: Result, image: Any, color: str) -> Any:
-    import cv2
-    import numpy as np
-
-    out = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else np.array(image, order="C")
-    thickness, letters = _sizes(out.shape[1], out.shape[0])
-    for found in result.objects:
-        ink = _COLORS[found.class_id % len(_COLORS)]
-        ink = ink if color == "rgb" else ink[::-1]
-        for line in _lines(found):
-            cv2.polylines(out, [np.rint(np.array(line)).astype(np.int32)], True, ink, thickness, cv2.LINE_AA)
-        for x, y in found.landmarks:
-            cv2.circle(out, (round(x), round(y)), thickness + 1, ink, -1, cv2.LINE_AA)
-        text = str(found).encode("ascii", "replace").decode()
-        scale = letters / 22
-        (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
-        x, y = _caption(found, width, height + base, out.shape[1])
-        cv2.rectangle(out, (x, y), (x + width, y + height + base), ink, -1)
-        cv2.putText(out, text, (x, y + height), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), thickness,
-                    cv2.LINE_AA)
+    width, height = image.size
+    drawn = _by_libsight(result, wire.RGB24, image.tobytes(), width, height)
+    if drawn is not None:
+        return Image.frombytes("RGB", image.size, bytes(drawn))
+    out = image.copy()
+    Drawing(PillowPen(out), width, height, result).draw()
     return out
 
 
-def _caption(found: Object, width: int, height: int, image_width: int) -> Tuple[int, int]:
-    """Top left of the caption: above the box, or inside when there is no room."""
-    x = max(0, min(round(found.box.x), image_width - width))
-    y = round(found.box.y) - height
-    return x, y if y >= 0 else max(0, round(found.box.y))
-
-
-def _array_with_pil(result: Result, image: Any, color: str) -> Any:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise SightError("drawing needs OpenCV (cv2) or Pillow: install one of them", "library") from None
+def _draw_array(result: Result, image: Any, color: str) -> Any:
     import numpy as np
 
-    swap = image.ndim == 3 and color == "bgr"
-    rgb = np.ascontiguousarray(image[:, :, 2::-1] if swap else image)
-    pixels = np.array(_with_pil(result, Image.fromarray(rgb).convert("RGB")))
-    return np.ascontiguousarray(pixels[:, :, ::-1]) if swap or color == "bgr" else pixels
+    picture = picture_of(image, color)
+    width, height = picture.width, picture.height
+    pixels = np.frombuffer(picture.data, np.uint8).reshape(height, width, -1)
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, 2)
+    kind = wire.RGB24 if color == "rgb" else wire.BGR24
+    drawn = _by_libsight(result, kind, memoryview(pixels.data).cast("B"), width, height)
+    if drawn is not None:
+        return np.frombuffer(drawn, np.uint8).reshape(height, width, 3)
+    return _array_by_pen(result, pixels, color)
 
 
-def _font(size: int) -> Any:
-    from PIL import ImageFont
+def _array_by_pen(result: Result, pixels: Any, color: str) -> Any:
+    """Pillow first: it has letters of every script."""
+    import numpy as np
 
-    for name in _FONTS:
-        try:
-            return ImageFont.truetype(name, size)
-        except OSError:
-            continue
-    return ImageFont.load_default()
+    height, width = pixels.shape[:2]
+    try:
+        from PIL import Image, ImageDraw  # noqa: F401
+    except ImportError:
+        pass
+    else:
+        image = Image.fromarray(np.ascontiguousarray(pixels if color == "rgb" else pixels[:, :, ::-1]))
+        Drawing(PillowPen(image), width, height, result).draw()
+        return np.array(np.asarray(image)[:, :, :: 1 if color == "rgb" else -1], order="C")
+    try:
+        import cv2  # noqa: F401
+    except ImportError:
+        raise _nothing_draws("drawing without libsight") from None
+    out = np.array(pixels, order="C")
+    Drawing(OpenCVPen(out, color), width, height, result).draw()
+    return out
 
 
-def _with_pil(result: Result, image: Any) -> Any:
-    from PIL import ImageDraw
-
-    out = image.copy()
-    pen = ImageDraw.Draw(out)
-    thickness, letters = _sizes(*out.size)
-    font: Optional[Any] = None
-    for found in result.objects:
-        ink: Color = _COLORS[found.class_id % len(_COLORS)]
-        for line in _lines(found):
-            pen.line([*line, line[0]], fill=ink, width=thickness)
-        for x, y in found.landmarks:
-            radius = thickness + 1
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ink)
-        font = font or _font(letters)
-        text = str(found)
-        try:
-            _, _, right, bottom = pen.textbbox((0, 0), text, font=font)
-        except (UnicodeEncodeError, ValueError):  # the font that comes with Pillow
-            text = text.encode("ascii", "replace").decode()
-            right, bottom = font.getmask(text).size
-        x0, y0 = _caption(found, right, bottom, out.size[0])
-        pen.rectangle((x0, y0, x0 + right, y0 + bottom), fill=ink)
-        pen.text((x0, y0), text, fill=(255, 255, 255), font=font)
+def _by_libsight(result: Result, kind: int, data: Any, width: int, height: int) -> Optional[bytearray]:
+    """3 bytes a pixel in the order of `kind`; None: there is no libsight that draws."""
+    call = library.drawing()
+    if call is None:
+        return None
+    block = result._records()
+    out = bytearray(3 * width * height)
+    handle, error = ctypes.c_void_p(), library.Error()
+    pixels = library.pixels_of(kind, data, width, height, 0)
+    if call.sight_result_create(ctypes.byref(handle)) < 0:
+        raise MemoryError("no memory for a result")
+    try:
+        space = (ctypes.c_char * len(out)).from_buffer(out)
+        if (call.sight_result_read(handle, block, len(block), error) < 0 or
+                call.sight_draw(handle, pixels, space, len(out), error) < 0):
+            raise library.raised(call, error)
+    finally:
+        call.sight_result_destroy(ctypes.byref(handle))
     return out

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import queue
 import socket
 import struct
 import threading
@@ -156,6 +157,30 @@ def check_size(picture: Picture, info: wire.ServerInfo) -> None:
                        "compressed, or start the server with a larger --max-image-bytes")
 
 
+# Engines whose client is gone without close(). A finaliser may run inside any allocation of any thread, also of one
+# that holds a lock of the engine: it may take none, and SimpleQueue.put() is made for that.
+_abandoned: queue.SimpleQueue[Engine] = queue.SimpleQueue()
+_closer: Optional[threading.Thread] = None
+
+
+def abandon(engine: Engine) -> None:
+    """To be closed by a thread of its own; takes no lock."""
+    _abandoned.put(engine)
+
+
+def _start_closer() -> None:
+    """Threads cannot be started by finalisers: it is there from the first client on, and in a forked child again."""
+    global _closer
+    if _closer is None or not _closer.is_alive():
+        _closer = threading.Thread(target=_close_abandoned, name="sightd-close", daemon=True)
+        _closer.start()
+
+
+def _close_abandoned() -> None:
+    while True:
+        _abandoned.get().close()
+
+
 class Engine:
     def __init__(self, settings: Settings, wait: float) -> None:
         self.settings = settings
@@ -175,6 +200,7 @@ class Engine:
         self.info, self.remote = link.info, link.remote
         self._slots = threading.Semaphore(link.info.window) if settings.policy == "block" else None
         self._thread: Optional[threading.Thread] = None
+        _start_closer()
         with self._lock:
             self._start(link)
 

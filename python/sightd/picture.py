@@ -31,6 +31,10 @@ class Picture(NamedTuple):
         return self.kind, self.width, self.height, self.stride
 
 
+def bytes_of(data: Data) -> int:
+    return data.nbytes if isinstance(data, memoryview) else len(data)
+
+
 def is_file(image: Any) -> bool:
     return isinstance(image, (str, os.PathLike))
 

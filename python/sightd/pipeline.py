@@ -5,17 +5,17 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Iterable, Iterator, List, Optional, Tuple, Union
 
 from . import library, wire
 from .errors import ClosedError, InvalidArgument, SightError, with_place
 from .flight import in_flight
-from .picture import Data, picture_of, source_of
+from .picture import Data, bytes_of, picture_of, source_of
 from .result import Result
 
 Path = Union[str, "os.PathLike[str]"]
-_PIXELS_BYTES = ctypes.sizeof(library.Pixels)
 _OPTIONS_BYTES = ctypes.sizeof(library.InferOptions)
 
 
@@ -55,6 +55,10 @@ class Pipeline:
         if opener(_bytes(name if model is None else model), ctypes.byref(options), ctypes.byref(self._handle),
                   ctypes.byref(error)) < 0:
             raise library.raised(self._library, error)
+        # Runs at most once: by close(), or when the pipeline is garbage, and then inside any allocation of any thread,
+        # so that it takes no lock. A pipeline that is garbage has no call under way.
+        self._free = weakref.finalize(self, _free, self._library, self._handle, self._idle)
+        self._free.atexit = False  # other threads may still be in it
 
     @property
     def name(self) -> str:
@@ -113,20 +117,13 @@ class Pipeline:
                 return
             self._closed = True
             self._state.wait_for(lambda: self._calls == 0)
-        for result in self._idle:
-            self._library.sight_result_destroy(ctypes.byref(result))
-        self._idle.clear()
-        self._library.sight_pipeline_close(ctypes.byref(self._handle))
+        self._free()
 
     def __enter__(self) -> Pipeline:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()
 
     def __repr__(self) -> str:
         return "<sightd.Pipeline, closed>" if self._closed else f"<sightd.Pipeline {self.name}>"
@@ -145,15 +142,13 @@ class Pipeline:
         """The native reply. `data` is kept alive by the caller's frame for as long as the call lasts."""
         call, error = self._library, library.Error()
         result = self._result()
-        size = data.nbytes if isinstance(data, memoryview) else len(data)
-        address = data if isinstance(data, bytes) else _address(data)
         kind, width, height, stride = form
         try:
             if kind == wire.ENCODED:
-                code = call.sight_infer(self._handle, address, size, options, result, error)
+                code = call.sight_infer(self._handle, library.address_of(data), bytes_of(data), options, result,
+                                        error)
             else:
-                at = ctypes.cast(ctypes.c_char_p(address), ctypes.c_void_p) if isinstance(address, bytes) else address
-                pixels = library.Pixels(_PIXELS_BYTES, kind, width, height, stride, at, size, None, 0)
+                pixels = library.pixels_of(kind, data, width, height, stride)
                 code = call.sight_infer_pixels(self._handle, pixels, options, result, error)
             if code < 0:
                 raise library.raised(call, error)
@@ -217,18 +212,11 @@ class _Use:
         self._pipeline._end()
 
 
-def _address(view: memoryview) -> Union[int, bytes]:
-    """Of the first byte. ctypes wants a writable buffer, numpy does not mind; without either: a copy."""
-    if view.nbytes == 0:
-        return b""
-    if not view.readonly:
-        return ctypes.addressof(ctypes.c_char.from_buffer(view))
-    try:
-        import numpy as np
-    except ImportError:
-        return view.tobytes()
-    address: int = np.frombuffer(view, np.uint8).__array_interface__["data"][0]
-    return address
+def _free(call: ctypes.CDLL, handle: ctypes.c_void_p, idle: List[ctypes.c_void_p]) -> None:
+    for result in idle:
+        call.sight_result_destroy(ctypes.byref(result))
+    idle.clear()
+    call.sight_pipeline_close(ctypes.byref(handle))
 
 
 def _bytes(path: Optional[Path]) -> Optional[bytes]:

@@ -2,10 +2,14 @@
 """Blocks of result records (docs/PROTOCOL.md) as what the JSON reply would be, rounded as it is."""
 from __future__ import annotations
 
+import math
 import struct
-from typing import Any, Dict, List, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple
 
 from .errors import ProtocolError
+
+if TYPE_CHECKING:
+    from .result import Attribute, Object, Result
 
 STAGES = "queue decode preprocess detect postprocess classify read encode total".split()
 _HEAD = struct.Struct("<4sHHIHHIIIIIIIII9I")
@@ -107,3 +111,59 @@ def read(block: bytes) -> Dict[str, Any]:
         raise ProtocolError("the block of records is shorter than it says") from None
     reply["timing_us"] = dict(zip(STAGES, table.timing_us))
     return reply
+
+
+class _Writer:
+    """Packs a result; texts and floats go behind the tables."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        self.attributes = list(result.attributes)
+        for found in result.objects:
+            self.attributes += found.attributes
+        self.attributes_at = _HEAD.size + len(result.objects) * _OBJECT.size
+        self.rest_at = self.attributes_at + len(self.attributes) * _ATTRIBUTE.size
+        self.rest = bytearray()
+
+    def text(self, text: Optional[str]) -> Tuple[int, int]:
+        data = (text or "").encode(errors="replace")
+        at = self.rest_at + len(self.rest)
+        self.rest += data + bytes(-len(data) % 4)
+        return (at, len(data)) if data else (0, 0)
+
+    def floats(self, points: Iterable[Iterable[float]]) -> Tuple[int, int]:
+        flat = [value for point in points for value in point]
+        at = self.rest_at + len(self.rest)
+        self.rest += struct.pack(f"<{len(flat)}f", *flat)
+        return (at, len(flat)) if flat else (0, 0)
+
+    def object(self, found: Object, first_attribute: int) -> bytes:
+        scores = found.landmark_scores or [-1.0] * len(found.landmarks)
+        marks = [(*point, score) for point, score in zip(found.landmarks, scores)]
+        return _OBJECT.pack(*found.box, found.class_id, found.score, -1, *self.text(found.label),
+                            *self.text(found.text), found.text_score or 0.0, *self.floats(marks),
+                            *self.floats(found.quad), *self.floats(found.polygon), first_attribute,
+                            len(found.attributes))
+
+    def attribute(self, one: Attribute) -> bytes:
+        return _ATTRIBUTE.pack(*self.text(one.model), *self.text(one.name), *self.text(one.label),
+                               *self.text(one.unit), -1 if one.class_id is None else one.class_id, one.score or 0.0,
+                               math.nan if one.value is None else one.value, 0, 0)
+
+    def block(self) -> bytes:
+        result, objects, first = self.result, b"", len(self.result.attributes)
+        for found in result.objects:
+            objects += self.object(found, first)
+            first += len(found.attributes)
+        attributes = b"".join(self.attribute(one) for one in self.attributes)
+        pipeline = self.text(result.pipeline)
+        head = _HEAD.pack(b"SGR1", 1, _HEAD.size, self.rest_at + len(self.rest), _OBJECT.size, _ATTRIBUTE.size,
+                          result.width, result.height, _HEAD.size if objects else 0, len(result.objects),
+                          self.attributes_at if attributes else 0, len(self.attributes), len(result.attributes),
+                          *pipeline, *[0] * len(STAGES))
+        return head + objects + attributes + bytes(self.rest)
+
+
+def write(result: Result) -> bytes:
+    """What can be drawn of it: without vectors, times and parents (which may have been filtered out)."""
+    return _Writer(result).block()

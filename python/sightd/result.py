@@ -211,7 +211,9 @@ class Result:
         """The picture with the objects drawn in, as a new numpy array or PIL image; `image` is left as it was.
 
         An array gives an array, a PIL image a PIL image; a path, a file or bytes give what cv2 decodes, else a PIL
-        image. Needs cv2 or Pillow. `color` is the order of an array's channels."""
+        image. `color` is the order of an array's channels. It looks as from `sight detect --annotate`, and is drawn by
+        libsight where that is there; else by Pillow in the same style, else by cv2, which has letters for ASCII only.
+        A picture of another size than the result's gets the objects scaled."""
         from . import draw
 
         return draw.draw(self, image, color)
@@ -248,6 +250,13 @@ class Result:
 
         table: Optional[Integers] = self._table(16, 1, "<i4")
         return np.array([found.class_id for found in self.objects], np.int32) if table is None else table[:, 0]
+
+    def _records(self) -> bytes:
+        """As a block of records, for libsight: the reply itself where it came as one and was not looked into."""
+        if self.__dict__.get("_is_records") and "objects" not in self.__dict__:
+            body: bytes = self.__dict__["_body"]
+            return body
+        return records.write(self)
 
     def _table(self, at: int, columns: int, kind: str = "<f4") -> Any:
         """A view of columns of unparsed records; None: there are none, or they were parsed (and maybe changed)."""

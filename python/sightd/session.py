@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 from . import wire
 from .errors import (Busy, ConnectError, ConnectionLost, DeadlineExceeded, InvalidArgument, ProtocolError, SightError,
                      with_place)
-from .picture import Data, Picture
+from .picture import Data, Picture, bytes_of
 from .result import Result
 
 DEFAULT_PORT = 8080
@@ -140,7 +140,7 @@ class Session:
     def add(self, request: Request, now: float) -> None:
         """Numbers it; raises when its options cannot be sent."""
         options = request.options
-        request.head = wire.infer_head(self._last + 1, options, request.picture.form, _size(request.picture.data),
+        request.head = wire.infer_head(self._last + 1, options, request.picture.form, bytes_of(request.picture.data),
                                        options.deadline_ms)
         self._last += 1
         request.number = self._last
@@ -153,7 +153,7 @@ class Session:
         if request.sends and request.due is not None:  # what is left of the deadline
             left_ms = max(1, int((request.due - now) * 1000))
             request.head = wire.infer_head(request.number, request.options, request.picture.form,
-                                           _size(request.picture.data), left_ms)
+                                           bytes_of(request.picture.data), left_ms)
         request.sends += 1
         request.link = link
         return request.head, request.picture.data
@@ -222,8 +222,4 @@ def gone(address: str, problem: object = None) -> ConnectionLost:
 
 
 def size_of(picture: Picture) -> int:
-    return _size(picture.data)
-
-
-def _size(data: Data) -> int:
-    return data.nbytes if isinstance(data, memoryview) else len(data)
+    return bytes_of(picture.data)
