@@ -116,3 +116,76 @@ def test_turned_boxes_are_refused_by_name(shape: tuple[int, ...], tmp_path: Path
                            {"task": "obb", "names": "{0: 'plane'}"})
     done = sight.run("model", "explain", model)
     assert done.returncode == 1 and 'task "obb", for which there is no head' in done.stderr
+
+
+@pytest.mark.parametrize("rows", [300, 100])
+def test_two_classes_are_no_two_probabilities(rows: int, tmp_path: Path) -> None:
+    """YOLO26 with two classes: score and class 0 or 1 look like the two probabilities of a YOLOv8 grid's rows."""
+    model = forms.constant(tmp_path / "two.onnx", {"output0": table(rows, np.zeros((2, 0)), (0, 1))}, (1, 3, 640, 640),
+                           {"task": "detect", "names": forms.names(2)})
+    found = reply(model, forms.flat(tmp_path / "square.ppm", 640, 640))["objects"]
+    assert [(corners(o), o["class_id"]) for o in found] == [([100, 120, 300, 400], 0), ([400, 200, 500, 560], 1)]
+
+
+# --- sets of boxes: DETR and kin -----------------------------------------------------------------------------------
+
+IMAGENET = np.float32([123.675, 116.28, 103.53]), np.float32([58.395, 57.12, 57.375])
+COLOUR = (90, 127, 180)
+
+
+def bright_query(path: Path, classes: int, names: tuple[str, str], softmax: bool = False, queries: int = 300,
+                 class_id: int = 0) -> Path:
+    """Every query says nothing but the first, whose logit of one class is 8 x mean(input) - 4."""
+    net = forms.Net([1, 3, 320, 320], "pixel_values")
+    base, gain = np.full((1, queries, classes), -9, np.float32), np.zeros((1, queries, classes), np.float32)
+    if softmax:
+        base[0, :, -1] = 0  # "no object", sure of itself everywhere
+    base[0, 0, class_id], gain[0, 0, class_id] = -4, 8
+    boxes = np.full((1, queries, 4), 0.5, np.float32)
+    boxes[0, 0] = 0.5, 0.5, 0.2, 0.4
+    mean = net.op("ReduceMean", "pixel_values", keepdims=0)
+    logits = net.op("Add", net.const(base), net.op("Mul", net.const(gain), mean))
+    net.output(names[0], logits, base.shape)
+    net.output(names[1], net.answer(boxes), boxes.shape)
+    return net.save(path)
+
+
+RT_DETR, RF_DETR, ORIGINAL = ("logits", "pred_boxes"), ("labels", "dets"), ("pred_logits", "pred_boxes")
+
+
+@pytest.mark.parametrize("names, classes, softmax, normalised, class_id, answered", [
+    *[(RT_DETR, n, False, False, n - 1, n - 1) for n in (1, 2, 5, 79, 80, 81, 90, 365)],
+    (ORIGINAL, 80, False, False, 0, 0), (ORIGINAL, 3, False, False, 2, 2),
+    *[(RF_DETR, n, False, True, n - 1, n - 1) for n in (1, 2, 5, 80, 81)],
+    (RF_DETR, 91, False, True, 17, 16),  # COCO's ids from 1: 17 is the cat, and our 16
+    *[(RT_DETR, n + 1, True, True, n - 1, n - 1) for n in (1, 2, 5, 80)],  # DETR, YOLOS, Conditional DETR of the first
+    (ORIGINAL, 92, True, True, 17, 16), (RT_DETR, 91, False, True, 17, 16),  # Deformable DETR on COCO
+])
+def test_sets_of_boxes_with_any_number_of_classes(names: tuple[str, str], classes: int, softmax: bool,
+                                                  normalised: bool, class_id: int, answered: int,
+                                                  tmp_path: Path) -> None:
+    """RT-DETR and D-FINE: RGB / 255 and a sigmoid of each (do_normalize false in Transformers' image processors);
+    DETR: ImageNet's mean and std, a softmax whose last is "no object"; RF-DETR: ImageNet's and a sigmoid."""
+    pixels = np.float32(COLOUR)
+    mean = float(((pixels - IMAGENET[0]) / IMAGENET[1] if normalised else pixels / 255).mean())
+    logit = 8 * mean - 4
+    row = [-9.0] * (classes - 2) + [0, logit]  # of the bright query, with "no object" at 0
+    want = np.exp(logit) / np.exp(row).sum() if softmax else 1 / (1 + np.exp(-logit))
+    model = bright_query(tmp_path / "set.onnx", classes, names, softmax, class_id=class_id)
+    assert explained(model)["head"].split()[0] == "detr-raw"
+    found = reply(model, forms.flat(tmp_path / "flat.ppm", 320, 320, COLOUR), "--threshold", 0.005)["objects"]
+    assert (found[0]["class_id"], corners(found[0])) == (answered, [128, 96, 192, 224])
+    assert found[0]["score"] == pytest.approx(want, abs=0.002)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 80])
+def test_sets_in_one_table(classes: int, tmp_path: Path) -> None:
+    """Ultralytics' RT-DETR: 1xQx(4+C) of cx, cy, w, h in 0..1 and probabilities; stretched, without NMS."""
+    out = np.full((1, 300, 4 + classes), 1e-3, np.float32)
+    out[0, :, :4] = 0.5
+    out[0, 0], out[0, 1] = [.5, .5, .2, .4] + [.9] * classes, [.5, .5, .2, .4] + [.8] * classes
+    model = forms.constant(tmp_path / "rtdetr.onnx", {"output0": out}, (1, 3, 320, 320),
+                           {"task": "detect", "names": forms.names(classes), "stride": "32"})
+    found = reply(model, forms.flat(tmp_path / "wide.ppm", 640, 320))["objects"]
+    assert [corners(o) for o in found] == [[256, 96, 384, 224]] * 2
+    assert [round(o["score"], 3) for o in found] == [0.9, 0.8]

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Set prediction before its post-processing: class logits BxQxC and boxes BxQx4 (cx, cy, w, h in 0..1). DETR,
  * YOLOS and Conditional DETR of the first kind take a softmax over C classes of which the last is "no
- * object"; Deformable DETR, RT-DETR, RF-DETR take a sigmoid of each, and every class above the threshold
- * counts.
+ * object"; Deformable DETR, RT-DETR, D-FINE, RF-DETR take a sigmoid of each, and every class above the
+ * threshold counts. Pictures are prepared in two ways: DETR and those that began with its code normalise by
+ * ImageNet's mean and std (Deformable and Conditional DETR, RF-DETR), RT-DETR and D-FINE take RGB / 255
+ * (`do_normalize: false` of their image processors), whatever the number of classes.
  */
 #include "head/find.h"
 #include "head/floats.h"
@@ -12,12 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_QUERIES 2000
+#define MAX_QUERIES   2000
+#define NOTHING_LOGIT (-1.0f) /* 0.27: more than half of a sigmoid's queries are never that sure */
 
 struct state {
     int logits, boxes; /* outputs */
     int classes;       /* columns of logits */
     bool softmax;      /* the last column is "no object" */
+    bool rf;           /* RF-DETR's names: dets, labels */
     float size[2];
     int class_offset;
 };
@@ -44,10 +48,14 @@ static bool tell(const struct sg_tensor *outputs, int count, struct state *state
         !sg_tensor_readable(logits) || !sg_tensor_readable(boxes))
         return false;
     state->classes = (int)logits->dims[2];
+    state->rf = strcmp(boxes->name, "dets") == 0 && strcmp(logits->name, "labels") == 0;
     return true;
 }
 
-/* "No object" wins most queries of any picture, so a last column that does so for more than half is that. */
+/* "No object" wins most queries of any picture, so a last column that does so for more than half is that.
+ * With a few classes the last of a sigmoid's may win as often, but low: it is trained to be near nothing
+ * where there is nothing, while "no object" is nearly certain there (0 after a log-softmax, positive before
+ * it). */
 static bool last_wins(const struct sg_tensor *logits)
 {
     int64_t classes = logits->dims[2], rows = logits->dims[1], wins = 0, row, c;
@@ -57,24 +65,46 @@ static bool last_wins(const struct sg_tensor *logits)
 
         for (c = 0; c + 1 < classes && sg_tensor_at(logits, row * classes + c) < last; c++)
             ;
-        wins += c + 1 == classes;
+        wins += c + 1 == classes && last > NOTHING_LOGIT;
     }
     return wins * 2 > rows;
 }
 
-static bool is_softmax(const struct sg_tensor *logits, const struct sg_head_spec *spec)
+static bool is_softmax(const struct sg_tensor *logits, const struct state *state,
+                       const struct sg_head_spec *spec)
 {
     if (spec->scores == SG_SCORES_LOGITS_SIGMOID || spec->scores == SG_SCORES_MULTILABEL)
         return false;
     if (spec->scores == SG_SCORES_LOGITS_SOFTMAX)
         return logits->dims[2] > 1;
-    return last_wins(logits);
+    return !state->rf && last_wins(logits);
+}
+
+static void guess_picture(const struct state *state, bool softmax, bool coco91,
+                          const struct sg_head_spec *spec, struct sg_head_guess *guess)
+{
+    static const float mean[3] = {123.675f, 116.28f, 103.53f}, std[3] = {58.395f, 57.12f, 57.375f};
+
+    if (spec->scores == SG_SCORES_DECIDE)
+        snprintf(guess->ambiguity, sizeof(guess->ambiguity),
+                 "softmax or sigmoid was told from the probe; `scores:` of the card settles it");
+    if (state->rf || softmax || coco91) {
+        sg_guess_transform(guess, SG_CHANNELS_RGB, SG_FIT_STRETCH, mean, std, 0.0f,
+                           state->rf ? "RF-DETR: RGB, ImageNet mean and std, stretched"
+                                     : "DETR: RGB, ImageNet mean and std, stretched");
+        return;
+    }
+    sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_STRETCH, 0.0f, 255.0f, 0.0f,
+                   "RT-DETR, D-FINE: RGB/255, stretched");
+    snprintf(
+        guess->ambiguity, sizeof(guess->ambiguity),
+        "Deformable and Conditional DETR look the same and want `input: {mean: [123.675, 116.28, 103.53], "
+        "std: [58.395, 57.12, 57.375]}`; softmax or sigmoid: `scores:`");
 }
 
 static void match(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
                   const struct sg_head_spec *spec, struct sg_head_guess *guess)
 {
-    static const float mean[3] = {123.675f, 116.28f, 103.53f}, std[3] = {58.395f, 57.12f, 57.375f};
     struct state state = {0};
     float least, most;
     bool softmax, coco91;
@@ -85,22 +115,14 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     sg_range(&outputs[state.boxes], 0, 1, sg_tensor_count(&outputs[state.boxes]), &least, &most);
     if (least < -1.0f || most > 2.0f)
         return;
-    softmax = is_softmax(&outputs[state.logits], spec);
+    softmax = is_softmax(&outputs[state.logits], &state, spec);
     coco91 = state.classes == (softmax ? 92 : 91);
     guess->confidence = sg_name_has(outputs[state.logits].name, "logits") ? 94 : 88;
     snprintf(guess->evidence, sizeof(guess->evidence),
              "\"%s\" holds %d class logits per query (%s), \"%s\" boxes in 0..1", outputs[state.logits].name,
              state.classes, softmax ? "softmax, the last is \"no object\"" : "sigmoid",
              outputs[state.boxes].name);
-    if (spec->scores == SG_SCORES_DECIDE)
-        snprintf(guess->ambiguity, sizeof(guess->ambiguity),
-                 "softmax or sigmoid was told from the probe; `scores:` of the card settles it");
-    if (state.classes == 80)
-        sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_STRETCH, 0.0f, 255.0f, 0.0f,
-                       "RT-DETR: RGB/255, stretched");
-    else
-        sg_guess_transform(guess, SG_CHANNELS_RGB, SG_FIT_STRETCH, mean, std, 0.0f,
-                           "DETR: RGB, ImageNet mean and std, stretched");
+    guess_picture(&state, softmax, coco91, spec, guess);
     guess->threshold = softmax ? 0.5f : 0.4f;
     /* COCO's ids count from 1 and reach 90; column 0 is never used. */
     guess->class_offset = coco91 ? 1 : 0;
@@ -122,7 +144,7 @@ static int create(const struct sg_signature *signature, const struct sg_tensor *
         return sg_outputs_error(err, outputs, count,
                                 "\"logits\" BxQxC and \"pred_boxes\" BxQx4 of at most 2000 queries");
     }
-    state->softmax = is_softmax(&outputs[state->logits], spec);
+    state->softmax = is_softmax(&outputs[state->logits], state, spec);
     state->size[0] = (float)spec->input_width;
     state->size[1] = (float)spec->input_height;
     state->class_offset = spec->class_offset;
@@ -201,7 +223,7 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
 
 const struct sg_head_ops sg_head_detr_raw = {
     .name = "detr-raw",
-    .summary = "DETR, Deformable DETR, YOLOS, RF-DETR: class logits and boxes in 0..1 per query",
+    .summary = "DETR, Deformable DETR, RT-DETR, D-FINE, RF-DETR, YOLOS: class logits and boxes in 0..1",
     .task = SG_TASK_DETECT,
     .graph_nms = true,
     .keys = SG_KEY_CLASS_OFFSET | SG_KEY_SCORES,

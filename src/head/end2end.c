@@ -131,18 +131,24 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
 {
     const char *task = sg_meta_task(signature), *order;
     enum sg_end2end_fit fit;
-    bool seven;
+    bool seven, grid;
     char dims[64];
 
-    (void)spec;
     if (count != 1 || (task[0] && strcmp(task, "detect") != 0))
         return;
     fit = sg_end2end_fits(&outputs[0], 0, &order);
     if (fit == SG_END2END_NOT)
         return;
     seven = outputs[0].dims[outputs[0].rank - 1] == 7;
-    /* 300x6 could be 300 cells of a 1-class YOLOX; values that fit a finished table are what decides. */
-    guess->confidence = fit == SG_END2END_FITS ? (seven ? 93 : 92) : task[0] ? 90 : seven ? 75 : 60;
+    grid = sg_is_grid(spec, outputs[0].dims[outputs[0].rank - 2], 1);
+    /* 300x6 could be 300 cells of a 1-class YOLOX, or 300 boxes and probabilities of two classes; values that
+     * fit a finished table are what decides. */
+    guess->confidence = fit == SG_END2END_FITS ? (task[0] && !grid ? 99
+                                                  : seven          ? 93
+                                                                   : 92)
+                        : task[0]              ? 90
+                        : seven                ? 75
+                                               : 60;
     snprintf(guess->evidence, sizeof(guess->evidence),
              "\"%s\" is %s: a finished table of %s%s, suppressed inside the graph", outputs[0].name,
              sg_dims_text(outputs[0].dims, outputs[0].rank, dims, sizeof(dims)), order,

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BOX_ROWS 4
+#define BOX_ROWS    4
+#define MAX_QUERIES 2000 /* of a set of boxes */
 
 bool sg_yolov8_shape(const struct sg_tensor *output, const struct sg_head_spec *spec,
                      struct sg_yolov8_shape *out)
@@ -42,6 +43,8 @@ bool sg_yolov8_shape(const struct sg_tensor *output, const struct sg_head_spec *
         span = most[i] > span ? most[i] : span;
     }
     out->normalised = span <= 1.5f;
+    out->queries = out->rows_first && !out->known && out->normalised && span > 0.0f && least[2] >= 0.0f &&
+                   least[3] >= 0.0f && out->cells <= MAX_QUERIES;
     /* Every cell's box lies near its cell: centres reach into the far half, sides are positive. */
     return least[2] >= 0.0f && least[3] >= 0.0f &&
            most[0] > 0.5f * (float)(out->normalised ? 1 : spec->input_width) &&
@@ -88,14 +91,16 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     int64_t classes;
     int named;
 
-    if (count != 1 || !sg_yolov8_shape(&outputs[0], spec, &shape))
+    if (count != 1 || (task[0] && strcmp(task, "detect") != 0))
         return;
-    if (task[0] && strcmp(task, "detect") != 0)
+    if (!sg_yolov8_shape(&outputs[0], spec, &shape) && !shape.queries)
         return;
     if (shape.rows_first && sg_is_grid(spec, shape.cells, 3)) /* three anchors per cell: YOLOv5's table */
         return;
     classes = shape.rows - BOX_ROWS;
     named = sg_meta_class_count(signature);
+    if (shape.queries && (!task[0] || named != classes))
+        return;
     if (spec->scores != SG_SCORES_LOGITS_SIGMOID &&
         !sg_yolov8_probabilities(&outputs[0], &shape, BOX_ROWS, classes))
         return;
@@ -121,6 +126,11 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
                  (long long)classes);
     sg_yolov8_conventions(signature, guess);
     sg_guess_classes(guess, (int)classes);
+    if (shape.queries) {
+        sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_STRETCH, 0.0f, 255.0f, 114.0f,
+                       "RT-DETR of Ultralytics (boxes of a set, not of a grid): RGB/255, stretched");
+        guess->iou = 0.0f;
+    }
 }
 
 int sg_yolov8_prepare(struct sg_yolov8 *state, const struct sg_tensor *outputs, int count,

@@ -25,6 +25,7 @@ struct sg_yolov8 {
  * such grid. D >= 5. known: N is the number of cells of strides 8,16,32 (or with 4 or 64). */
 struct sg_yolov8_shape {
     bool rows_first, known, normalised;
+    bool queries;        /* not a grid's cells but the boxes of a set, as Ultralytics exports RT-DETR */
     int64_t rows, cells; /* D and N */
 };
 bool sg_yolov8_shape(const struct sg_tensor *output, const struct sg_head_spec *spec,
