@@ -189,3 +189,55 @@ def test_sets_in_one_table(classes: int, tmp_path: Path) -> None:
     found = reply(model, forms.flat(tmp_path / "wide.ppm", 640, 320))["objects"]
     assert [corners(o) for o in found] == [[256, 96, 384, 224]] * 2
     assert [round(o["score"], 3) for o in found] == [0.9, 0.8]
+
+
+# --- classifiers ---------------------------------------------------------------------------------------------------
+
+GREY = np.float32([102, 77, 51])
+
+
+def means(path: Path, shape: tuple[Any, ...], metadata: dict[str, str], softmax: bool = True) -> Path:
+    """A classifier whose logits are 40 x the mean of each channel of its input."""
+    net = forms.Net(shape)
+    logits = net.op("Mul", net.op("Flatten", net.op("GlobalAveragePool", "images")), net.const(40, np.float32))
+    net.output("output0", net.op("Softmax", logits, axis=1) if softmax else logits, [shape[0], 3])
+    return net.save(path, metadata)
+
+
+@pytest.mark.parametrize("shape, metadata, softmax, shorter, normalised", [
+    ((1, 3, 64, 64), {"task": "classify", "imgsz": "[64, 64]"}, True, 64, False),
+    ((1, 3, 224, 224), {"task": "classify", "imgsz": "[224, 224]"}, True, 224, False),
+    ((1, 3, 224, 224), {"task": "classify"}, False, 224, False),
+    (("batch", 3, "height", "width"), {"task": "classify", "imgsz": "[96, 96]"}, True, 96, False),
+    (("batch", 3, "height", "width"), {"task": "classify"}, True, 224, False),
+    ((1, 3, 32, 96), {"task": "classify", "imgsz": "[32, 96]"}, True, 0, False),
+    ((1, 3, 128, 128), {}, False, 128, True),
+])
+def test_classifiers_of_ultralytics(shape: tuple[Any, ...], metadata: dict[str, str], softmax: bool, shorter: int,
+                                    normalised: bool, tmp_path: Path) -> None:
+    """ultralytics classify_transforms: RGB / 255, the shorter side to imgsz, centre crop (stretched where the input is
+    not square). Without `task`: YOLOv5's, ImageNet's mean and std (its utils/augmentations.py)."""
+    metadata = {"names": "{0: 'red', 1: 'green', 2: 'blue'}", "stride": "1", **metadata}
+    model = means(tmp_path / "classes.onnx", shape, metadata, softmax)
+    said = explained(model)
+    mean, std = IMAGENET if normalised else (np.zeros(3), np.full(3, 255.0))
+    assert said["mean"].split("  ")[0] == "{:.6g}, {:.6g}, {:.6g}; std {:.6g}, {:.6g}, {:.6g}".format(*mean, *std)
+    assert said["resize"].startswith(f"center-crop, shorter side {shorter} " if shorter else "stretch ")
+    logits = 40 * (GREY - mean) / std
+    want = np.exp(logits - logits.max())
+    want /= want.sum()
+    frame = np.full((64, 96, 3), (255, 0, 0), np.uint8)
+    frame[:, 16:80] = GREY  # all that a centre crop of the whole shorter side sees
+    pictures = [forms.flat(tmp_path / "grey.ppm", 300, 200, GREY.astype(int))]
+    if shorter == 64:
+        pictures.append(forms.picture(tmp_path / "frame.ppm", frame))
+    for path in pictures:
+        (tmp_path / "classes.yaml").write_text("top_k: 3\n", encoding="utf-8")
+        got = {a["label"]: a["score"] for a in reply(model, path)["attributes"]}
+        assert [got.get(n, 0) for n in ("red", "green", "blue")] == pytest.approx(list(want), abs=0.002)
+
+
+def test_classifiers_of_others_stay_as_they_were(tmp_path: Path) -> None:
+    said = explained(means(tmp_path / "bare.onnx", (1, 3, 224, 224), {"names": "{0: 'a', 1: 'b', 2: 'c'}"}))
+    assert said["mean"].startswith("123.675, 116.28, 103.53; std 58.395, 57.12, 57.375")
+    assert said["resize"].startswith("center-crop, shorter side 256")

@@ -123,6 +123,32 @@ static bool caffe_like(const struct sg_signature *signature)
            (strcmp(in, "data") == 0 && strcmp(out, "prob") == 0);
 }
 
+/* What the metadata says of the pictures. Ultralytics' `classify_transforms`: the shorter side to imgsz,
+ * centre crop, / 255 and nothing else; YOLOv5's classifiers (`names` and `stride`, no `task`) the same with
+ * ImageNet's mean and std. Inputs that are not square are stretched. */
+static bool guess_ultralytics(const struct sg_signature *signature, const struct sg_head_spec *spec,
+                              struct sg_head_guess *guess)
+{
+    static const float mean[3] = {123.675f, 116.28f, 103.53f}, std[3] = {58.395f, 57.12f, 57.375f};
+    bool stated = strcmp(sg_meta_task(signature), "classify") == 0;
+    enum sg_fit fit = spec->input_width == spec->input_height ? SG_FIT_CENTER_CROP : SG_FIT_STRETCH;
+
+    if (!stated && (sg_meta_task(signature)[0] || !sg_signature_meta(signature, "stride") ||
+                    sg_meta_class_count(signature) == 0))
+        return false;
+    if (stated)
+        sg_guess_plain(guess, SG_CHANNELS_RGB, fit, 0.0f, 255.0f, 0.0f,
+                       "Ultralytics (metadata `task: classify`): RGB/255, no mean, shorter side = imgsz");
+    else
+        sg_guess_transform(guess, SG_CHANNELS_RGB, fit, mean, std, 0.0f,
+                           "YOLOv5 (metadata `names` and `stride`): RGB, mean and std of ImageNet, shorter "
+                           "side = imgsz");
+    if (fit == SG_FIT_CENTER_CROP)
+        guess->transform.shorter_side = spec->input_width;
+    guess->dynamic_side = 224;
+    return true;
+}
+
 static void guess_picture(const struct sg_signature *signature, const struct sg_head_spec *spec,
                           struct sg_head_guess *guess)
 {
@@ -132,6 +158,8 @@ static void guess_picture(const struct sg_signature *signature, const struct sg_
     bool square = spec->input_width == spec->input_height;
     enum sg_fit fit = square && side >= 160 ? SG_FIT_CENTER_CROP : SG_FIT_STRETCH;
 
+    if (guess_ultralytics(signature, spec, guess))
+        return;
     if (caffe_like(signature)) {
         sg_guess_transform(guess, SG_CHANNELS_BGR, fit, caffe, one, 0.0f,
                            "names as Caffe gives them: BGR minus 104, 117, 123");
@@ -149,6 +177,18 @@ static void guess_picture(const struct sg_signature *signature, const struct sg_
     }
     if (fit == SG_FIT_CENTER_CROP) /* torchvision: 256 for 224 */
         guess->transform.shorter_side = (int)lroundf((float)side / 0.875f);
+}
+
+/* Ultralytics' word for a task that is not ours: one row of its table would pass for classes. */
+static bool stated_otherwise(const struct sg_signature *signature)
+{
+    static const char *const others[] = {"detect", "segment", "pose", "obb"};
+    size_t i;
+
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (strcmp(sg_meta_task(signature), others[i]) == 0)
+            return true;
+    return false;
 }
 
 /* A table of detections has rows of its own number; a classifier has one row per picture of the probe. */
@@ -174,14 +214,16 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     char values[32] = "";
     int i, numbers = 0;
 
-    if (!row_per_picture(signature, outputs, count) || prepare(outputs, count, spec, &state, NULL) < 0)
+    if (stated_otherwise(signature) || !row_per_picture(signature, outputs, count) ||
+        prepare(outputs, count, spec, &state, NULL) < 0)
         return;
     for (i = 0; i < state.set_count; i++) {
         numbers += state.sets[i].length == 1;
         if (first->length == 1)
             first = &state.sets[i];
     }
-    guess->confidence = 40; /* below every detector: its shapes say little */
+    /* Below every detector: its shapes say little. */
+    guess->confidence = strcmp(sg_meta_task(signature), "classify") == 0 ? 98 : 40;
     if (numbers)
         snprintf(values, sizeof(values), " and %d value%s", numbers, numbers > 1 ? "s" : "");
     if (spec->embedding)
