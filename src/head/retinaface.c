@@ -18,6 +18,8 @@
 #define POINTS  5
 #define CENTRE  8.0f
 
+#define LATER_POINT_STD 0.2f
+
 enum part { SCORE, DELTA, POINT };
 
 static const int64_t channels[PARTS] = {2 * ANCHORS, 4 * ANCHORS, 2 * POINTS *ANCHORS};
@@ -167,6 +169,30 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
     return code;
 }
 
+/* Point k of the anchor whose deltas begin at `points` (area apart), in input pixels. */
+static struct sg_keypoint point_of(const float *points, int64_t area, int k, float x, float y, float reach)
+{
+    return (struct sg_keypoint){
+        .x = x + points[2 * k * area] * reach, .y = y + points[(2 * k + 1) * area] * reach, .score = -1.0f};
+}
+
+/* Networks trained later give point deltas divided by 0.2 (landmark_std of InsightFace's own decoder for
+ * mnet.25_v2), which no shape tells. Taken as they are, they lie five times too far away: most of a face's
+ * points are then outside its box, where they never are otherwise. */
+static float point_scale(const struct sg_detection *found, const float *points, int64_t area, float x, float y,
+                         float side)
+{
+    int inside = 0, k;
+
+    for (k = 0; k < POINTS; k++) {
+        struct sg_keypoint at = point_of(points, area, k, x, y, side);
+
+        inside += at.x >= found->box.x1 && at.x <= found->box.x2 && at.y >= found->box.y1 &&
+                  at.y <= found->box.y2;
+    }
+    return 2 * inside > POINTS ? 1.0f : LATER_POINT_STD;
+}
+
 static int refine(const void *opaque, const struct sg_tensor *outputs, int count, int item,
                   const struct sg_head_options *options, struct sg_detections *detections,
                   struct sg_error *err)
@@ -183,18 +209,15 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
         const struct sg_level *level = &state->levels[at];
         int64_t area = level->count / ANCHORS, cell = row / ANCHORS, which = row % ANCHORS;
         const float *points = view[POINT * LEVELS + at] + which * 2 * POINTS * area + cell;
-        float side = sides[at][which];
+        float x = sg_cell_x(cell, level->columns) * (float)level->stride + CENTRE;
+        float y = sg_cell_y(cell, level->columns) * (float)level->stride + CENTRE;
+        float reach = sides[at][which] * point_scale(found, points, area, x, y, sides[at][which]);
         int first = sg_detections_points(detections, POINTS);
 
         if (first < 0)
             return sg_error_set(err, first, "out of memory while listing points");
         for (k = 0; k < POINTS; k++)
-            detections->points[first + k] =
-                (struct sg_keypoint){.x = sg_cell_x(cell, level->columns) * (float)level->stride + CENTRE +
-                                          points[2 * k * area] * side,
-                                     .y = sg_cell_y(cell, level->columns) * (float)level->stride + CENTRE +
-                                          points[(2 * k + 1) * area] * side,
-                                     .score = -1.0f};
+            detections->points[first + k] = point_of(points, area, k, x, y, reach);
         found->first_point = first;
         found->point_count = POINTS;
     }

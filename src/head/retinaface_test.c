@@ -46,6 +46,28 @@ static void decodes_boxes_and_points(void **state)
     test_fini(&graph);
 }
 
+/* mnet.25_v2 divides point deltas by landmark_std 0.2: taken as they are, all five would lie outside the box. */
+static void points_of_later_networks(void **state)
+{
+    static const float deltas[10] = {-2.5f, -1.75f, 2.5f, -1.75f, 0.5f, 3.0f, -2.0f, 2.0f, 2.0f, 2.0f};
+    struct test_graph graph;
+    int i;
+
+    (void)state;
+    build(&graph);
+    score[2][3 * 16 + 6] = 0.95f; /* the anchor itself: 16 px around 24, 16 */
+    for (i = 0; i < 10; i++)
+        point[2][(10 + i) * 16 + 6] = deltas[i];
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    test_expect(&graph, 0, 16, 8, 32, 24, 0, 0.95f);
+    for (i = 0; i < 5; i++) { /* 0.2 x 16 pixels for each whole number */
+        assert_float_equal(graph.found.points[i].x, 24.0f + 3.2f * deltas[2 * i], 1e-4f);
+        assert_float_equal(graph.found.points[i].y, 16.0f + 3.2f * deltas[2 * i + 1], 1e-4f);
+    }
+    test_fini(&graph);
+}
+
 static void survives_odd_values_and_shapes(void **state)
 {
     struct test_graph graph;
@@ -73,6 +95,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decodes_boxes_and_points),
+        cmocka_unit_test(points_of_later_networks),
         cmocka_unit_test(survives_odd_values_and_shapes),
     };
 
