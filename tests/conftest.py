@@ -6,6 +6,7 @@ the folder with the test images. What is absent makes its tests skip and say why
 """
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from sight import detect
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,6 +134,29 @@ def server(sight: Path) -> Iterator[Server]:
     yield running
     assert running.process.poll() is None, "the server died:\n" + "".join(running.lines)
     assert running.stop() == 0, "".join(running.lines)
+
+
+@pytest.fixture(scope="module")
+def faces_server(sight: Path) -> Iterator[Server]:
+    """One server for the tests that need no settings; it must end well."""
+    del sight
+    running = Server("--default-pipeline", "faces")
+    yield running
+    assert running.process.poll() is None, "the server died:\n" + "".join(running.lines)
+    assert running.stop() == 0, "".join(running.lines)
+
+
+@pytest.fixture(name="group", scope="module")
+def group_bytes(images: Path) -> bytes:
+    return (images / "people_group10.jpeg").read_bytes()
+
+
+@pytest.fixture(name="small", scope="module")
+def small_bytes(group: bytes) -> bytes:
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(group)) as image:
+        image.resize((320, 213)).save(out, "JPEG")
+    return out.getvalue()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: MIT
+"""HTTP on the wire: framing, heads, slow and idle connections; raw sockets against the real binary.
+
+What is expected comes from RFC 9110 and 9112 and from docs/PROTOCOL.md.
+"""
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+
+from conftest import Server
+from http_client import FORM, Answer, ask, at_end, connect, dial, form, post, response
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture(name="server", scope="module")
+def server_of_faces(faces_server: Server) -> Server:
+    return faces_server
+
+
+def test_keep_alive_and_pipelined_requests(server: Server, small: bytes) -> None:
+    """Six requests in one write; replies in their order on one connection."""
+    request = b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nX-Request-Id: n%d\r\nContent-Length: %d\r\n\r\n"
+    with dial(server) as link:
+        stream = b""
+        for i in range(3):
+            stream += request % (i, len(small)) + small
+            stream += b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-Id: live%d\r\n\r\n" % i
+        link.sendall(stream)
+        file = link.makefile("rb")
+        for i in range(3):
+            for name in (f"n{i}", f"live{i}"):
+                length = 0
+                assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+                while (line := file.readline()) != b"\r\n":
+                    if line.startswith(b"X-Request-Id"):
+                        assert line.split()[1] == name.encode()
+                    if line.startswith(b"Content-Length"):
+                        length = int(line.split()[1])
+                assert len(file.read(length)) == length
+    link2 = connect(server)
+    for _ in range(5):
+        link2.request("POST", "/v1/infer", small)
+        assert Answer(link2.getresponse()).status == 200
+        link2.request("GET", "/nope")  # an error does not end the connection
+        assert Answer(link2.getresponse()).status == 404
+        link2.request("POST", "/v1/infer?threshold=7", small)
+        assert Answer(link2.getresponse()).status == 400
+    link2.close()
+
+
+def test_chunked_and_expect(server: Server, group: bytes, small: bytes) -> None:
+    pieces = [group[i:i + 10000] for i in range(0, len(group), 10000)]
+    link = connect(server)
+    link.request("POST", "/v1/infer?pipeline=faces", iter(pieces), encode_chunked=True,
+                 headers={"Transfer-Encoding": "chunked"})
+    assert len(Answer(link.getresponse()).json()["objects"]) == 10
+    with dial(server) as raw:
+        raw.sendall(b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n")
+        raw.sendall(b"Content-Length: %d\r\n\r\n" % len(small))
+        assert raw.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        raw.sendall(small)
+        assert response(raw).status == 200
+    for head, status in ((b"/v1/infer HTTP/1.1\r\nContent-Length: 99999999999", 413),
+                         (b"/v1/infer?pipeline=nope HTTP/1.1\r\nContent-Length: 1000", 404),
+                         (b"/v1/infer HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 1000", 415)):
+        with dial(server) as raw:  # told before the body is sent
+            raw.sendall(b"POST " + head + b"\r\nHost: x\r\nExpect: 100-continue\r\n\r\n")
+            assert response(raw).status == status
+            assert at_end(raw)
+
+
+def test_too_large_bodies(start_server: Start, small: bytes) -> None:
+    """The error arrives although the client sends on, and the limits hold for every kind of body."""
+    server = start_server("--max-image-bytes", "64KiB")
+    big = bytes(3_000_000)
+    assert "max_image_bytes" in post(server, big).error(413, "too_large")
+    link = connect(server)
+    link.request("POST", "/v1/infer", iter([big[:100_000]] * 20), encode_chunked=True,
+                 headers={"Transfer-Encoding": "chunked"})
+    Answer(link.getresponse()).error(413, "too_large")
+    post(server, form([("image", "a", big)]), Content_Type=FORM).error(413, "too_large")
+    post(server, form([("image", "a", big[:80_000])]), Content_Type=FORM).error(413, "too_large")
+    text = base64.b64encode(big).decode()
+    post(server, json.dumps({"image": text}), Content_Type="application/json").error(413, "too_large")
+    post(server, json.dumps({"image": text[:100_000]}), Content_Type="application/json").error(413, "too_large")
+    ask(server, "GET", "/livez", big).error(413, "too_large")
+    assert post(server, small).status == 200
+
+
+def test_malformed_http(server: Server, small: bytes) -> None:
+    """The parser is libmicrohttpd's: it must refuse these, and the server must go on."""
+    for data in (b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
+                 b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                 b"POST /v1/infer HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+                 b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 200_000 + b"\r\n\r\n",
+                 b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+                 b"GET / HTTP/1.1\r\n" + b"".join(b"h%d: 1\r\n" % i for i in range(20_000)) + b"\r\n",
+                 b"GET \r\n\r\n", b"POST\x00\x01\x02\r\n\r\n", b"GET / HTTP/9.9\r\nHost: x\r\n\r\n"):
+        with dial(server, 10) as link:
+            try:
+                link.sendall(data)
+                status = link.recv(1000)
+            except (ConnectionResetError, BrokenPipeError):
+                continue
+            assert not status or re.match(rb"HTTP/1\.[01] (4\d\d|505)", status), (data[:60], status)
+    for data in (b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1000\r\nabc",
+                 b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc",
+                 b"POST /v1/infer HTT", b"GET / HTTP/1.1\r\nHost: x\r\n"):
+        with dial(server) as link:  # cut off
+            link.sendall(data)
+    assert post(server, small).status == 200
+
+
+def turned_away(server: Server, request: bytes, status: int, code: str) -> str:
+    """What a request that must not be served is told; the connection ends with it, whatever came behind."""
+    with dial(server, 10) as link:
+        link.sendall(request + b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        message = response(link).error(status, code)
+        assert at_end(link), request
+    return message
+
+
+def test_targets(server: Server) -> None:
+    """No byte of a path cuts off what follows it; the form for proxies is taken (RFC 9112, 3.2.2)."""
+    def reloads() -> list[str]:
+        return re.findall(r"sightd_reloads_total.*", ask(server, "GET", "/metrics").body.decode())
+
+    before = reloads()
+    assert "/v1/reload%00.css" in ask(server, "POST", "/v1/reload%00.css").error(404, "not_found")
+    for path in (b"/v1/reload\0.css", b"/v1/reload\0", b"/v1/reload?\0", b"/v1/reload x", b"/v1/reload\t",
+                 b"/v1/reload\x7f"):
+        message = turned_away(server, b"POST " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid_argument")
+        assert "request line" in message
+    assert reloads() == before
+    for target, status in (("http://x/livez", 200), ("HTTPS://x:8080/livez?a=b", 200), ("http://x", 200),
+                           ("http://x?a=/livez", 200), ("http://x/nope", 404), ("http://x%2flivez/nope", 404),
+                           ("/http://x/livez", 404), ("ftp://x/livez", 404), ("/live%7a", 200), ("/livez%", 404),
+                           ("/livez%4", 404), ("/livez%zz", 404), ("/%6Civez", 200)):
+        assert ask(server, "GET", target).status == status, target
+
+
+def test_ambiguous_lengths(server: Server) -> None:
+    """Where a request ends is never a matter of taste (RFC 9112, 6.3): what follows could be another's request."""
+    def told(headers: bytes, body: bytes = b"0\r\n\r\n", version: bytes = b"1.1") -> tuple[bytes, int, str]:
+        head = b"POST /v1/infer HTTP/" + version + b"\r\nHost: x\r\n" + headers + b"\r\n\r\n" + body
+        return head, 400, "bad_framing"
+
+    for request in (told(b"Content-Length: 3\r\nContent-Length: 5", b"abcde"),
+                    told(b"content-length: 5\r\nContent-Length: 3", b"abcde"),
+                    told(b"Content-Length: 5\r\nTransfer-Encoding: chunked"),
+                    told(b"Transfer-Encoding: chunked\r\nContent-Length: 5"),
+                    told(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity"),
+                    told(b"Transfer-Encoding: chunked", version=b"1.0")):
+        turned_away(server, *request)
+    for coding in (b"gzip", b"gzip, chunked", b"chunked, chunked", b"identity", b"xchunked"):
+        began = time.monotonic()
+        message = turned_away(server, told(b"Transfer-Encoding: " + coding)[0], 415, "unsupported")
+        assert "chunked" in message and time.monotonic() - began < 5  # at once, not when the body is late
+
+
+def test_header_lines(server: Server) -> None:
+    """What a proxy may read as another header, or as none, is not served (RFC 9112, 5.1)."""
+    for line in (b"Content-Length : 3", b"Content-Length\t: 3", b"X: y\rContent-Length: 3", b"X: \x01", b"X: y\x7f",
+                 b"X: y\r\n Content-Length: 3", b"X(: y", b"Tr\xc3\xa4nsfer: y"):
+        for head in (b"Host: x\r\n" + line, line + b"\r\nHost: x"):
+            turned_away(server, b"POST /v1/reload HTTP/1.1\r\n" + head + b"\r\n\r\n", 400, "invalid_argument")
+    turned_away(server, b"POST /v1/reload HTTP/1.1\r\n Content-Length: 3\r\nHost: x\r\n\r\n", 400,
+                "invalid_argument")
+    with dial(server) as link:
+        link.sendall(b"GET /livez HTTP/1.1\r\nHost:x\r\nX_Y!#$%&'*+-.^`|~09az:\ty\t\xc3\xa4 \r\nEmpty:\r\n\r\n")
+        assert response(link, "GET").status == 200
+
+
+def test_hosts(server: Server) -> None:
+    """HTTP/1.1 has one Host (RFC 9112, 3.2), and who forgot it is told in JSON."""
+    for version in (b"1.1", b"1.2"):  # the latter is read as the former
+        assert "Host" in turned_away(server, b"GET /livez HTTP/" + version + b"\r\n\r\n", 400, "invalid_argument")
+    assert "Host" in turned_away(server, b"GET /livez HTTP/1.1\r\nHost: x\r\nhost: y\r\n\r\n", 400, "invalid_argument")
+    with dial(server) as link:
+        link.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
+        assert response(link, "GET").status == 200
+
+
+def test_slow_requests_are_timed_out(start_server: Start, small: bytes) -> None:
+    server = start_server("--receive-timeout", "500ms")
+
+    def slow(data: bytes, then: bytes) -> tuple[int, float]:
+        began = time.monotonic()
+        with dial(server, 20) as link:
+            link.sendall(data)
+            for i in range(40):
+                link.settimeout(0.1)
+                try:
+                    answer = response(link)
+                    assert answer.error(408, "timeout")
+                    return answer.status, time.monotonic() - began
+                except TimeoutError:
+                    link.sendall(then[i:i + 1])
+        raise AssertionError("never timed out")
+
+    head = b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n"
+    for data, then in ((head + b"\r\n" + b"a" * 10, b"a" * 40), (head + b"X-", b"y" * 40),
+                       (b"GET /li", b"v" * 40)):
+        status, seconds = slow(data, then)
+        assert status == 408 and 0.4 < seconds < 3
+    with dial(server, 20) as link:  # a second request on a connection that was fine
+        link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert response(link, "GET").status == 200
+        link.sendall(b"GET /livez HT")
+        assert response(link, "GET").error(408, "timeout")
+    request = b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(small) + small
+    for first, method in ((b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", "GET"), (request, "POST")):
+        with dial(server, 20) as link:  # the second one has come, half of it, with the end of the first
+            link.sendall(first + first + b"GET /livez HT")
+            said = b""
+            while b"HTTP/1.1 408 " not in said or not said.rstrip().endswith(b"}"):
+                more = link.recv(65536)
+                assert more, said
+                said += more
+            assert said.count(b"HTTP/1.1 200 ") == 2
+        with dial(server, 20) as link:  # a body's stray CRLF is no half request
+            for _ in range(3):  # nor do several add up to one
+                link.sendall(first + b"\r\n")
+                assert response(link, method).status == 200
+            time.sleep(1.5)
+            link.sendall(first)
+            assert response(link, method).status == 200
+    with dial(server, 20) as link:  # idle is not slow
+        link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert response(link, "GET").status == 200
+        time.sleep(1.5)
+        link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert response(link, "GET").status == 200
+    assert post(server, small).status == 200
+
+
+def test_idle_connections_close(start_server: Start) -> None:
+    server = start_server("--idle-timeout", "300ms")
+    with dial(server, 10) as link:
+        link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert response(link, "GET").status == 200
+        began = time.monotonic()
+        assert at_end(link) and 0.2 < time.monotonic() - began < 3
