@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/origin.h"
 #include "codec/json.h"
 #include "net/address.h"
 
@@ -27,6 +28,7 @@ static void server_options(const struct sg_server_conf *conf, struct sg_server_o
     options->listen = conf->listen.value;
     options->workers = conf->workers;
     options->max_connections = conf->max_connections;
+    options->max_connections_per_address = conf->max_connections_per_address;
     options->max_pipelined = conf->max_pipelined;
     options->max_jobs = conf->max_queue;
     options->max_frame_bytes = (size_t)conf->max_image_bytes;
@@ -35,9 +37,30 @@ static void server_options(const struct sg_server_conf *conf, struct sg_server_o
     options->receive_timeout_ms = conf->receive_timeout_ms;
     options->send_timeout_ms = conf->send_timeout_ms;
     options->idle_timeout_ms = conf->idle_timeout_ms;
+    options->idle_grace_ms = conf->idle_grace_ms;
     options->drain_timeout_ms = conf->drain_timeout_ms;
+    options->stop_delay_ms = conf->stop_delay_ms;
+    options->cors_max_age_ms = conf->cors_max_age_ms;
+    options->log_http = conf->log_requests != SG_SERVER_LOG_NONE;
+    options->log_frames = conf->log_requests == SG_SERVER_LOG_ALL;
     options->handle_signals = true;
     options->json_seed = sg_json_seed;
+}
+
+/* The texts stay where they are, also when a reload has replaced the settings. */
+static int cors_options(const struct sg_server_conf *conf, struct sg_server_options *options,
+                        const char ***out_list, struct sg_error *err)
+{
+    int i, count = conf->cors_origins.count;
+
+    *out_list = calloc((size_t)count + 1, sizeof(**out_list));
+    if (!*out_list)
+        return sg_error_set(err, SG_E_NOMEM, "no memory for the settings");
+    for (i = 0; i < count; i++)
+        (*out_list)[i] = conf->cors_origins.items[i].value;
+    options->cors_origins = *out_list;
+    options->cors_origin_count = count;
+    return 0;
 }
 
 /* On standard output: where, what, and how to open it. Scripts read the first line. */
@@ -113,6 +136,7 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     struct sg_server_options options;
     struct sg_error err = {0};
     int64_t began = sg_clock_us();
+    const char **origins = NULL;
     int code;
 
     bound_heap();
@@ -121,7 +145,9 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     server_options(&serve->conf, &options);
     fit_descriptors(&options);
     options.app = &app;
-    code = sg_log_start(&err);
+    code = cors_options(&serve->conf, &options, &origins, &err);
+    if (code == 0)
+        code = sg_log_start(&err);
     /* The port first: when it is taken, nobody should wait for models to hear of it. */
     if (code == 0)
         code = sg_server_create(&options, &serve->server, &err);
@@ -139,6 +165,7 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
         code = sg_server_run(serve->server, &err);
     }
     sg_server_destroy(&serve->server);
+    free(origins);
     serve_reap(serve, 0);
     if (serve->library)
         sg_library_release(&serve->library);
@@ -177,7 +204,7 @@ int serve_read_settings(const struct sg_command *self, int argc, char **argv, st
     const struct sg_args_binding bindings[] = {
         {&serve_table, &values}, {&sg_server_table, conf}, {NULL, NULL}};
     struct sg_args args = {0};
-    int code = sg_server_conf_init(conf);
+    int code = sg_server_conf_init(conf), i;
 
     if (code < 0)
         return sg_error_set(err, (enum sg_err)code, "no memory for the settings");
@@ -192,6 +219,12 @@ int serve_read_settings(const struct sg_command *self, int argc, char **argv, st
         sg_option_fini(&serve_table, &values);
         if (code == 0)
             code = sg_args_parse(&self->args, bindings, argc, argv, &args, err);
+    }
+    for (i = 0; code == 0 && i < conf->cors_origins.count; i++) {
+        code = sg_origin_check(conf->cors_origins.items[i].value,
+                               err); /* those of a file were checked with it */
+        if (code < 0)
+            sg_error_prefix(err, "--cors-origins");
     }
     sg_args_fini(&args);
     sg_option_fini(&serve_table, &values);

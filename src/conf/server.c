@@ -3,6 +3,7 @@
  */
 #include "conf/server.h"
 
+#include "base/origin.h"
 #include "conf/bind.h"
 
 #include <stddef.h>
@@ -15,6 +16,7 @@
 static const char *const decode_words[] = {"fast", "exact", NULL};
 static const char *const level_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const format_words[] = {"logfmt", "json", NULL};
+static const char *const request_words[] = {"no", "http", "all", NULL};
 static const char *const worker_words[] = {"auto", NULL};
 
 static const struct sg_option server_rows[] = {
@@ -89,6 +91,16 @@ static const struct sg_option server_rows[] = {
      .value_default = "4096",
      .help = "further clients are turned away; lower where the limit of descriptors (ulimit -n) is not "
              "enough for two each"},
+    {.key = "max_connections_per_address",
+     .type = SG_OPTION_INT,
+     CONF(max_connections_per_address),
+     .choices = worker_words,
+     .minimum = 0,
+     .maximum = 1000000,
+     .value_default = "auto",
+     .help =
+         "of one client's address (of one /64 for IPv6); auto is three quarters of max_connections, so that "
+         "no address fills the server; behind a proxy all clients are one"},
     {.key = "max_queue",
      .type = SG_OPTION_INT,
      CONF(max_queue),
@@ -135,6 +147,15 @@ static const struct sg_option server_rows[] = {
      .maximum = 604800000,
      .value_default = "0",
      .help = "a silent connection is closed after it; 0 = never"},
+    {.key = "idle_grace",
+     .type = SG_OPTION_DURATION,
+     CONF(idle_grace_ms),
+     .minimum = 0,
+     .maximum = 604800000,
+     .value_default = "10s",
+     .help =
+         "when all places are taken, the connection that has been silent longest gives way to a new one, if "
+         "it was for this long (1s if it has never said anything); 0 = none does"},
     {.key = "drain_timeout",
      .type = SG_OPTION_DURATION,
      CONF(drain_timeout_ms),
@@ -142,6 +163,32 @@ static const struct sg_option server_rows[] = {
      .maximum = 3600000,
      .value_default = "10s",
      .help = "time to finish admitted work when stopping"},
+    {.key = "stop_delay",
+     .type = SG_OPTION_DURATION,
+     CONF(stop_delay_ms),
+     .minimum = 0,
+     .maximum = 3600000,
+     .value_default = "0",
+     .help = "after SIGTERM /readyz fails at once, but everything is served for this long, so that proxies "
+             "notice; "
+             "a second signal ends it"},
+    {.key = "cors_origins",
+     .type = SG_OPTION_TEXTS,
+     CONF(cors_origins),
+     .flags = SG_OPTION_COMMA,
+     .value_name = "ORIGIN",
+     .absent = "none",
+     .section = "Browsers",
+     .help = "web pages that may use HTTP from a browser: http://localhost:3000, http://localhost:* for "
+             "every port, "
+             "or * for every page anywhere"},
+    {.key = "cors_max_age",
+     .type = SG_OPTION_DURATION,
+     CONF(cors_max_age_ms),
+     .minimum = 0,
+     .maximum = 86400000,
+     .value_default = "10m",
+     .help = "how long a browser may remember that"},
     {.key = "log_level",
      .type = SG_OPTION_ENUM,
      CONF(log_level),
@@ -155,6 +202,14 @@ static const struct sg_option server_rows[] = {
      .choices = format_words,
      .value_default = "logfmt",
      .help = "form of a line"},
+    {.key = "log_requests",
+     .type = SG_OPTION_ENUM,
+     CONF(log_requests),
+     .choices = request_words,
+     .value_default = "http",
+     .help = "one line at info for each request: of HTTP, or of all protocols (seed and v2 frames too); "
+             "never for "
+             "/livez, /readyz and /healthz"},
 };
 
 const struct sg_option_table sg_server_table = {
@@ -174,6 +229,22 @@ void sg_server_conf_fini(struct sg_server_conf *conf)
     sg_option_fini(&sg_server_table, conf);
 }
 
+/* What no row can say. */
+static int check(const struct sg_server_conf *conf, const char *path, struct sg_conf_problems *problems)
+{
+    int code = 0, i;
+
+    for (i = 0; i < conf->cors_origins.count; i++) {
+        const struct sg_text *entry = &conf->cors_origins.items[i];
+        struct sg_error err;
+
+        if (sg_origin_check(entry->value, &err) < 0)
+            code = sg_conf_problems_add(problems, path, entry->line, entry->column, NULL, "cors_origins: %s",
+                                        err.text);
+    }
+    return code;
+}
+
 int sg_server_conf_parse(const char *path, const char *yaml, size_t size, struct sg_server_conf *conf,
                          struct sg_conf_problems *problems)
 {
@@ -183,6 +254,8 @@ int sg_server_conf_parse(const char *path, const char *yaml, size_t size, struct
         return code;
     conf->path = strdup(path);
     code = conf->path ? sg_conf_bind(&sg_server_table, conf, path, yaml, size, problems) : SG_E_NOMEM;
+    if (code == 0)
+        code = check(conf, path, problems);
     if (code < 0)
         sg_server_conf_fini(conf);
     return code;

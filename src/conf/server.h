@@ -13,6 +13,8 @@
 #define SG_SERVER_MAX_IMAGE_BYTES ((int64_t)512 << 20)
 
 enum sg_server_decode { SG_SERVER_DECODE_FAST, SG_SERVER_DECODE_EXACT };
+/* Of `log_requests`. */
+enum sg_server_log_requests { SG_SERVER_LOG_NONE, SG_SERVER_LOG_HTTP, SG_SERVER_LOG_ALL };
 enum sg_server_log_format { SG_SERVER_LOG_LOGFMT, SG_SERVER_LOG_JSON };
 
 struct sg_server_conf {
@@ -26,15 +28,21 @@ struct sg_server_conf {
     int64_t max_image_bytes;
     int64_t max_pixels;
     int max_connections;
-    int max_queue; /* jobs admitted and not yet answered, all connections together */
+    int max_connections_per_address; /* 0 = a share of them */
+    int max_queue;                   /* jobs admitted and not yet answered, all connections together */
     int64_t max_queue_bytes;
     int max_pipelined;          /* requests of one connection that are read ahead */
     int64_t receive_timeout_ms; /* from the first byte of a request to its last */
     int64_t send_timeout_ms;    /* a reply that the client does not read */
     int64_t idle_timeout_ms;    /* between requests; 0 = never */
+    int64_t idle_grace_ms;      /* what is silent for longer gives way when places are short; 0 = never */
     int64_t drain_timeout_ms;
-    int log_level;  /* enum sg_log_level */
-    int log_format; /* enum sg_server_log_format */
+    int64_t stop_delay_ms;        /* from SIGTERM to the end of listening */
+    struct sg_texts cors_origins; /* what pages of other sites may ask; each is an origin or * */
+    int64_t cors_max_age_ms;
+    int log_level;    /* enum sg_log_level */
+    int log_format;   /* enum sg_server_log_format */
+    int log_requests; /* enum sg_server_log_requests */
 };
 
 extern const struct sg_option_table sg_server_table;

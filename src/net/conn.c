@@ -151,6 +151,7 @@ static void read_some(struct sg_conn *conn)
         n = recv(conn->fd, data, size, MSG_DONTWAIT);
         if (n > 0) {
             count_up(&conn->table->counters.bytes_in, (uint64_t)n);
+            conn->active_us = sg_clock_us();
             left -= (size_t)n;
             conn->ops->got(conn->user, (size_t)n);
             if ((size_t)n < size)
@@ -184,6 +185,8 @@ static ssize_t push(struct sg_conn *conn, const uint8_t *data, size_t size)
             return -1;
     }
     count_up(&conn->table->counters.bytes_out, sent);
+    if (sent > 0)
+        conn->active_us = sg_clock_us();
     return (ssize_t)sent;
 }
 
@@ -313,12 +316,17 @@ bool sg_conn_sniffing(const struct sg_conn *conn)
     return conn->state == CONN_SNIFFING;
 }
 
-void sg_conn_set_refused(struct sg_conn *conn, bool refused)
+int64_t sg_conn_active_us(const struct sg_conn *conn)
 {
-    conn->refused = refused;
+    return conn->active_us;
 }
 
-bool sg_conn_refused(const struct sg_conn *conn)
+void sg_conn_set_refused(struct sg_conn *conn, int code)
+{
+    conn->refused = code;
+}
+
+int sg_conn_refused(const struct sg_conn *conn)
 {
     return conn->refused;
 }

@@ -104,9 +104,11 @@ void *sg_conn_user(const struct sg_conn *conn);
 int64_t sg_conn_age_us(const struct sg_conn *conn);
 /* True until start or release: the protocol is not known. */
 bool sg_conn_sniffing(const struct sg_conn *conn);
-/* A mark for the server, false at first: over the limit of connections. */
-void sg_conn_set_refused(struct sg_conn *conn, bool refused);
-bool sg_conn_refused(const struct sg_conn *conn);
+/* Since when no byte has come or gone (sg_clock_us). */
+int64_t sg_conn_active_us(const struct sg_conn *conn);
+/* A mark for the server, 0 at first: the code of why it got no place. */
+void sg_conn_set_refused(struct sg_conn *conn, int code);
+int sg_conn_refused(const struct sg_conn *conn);
 /* "127.0.0.1:51334" into out. Returns out. */
 const char *sg_conn_peer(const struct sg_conn *conn, char *out, size_t out_bytes);
 /* Its client's sg_address_key. */

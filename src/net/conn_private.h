@@ -19,9 +19,10 @@ struct sg_conn {
     int fd;
     int events; /* asked of poll now; 0 = stopped */
     enum conn_state state;
-    bool paused, eof, peer_shut, refused;
-    bool begun; /* sniffing: some of the first bytes were there at the last look */
-    int64_t added_us;
+    bool paused, eof, peer_shut;
+    int refused; /* a code */
+    bool begun;  /* sniffing: some of the first bytes were there at the last look */
+    int64_t added_us, active_us;
     const struct sg_conn_ops *ops;
     void *user;
     struct sg_buf out; /* unsent from out_from on */

@@ -174,7 +174,7 @@ int sg_conn_add(struct sg_conn_table *table, int fd, const struct sockaddr *peer
     conn->poll.data = conn;
     conn->table = table;
     conn->fd = fd;
-    conn->added_us = sg_clock_us();
+    conn->added_us = conn->active_us = sg_clock_us();
     conn->id = ++table->serial << CONN_SLOT_BITS | (uint64_t)slot;
     sg_buf_init(&conn->out, SG_CONN_OUT_MAX_BYTES);
     conn->peer_size = peer_size < sizeof(conn->peer) ? peer_size : sizeof(conn->peer);

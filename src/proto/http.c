@@ -137,7 +137,7 @@ void http_make_id(struct sg_http *http, char out[SG_JOB_NAME_MAX + 1])
 
 void http_refuse(struct http_session *session, const struct sg_error *err)
 {
-    const struct http_request *request = session->request;
+    struct http_request *request = session->request;
     unsigned status = request && request->status ? request->status : sg_http_status(err->code);
     char id[SG_JOB_NAME_MAX + 1];
     struct sg_buf reply;
@@ -147,8 +147,13 @@ void http_refuse(struct http_session *session, const struct sg_error *err)
     if (!request)
         http_make_id(session->http, id); /* half a head: who sends it is named by this alone */
     sg_buf_init(&reply, HTTP_RAW_BYTES);
-    http_reply_raw(status, err, request ? request->id : id, request ? request->began_us : session->phase_us,
-                   request ? request->retry_ms : 0, &reply);
+    http_reply_raw(status, err, request, request ? request->id : id,
+                   request ? request->began_us : session->phase_us, &reply);
+    if (request) {
+        request->error = *err;
+        request->sent_status = status;
+        request->sent_bytes = reply.size;
+    }
     session->dead = session->linger = true;
     http_phase_set(session, HTTP_REFUSED);
     sg_intake_replied(session->base.intake, err->code);
@@ -308,7 +313,15 @@ static void abandon(struct sg_session *session)
     http_kill(s);
 }
 
-static const struct sg_session_ops session_ops = {.job_done = job_done, .drain = drain, .abandon = abandon};
+static int64_t idle_since(struct sg_session *session)
+{
+    struct http_session *s = session_of(session);
+
+    return s->phase == HTTP_IDLE && !s->dead && !next_has_begun(s) ? s->phase_us : 0;
+}
+
+static const struct sg_session_ops session_ops = {
+    .job_done = job_done, .idle_since = idle_since, .drain = drain, .abandon = abandon};
 static const struct sg_conn_ops conn_ops = {.want = on_want,
                                             .got = on_got,
                                             .eof = on_eof,
@@ -328,7 +341,7 @@ static void refuse_at_once(struct sg_conn *conn, struct sg_intake *intake, const
 
     http_make_id(intake->http, id);
     sg_buf_init(&reply, HTTP_RAW_BYTES);
-    http_reply_raw(sg_http_status(refusal->code), refusal, id, sg_clock_us(), 0, &reply);
+    http_reply_raw(sg_http_status(refusal->code), refusal, NULL, id, sg_clock_us(), &reply);
     sg_intake_replied(intake, refusal->code);
     if (sg_conn_send(conn, reply.data, reply.size) < 0)
         sg_conn_close(&conn);
@@ -388,9 +401,14 @@ int sg_http_create(const struct sg_http_options *options, struct sg_http **out_h
     return 0;
 }
 
+void sg_http_leave(struct sg_http *http)
+{
+    http->leaving = true;
+}
+
 void sg_http_drain(struct sg_http *http)
 {
-    http->draining = true;
+    http->leaving = http->draining = true;
 }
 
 size_t sg_http_unsent(const struct sg_http *http)

@@ -31,6 +31,8 @@ struct sg_http_options {
 
 /* SG_E_NOMEM, SG_E_IO. */
 int sg_http_create(const struct sg_http_options *options, struct sg_http **out_http, struct sg_error *err);
+/* The server will stop soon: /readyz says so. */
+void sg_http_leave(struct sg_http *http);
 /* The server is stopping: /readyz says so and connections end with their replies. */
 void sg_http_drain(struct sg_http *http);
 /* Bytes of replies that clients have not read. */

@@ -15,13 +15,14 @@ static const char index_text[] =
     "\n"
     "  curl --data-binary @photo.jpg http://HOST/v1/infer            objects as JSON\n"
     "  curl --data-binary @photo.jpg 'http://HOST/v1/infer?annotate=jpeg' >drawn.jpg\n"
+    "  curl -T photo.jpg http://HOST/v1/infer                        the same\n"
     "  curl -F image=@photo.jpg -F pipeline=faces http://HOST/v1/infer\n"
     "\n"
     "  GET  /v1/pipelines   what can be asked for (?pipeline=NAME)\n"
     "  GET  /v1/models      models, licences, what was decided about them\n"
     "  GET  /v1/version     versions\n"
     "  POST /v1/reload      read the configuration and the models again\n"
-    "  GET  /livez /readyz /metrics\n"
+    "  GET  /livez /readyz /healthz /metrics\n"
     "  GET  /openapi.json   all of this for programs\n"
     "\n"
     "The same port speaks seed frames and frame protocol v2: see docs/PROTOCOL.md.\n";
@@ -92,7 +93,7 @@ void http_ready_serve(struct http_request *request)
 {
     struct sg_error err;
 
-    if (!request->http->draining) {
+    if (!request->http->leaving) {
         http_reply_static(request, "text/plain; charset=utf-8", "ready\n", 6);
         return;
     }
@@ -126,6 +127,10 @@ static void on_reloaded(struct sg_reload_waiter *waiter, const struct sg_error *
     struct http_request *request = sg_container_of(waiter, struct http_request, reload);
 
     request->reloaded = true;
+    /* Now: a load that begins when all have been told starts the next report. */
+    sg_buf_init(&request->reload_report, INFO_MAX_BYTES);
+    if (!err && sg_reload_report(request->http->options.reload, &request->reload_report) < 0)
+        sg_buf_clear(&request->reload_report);
     if (err) {
         request->error = *err;
         request->status = MHD_HTTP_UNPROCESSABLE_CONTENT; /* whatever is wrong, it is in the files */
@@ -136,7 +141,6 @@ static void on_reloaded(struct sg_reload_waiter *waiter, const struct sg_error *
 void http_reload_serve(struct http_request *request)
 {
     struct sg_reload *reload = request->http->options.reload;
-    struct sg_buf body;
 
     if (!request->reloaded) {
         request->reload.done = on_reloaded;
@@ -144,8 +148,5 @@ void http_reload_serve(struct http_request *request)
         sg_reload_ask(reload, &request->reload);
         return;
     }
-    sg_buf_init(&body, INFO_MAX_BYTES);
-    if (sg_reload_report(reload, &body) < 0)
-        sg_buf_clear(&body);
-    http_reply(request, MHD_HTTP_OK, "application/json", &body, NULL);
+    http_reply(request, MHD_HTTP_OK, "application/json", &request->reload_report, NULL);
 }

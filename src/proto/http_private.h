@@ -29,10 +29,10 @@ struct sg_http {
     uv_poll_t poll;
     uv_timer_t timer;
     uv_prepare_t turn;
-    int handles;                 /* of the three above that are open */
-    struct http_session *adding; /* the daemon tells of a connection from inside MHD_add_connection */
-    bool dirty;                  /* the daemon has something to do before the loop sleeps */
-    bool draining, stopped;
+    int handles;                     /* of the three above that are open */
+    struct http_session *adding;     /* the daemon tells of a connection from inside MHD_add_connection */
+    bool dirty;                      /* the daemon has something to do before the loop sleeps */
+    bool leaving, draining, stopped; /* soon; now; it has */
     size_t unsent;
     uint64_t request_serial;
     uint32_t instance; /* tells request ids of this process from those of others */
@@ -69,14 +69,16 @@ enum http_body { HTTP_BODY_NONE, HTTP_BODY_RAW, HTTP_BODY_MULTIPART, HTTP_BODY_J
 
 struct http_route {
     const char *path;
-    unsigned methods; /* HTTP_GET (with HEAD), HTTP_POST */
+    unsigned methods; /* HTTP_GET (with HEAD), HTTP_POST, HTTP_PUT */
+    bool quiet;       /* asked all day long by those who watch: no line in the log */
+    bool same_site;   /* changes the server: not for pages of other sites */
     /* Headers are there: what is wrong already, what the body is. NULL = the body is ignored. */
     int (*begin)(struct http_request *request, struct sg_error *err);
     /* The body is complete: answers, or suspends and answers when called again. */
     void (*serve)(struct http_request *request);
 };
 
-enum { HTTP_GET = 1, HTTP_POST = 2 };
+enum { HTTP_GET = 1, HTTP_POST = 2, HTTP_PUT = 4 };
 
 struct http_request {
     struct http_session *session;
@@ -106,7 +108,9 @@ struct http_request {
     unsigned status;       /* overrides the error's own when not 0 */
     unsigned allow;        /* methods, with 405 */
     int64_t retry_ms;      /* what Retry-After says, 0 = not known */
+    bool preflight;        /* a browser asks what a page may do */
     struct sg_reload_waiter reload;
+    struct sg_buf reload_report; /* of the load that answers this request */
     bool reloaded;
     unsigned sent_status;
     size_t sent_bytes;
@@ -154,6 +158,15 @@ const struct http_route *http_route_find(const char *method, const char *path, s
 /* "GET, HEAD" */
 const char *http_allow_text(unsigned methods);
 
+/* http_cors.c */
+typedef void (*http_add_fn)(void *arg, const char *name, const char *value);
+/* Headers of a reply that tell browsers which pages may read it. */
+void http_cors_headers(const struct http_request *request, http_add_fn add, void *arg);
+bool http_cors_is_preflight(const struct http_request *request);
+void http_cors_serve_preflight(struct http_request *request);
+/* For routes that change the server: err, and 403, when a page of another site sent it. */
+int http_cors_same_site(struct http_request *request, struct sg_error *err);
+
 /* http_body.c: the body of a request for work goes into its job. All return 0 or an error in err. */
 /* NULL = the default one */
 const char *http_pipeline_name(const struct http_request *request);
@@ -183,12 +196,15 @@ void http_reload_serve(struct http_request *request);
 /* Queues a reply; takes the bytes of body (left empty). timing may be NULL. */
 void http_reply(struct http_request *request, unsigned status, const char *type, struct sg_buf *take_body,
                 const int64_t *timing_us);
+/* The same for a response that is made; takes it, NULL (no memory) ends the connection. type may be NULL. */
+void http_reply_queue(struct http_request *request, unsigned status, const char *type,
+                      struct MHD_Response *response, size_t size, const int64_t *timing_us);
 void http_reply_static(struct http_request *request, const char *type, const void *data, size_t size);
 void http_reply_error(struct http_request *request, const struct sg_error *err);
 /* {"error":{…}} for err. */
 void http_error_body(const struct sg_error *err, const char *id, struct sg_buf *out);
-/* A whole reply in bytes that closes the connection. */
-void http_reply_raw(unsigned status, const struct sg_error *err, const char *id, int64_t began_us,
-                    int64_t retry_ms, struct sg_buf *out);
+/* A whole reply in bytes that closes the connection. request is the one it answers, or NULL. */
+void http_reply_raw(unsigned status, const struct sg_error *err, const struct http_request *request,
+                    const char *id, int64_t began_us, struct sg_buf *out);
 
 #endif

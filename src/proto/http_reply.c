@@ -34,12 +34,23 @@ static int64_t retry_after_s(int64_t retry_ms)
     return retry_ms > 0 ? (retry_ms + 999) / 1000 : 1;
 }
 
+static void add_to_response(void *arg, const char *name, const char *value)
+{
+    MHD_add_response_header(arg, name, value);
+}
+
+static void add_to_text(void *arg, const char *name, const char *value)
+{
+    sg_buf_printf(arg, "%s: %s\r\n", name, value);
+}
+
 static void add_headers(const struct http_request *request, struct MHD_Response *response, unsigned status,
                         const char *type, const int64_t *timing_us)
 {
     char text[TIMING_MAX];
 
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    if (type)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     MHD_add_response_header(response, "X-Request-Id", request->id);
     MHD_add_response_header(response, "Server-Timing", timing_text(timing_us, request->began_us, text));
     if (sg_http_status_retry(status)) {
@@ -50,11 +61,11 @@ static void add_headers(const struct http_request *request, struct MHD_Response 
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, http_allow_text(request->allow));
     if (request->session->closing)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    http_cors_headers(request, add_to_response, response);
 }
 
-/* Takes the response; NULL (no memory) ends the connection. */
-static void queue(struct http_request *request, unsigned status, const char *type,
-                  struct MHD_Response *response, size_t size, const int64_t *timing_us)
+void http_reply_queue(struct http_request *request, unsigned status, const char *type,
+                      struct MHD_Response *response, size_t size, const int64_t *timing_us)
 {
     struct http_session *session = request->session;
 
@@ -88,7 +99,7 @@ void http_reply(struct http_request *request, unsigned status, const char *type,
             *take_body = (struct sg_buf){0};
     }
     sg_buf_fini(take_body);
-    queue(request, status, type, response, size, timing_us);
+    http_reply_queue(request, status, type, response, size, timing_us);
 }
 
 void http_reply_static(struct http_request *request, const char *type, const void *data, size_t size)
@@ -97,7 +108,7 @@ void http_reply_static(struct http_request *request, const char *type, const voi
     struct MHD_Response *response =
         MHD_create_response_from_buffer(size, (void *)(uintptr_t)data, MHD_RESPMEM_PERSISTENT);
 
-    queue(request, MHD_HTTP_OK, type, response, size, NULL);
+    http_reply_queue(request, MHD_HTTP_OK, type, response, size, NULL);
 }
 
 void http_error_body(const struct sg_error *err, const char *id, struct sg_buf *out)
@@ -120,8 +131,8 @@ void http_reply_error(struct http_request *request, const struct sg_error *err)
     http_reply(request, status, "application/json", &body, NULL);
 }
 
-void http_reply_raw(unsigned status, const struct sg_error *err, const char *id, int64_t began_us,
-                    int64_t retry_ms, struct sg_buf *out)
+void http_reply_raw(unsigned status, const struct sg_error *err, const struct http_request *request,
+                    const char *id, int64_t began_us, struct sg_buf *out)
 {
     struct sg_buf body;
     char timing[TIMING_MAX];
@@ -134,7 +145,12 @@ void http_reply_raw(unsigned status, const struct sg_error *err, const char *id,
                   status, MHD_get_reason_phrase_for(status), body.size, timing_text(NULL, began_us, timing),
                   id);
     if (sg_http_status_retry(status))
-        sg_buf_printf(out, "Retry-After: %lld\r\n", (long long)retry_after_s(retry_ms));
+        sg_buf_printf(out, "Retry-After: %lld\r\n",
+                      (long long)retry_after_s(request ? request->retry_ms : 0));
+    if (request && request->allow)
+        add_to_text(out, MHD_HTTP_HEADER_ALLOW, http_allow_text(request->allow));
+    if (request)
+        http_cors_headers(request, add_to_text, out);
     sg_buf_append_text(out, "\r\n");
     sg_buf_append(out, body.data, body.size);
     sg_buf_fini(&body);

@@ -46,8 +46,18 @@ static int examine(struct http_request *request, const char *version)
     request->misread = http_head_check(request, version, err) < 0;
     if (request->misread)
         return err->code;
-    request->route = http_route_find(request->method, request->path, err, &request->status, &request->allow);
+    request->preflight = http_cors_is_preflight(request);
+    request->route = http_route_find(request->preflight ? header(request, "Access-Control-Request-Method")
+                                                        : request->method,
+                                     request->path, err, &request->status, &request->allow);
+    if (request->preflight) {
+        sg_error_clear(err); /* the request itself is told what is wrong with it */
+        request->status = 0;
+        return 0;
+    }
     if (!request->route)
+        return err->code;
+    if (request->route->same_site && http_cors_same_site(request, err) < 0)
         return err->code;
     if (request->has_body && request->expected > request->max_body && !request->route->begin)
         return sg_error_set(err, SG_E_TOO_LARGE, "%s takes no body, %llu bytes were announced", request->path,
@@ -105,7 +115,7 @@ static enum MHD_Result take_data(struct http_request *request, const char *data,
     request->received += n;
     sg_metrics_bytes_in(request->http->options.metrics, n);
     http_phase_set(session, HTTP_BODY);
-    if (request->error.code == SG_OK && request->route->begin) {
+    if (request->error.code == SG_OK && !request->preflight && request->route->begin) {
         if (http_body_data(request, data, n, &request->error) == 0)
             return MHD_YES;
         sg_intake_drop(session->base.intake, &request->job);
@@ -140,6 +150,8 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const cha
         http_phase_set(request->session, HTTP_WORK);
     if (request->error.code < 0)
         http_reply_error(request, &request->error);
+    else if (request->preflight)
+        http_cors_serve_preflight(request);
     else
         request->route->serve(request);
     return MHD_YES;
@@ -147,16 +159,20 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const cha
 
 static void log_request(const struct http_request *request)
 {
+    bool told = request->http->options.server->log_http && !(request->route && request->route->quiet);
+    enum sg_log_level level = told ? SG_LOG_INFO : SG_LOG_DEBUG;
+    int64_t us = sg_clock_us() - request->began_us;
     char path[160];
 
-    if (!sg_log_enabled(SG_LOG_DEBUG))
+    if (!sg_log_enabled(level))
         return;
-    sg_log(SG_LOG_DEBUG, "request",
-           "request_id=%s conn=%llu method=%s path=%s status=%u code=%s in_bytes=%zu out_bytes=%zu us=%lld",
-           request->id, (unsigned long long)sg_conn_id(request->session->base.conn), request->method,
-           sg_log_quote(request->path, path, sizeof(path)), request->sent_status,
-           sg_err_name(request->error.code), request->received, request->sent_bytes,
-           (long long)(sg_clock_us() - request->began_us));
+    sg_log(
+        level, "request",
+        "protocol=http method=%.20s route=%s status=%u code=%s ms=%lld.%03d in_bytes=%zu out_bytes=%zu id=%s "
+        "conn=%llu",
+        request->method, sg_log_quote(request->path, path, sizeof(path)), request->sent_status,
+        sg_err_name(request->error.code), (long long)us / 1000, (int)(us % 1000), request->received,
+        request->sent_bytes, request->id, (unsigned long long)sg_conn_id(request->session->base.conn));
 }
 
 /* A job that was done, or taken back, and not answered: its client had gone. */
@@ -186,6 +202,7 @@ void http_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     if (request->counted_unsent)
         request->http->unsent -= request->sent_bytes;
     free(request->form);
+    sg_buf_fini(&request->reload_report);
     sg_reload_leave(request->http->options.reload, &request->reload);
     if (request->job && request->job->in_pool) /* comes back to a session that does not know it */
         atomic_store_explicit(&request->job->cancelled, true, memory_order_relaxed);

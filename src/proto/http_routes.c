@@ -7,16 +7,17 @@
 #include <string.h>
 
 static const struct http_route routes[] = {
-    {"/", HTTP_GET, NULL, http_index_serve},
-    {"/v1/infer", HTTP_POST, http_infer_begin, http_infer_serve},
-    {"/v1/pipelines", HTTP_GET, NULL, http_pipelines_serve},
-    {"/v1/models", HTTP_GET, NULL, http_models_serve},
-    {"/v1/version", HTTP_GET, NULL, http_version_serve},
-    {"/v1/reload", HTTP_POST, NULL, http_reload_serve},
-    {"/openapi.json", HTTP_GET, NULL, http_openapi_serve},
-    {"/livez", HTTP_GET, NULL, http_live_serve},
-    {"/readyz", HTTP_GET, NULL, http_ready_serve},
-    {"/metrics", HTTP_GET, NULL, http_metrics_serve},
+    {"/", HTTP_GET, false, false, NULL, http_index_serve},
+    {"/v1/infer", HTTP_POST | HTTP_PUT, false, false, http_infer_begin, http_infer_serve},
+    {"/v1/pipelines", HTTP_GET, false, false, NULL, http_pipelines_serve},
+    {"/v1/models", HTTP_GET, false, false, NULL, http_models_serve},
+    {"/v1/version", HTTP_GET, false, false, NULL, http_version_serve},
+    {"/v1/reload", HTTP_POST, false, true, NULL, http_reload_serve},
+    {"/openapi.json", HTTP_GET, false, false, NULL, http_openapi_serve},
+    {"/livez", HTTP_GET, true, false, NULL, http_live_serve},
+    {"/readyz", HTTP_GET, true, false, NULL, http_ready_serve},
+    {"/healthz", HTTP_GET, true, false, NULL, http_ready_serve},
+    {"/metrics", HTTP_GET, false, false, NULL, http_metrics_serve},
 };
 #define ROUTE_COUNT ((int)(sizeof(routes) / sizeof(routes[0])))
 
@@ -28,15 +29,18 @@ const struct http_route *http_routes(int *out_count)
 
 const char *http_allow_text(unsigned methods)
 {
-    if (methods == HTTP_POST)
-        return "POST";
-    return methods == HTTP_GET ? "GET, HEAD" : "GET, HEAD, POST";
+    static const char *const texts[] = {"",    "GET, HEAD",      "POST",      "GET, HEAD, POST",
+                                        "PUT", "GET, HEAD, PUT", "POST, PUT", "GET, HEAD, POST, PUT"};
+
+    return texts[methods & (HTTP_GET | HTTP_POST | HTTP_PUT)];
 }
 
 static unsigned method_of(const char *method)
 {
     if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
         return HTTP_GET;
+    if (strcmp(method, "PUT") == 0)
+        return HTTP_PUT;
     return strcmp(method, "POST") == 0 ? HTTP_POST : 0;
 }
 

@@ -264,6 +264,7 @@ static void routes_are_those_of_the_document(void **state)
             fail_msg("%s is not in docs/openapi.json", routes[i].path);
         assert_int_equal(cJSON_HasObjectItem(path, "get"), (routes[i].methods & HTTP_GET) != 0);
         assert_int_equal(cJSON_HasObjectItem(path, "post"), (routes[i].methods & HTTP_POST) != 0);
+        assert_int_equal(cJSON_HasObjectItem(path, "put"), (routes[i].methods & HTTP_PUT) != 0);
     }
     assert_string_equal(cJSON_GetObjectItem(cJSON_GetObjectItem(document, "info"), "version")->valuestring,
                         SIGHT_VERSION);
@@ -276,6 +277,8 @@ static void routes_are_those_of_the_document(void **state)
     assert_null(http_route_find("get", "/livez", &err, &status, &allow));
     assert_int_equal(status, 405);
     assert_string_equal(http_allow_text(allow), "GET, HEAD");
+    assert_string_equal(http_allow_text(HTTP_POST | HTTP_PUT), "POST, PUT");
+    assert_string_equal(http_allow_text(HTTP_GET | HTTP_POST | HTTP_PUT), "GET, HEAD, POST, PUT");
 }
 
 static void metrics_count_and_write(void **state)

@@ -3,6 +3,8 @@
  */
 #include "proto/proto.h"
 
+#include "base/log.h"
+
 #include <string.h>
 
 static const struct sg_proto_ops *const protocols[] = {&sg_proto_v2, &sg_proto_http, &sg_proto_seed};
@@ -39,4 +41,21 @@ void sg_session_init(struct sg_session *session, const struct sg_session_ops *op
 void sg_session_fini(struct sg_session *session)
 {
     sg_share_unref(&session->intake->gate.addresses, &session->member);
+}
+
+void sg_session_log(const struct sg_session *session, const struct sg_frame_answer *answer)
+{
+    bool asked = session->options->log_frames;
+    enum sg_log_level level = asked ? SG_LOG_INFO : SG_LOG_DEBUG;
+    char name[200];
+
+    if (!sg_log_enabled(level))
+        return;
+    sg_log(
+        level, asked ? "request" : "reply",
+        "protocol=%s pipeline=%s code=%s ms=%lld.%03d in_bytes=%zu out_bytes=%zu id=%llu conn=%llu us=%lld",
+        answer->protocol, sg_log_quote(answer->pipeline ? answer->pipeline : "", name, sizeof(name)),
+        sg_err_name(answer->code), (long long)answer->us / 1000, (int)(answer->us % 1000), answer->in_bytes,
+        answer->out_bytes, (unsigned long long)answer->id, (unsigned long long)sg_conn_id(session->conn),
+        (long long)answer->us);
 }

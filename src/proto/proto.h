@@ -16,7 +16,10 @@ struct sg_session;
 struct sg_session_ops {
     /* A job of this session is back from the workers and is the session's again. */
     void (*job_done)(struct sg_session *session, struct sg_job *job);
-    /* The server is stopping: read no further, answer what was admitted, then finish. Called once. */
+    /* Since when the client owes nothing and is owed nothing (sg_clock_us); 0 = something is under way. */
+    int64_t (*idle_since)(struct sg_session *session);
+    /* The server is stopping, or the idle connection gives way: read no further, answer what was admitted,
+     * then finish. Called once. */
     void (*drain)(struct sg_session *session);
     /* Close now; jobs still with the workers are marked cancelled. */
     void (*abandon)(struct sg_session *session);
@@ -35,6 +38,17 @@ struct sg_session {
 void sg_session_init(struct sg_session *session, const struct sg_session_ops *ops, struct sg_conn *conn,
                      struct sg_intake *intake, const struct sg_server_options *options);
 void sg_session_fini(struct sg_session *session);
+
+/* A frame that has been answered, for the log: "request" at info when log_frames asks for it, else "reply" at
+ * debug. id is what the client knows the request by. */
+struct sg_frame_answer {
+    const char *protocol, *pipeline; /* NULL = it got no pipeline */
+    uint64_t id;
+    int code;
+    size_t in_bytes, out_bytes;
+    int64_t us; /* since it was complete */
+};
+void sg_session_log(const struct sg_session *session, const struct sg_frame_answer *answer);
 
 struct sg_proto_ops {
     const char *name;

@@ -175,11 +175,15 @@ static void end_stranger(struct seed *seed, const struct sg_error *error)
 
 static void log_reply(const struct seed *seed, const struct sg_job *job)
 {
-    if (sg_log_enabled(SG_LOG_DEBUG))
-        sg_log(SG_LOG_DEBUG, "reply", "id=%llu conn=%llu code=%s in_bytes=%zu out_bytes=%zu us=%lld",
-               (unsigned long long)job->id, (unsigned long long)sg_conn_id(seed->base.conn),
-               sg_err_name(job->error.code), job->bytes.size, job->reply.size,
-               (long long)(sg_clock_us() - job->received_us));
+    const struct sg_frame_answer answer = {.protocol = "seed",
+                                           .pipeline = job->result.pipeline,
+                                           .id = job->id,
+                                           .code = job->error.code,
+                                           .in_bytes = job->bytes.size,
+                                           .out_bytes = job->reply.size,
+                                           .us = sg_clock_us() - job->received_us};
+
+    sg_session_log(&seed->base, &answer);
 }
 
 static int send_reply(struct seed *seed, struct sg_job *job)
@@ -424,7 +428,17 @@ static void drain(struct sg_session *session)
     }
 }
 
-static const struct sg_session_ops session_ops = {.job_done = job_done, .drain = drain, .abandon = abandon};
+static int64_t idle_since(struct sg_session *session)
+{
+    const struct seed *seed = seed_of(session);
+    bool busy =
+        seed->first || seed->job || sg_seed_frame_partial(&seed->frame) || sg_conn_unsent(session->conn) > 0;
+
+    return busy || seed->ending ? 0 : sg_conn_active_us(session->conn);
+}
+
+static const struct sg_session_ops session_ops = {
+    .job_done = job_done, .idle_since = idle_since, .drain = drain, .abandon = abandon};
 static const struct sg_conn_ops conn_ops = {
     .want = on_want, .got = on_got, .eof = on_eof, .drained = on_drained, .lost = on_lost, .late = on_late};
 

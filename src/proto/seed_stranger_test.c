@@ -13,10 +13,11 @@
 
 #include <cmocka.h>
 
-#define JPEG  "\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
-#define PNG   "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1"
-#define FORTY "0123456789012345678901234567890123456789" /* stands for the random bytes and all behind them  \
-                                                          */
+#define JPEG "\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
+#define PNG  "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1"
+#define FORTY                                                                                                \
+    "0123456789012345678901234567890123456789" /* stands for the random bytes and all behind them            \
+                                                */
 
 struct bytes {
     const char *data;

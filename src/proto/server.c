@@ -13,6 +13,7 @@
 #include "net/listen.h"
 #include "proto/http.h"
 #include "proto/metrics.h"
+#include "proto/places.h"
 #include "proto/proto.h"
 #include "proto/reload.h"
 
@@ -35,7 +36,8 @@ struct sg_server {
     int replies_fd; /* eventfd: workers write, the loop polls */
     uv_poll_t replies;
     uv_prepare_t turn;
-    uv_timer_t drain_timer;
+    uv_timer_t drain_timer, delay_timer;
+    bool delaying;          /* after SIGTERM, until stop_delay is over */
     uv_signal_t signals[3]; /* SIGINT, SIGTERM, SIGHUP */
     struct sg_listener *listener;
     struct sg_conn_table *conns;
@@ -62,7 +64,9 @@ void sg_server_options_init(struct sg_server_options *options)
         .max_memory = (size_t)1 << 30,
         .receive_timeout_ms = 30000,
         .send_timeout_ms = 30000,
+        .idle_grace_ms = 10000,
         .drain_timeout_ms = 10000,
+        .cors_max_age_ms = 600000,
         .handle_signals = true,
     };
 }
@@ -83,21 +87,24 @@ static void on_accepted(void *user, int fd, const struct sockaddr *peer, socklen
 {
     struct sg_server *server = user;
     struct sg_conn *conn;
-    int count;
+    int count, code;
 
     if (sg_conn_add(server->conns, fd, peer, peer_size, &conn) < 0) {
         sg_log(SG_LOG_WARN, "a connection could not be taken", "open=%d", sg_conn_table_count(server->conns));
         return;
     }
     sg_counter_add(&server->intake.counters.accepted, 1);
-    count = sg_conn_table_count(server->conns);
-    if (count > server->options.max_connections) {
+    code = sg_places_take(server->conns, &server->options, conn);
+    if (code < 0) {
         sg_counter_add(&server->intake.counters.refused, 1);
-        sg_conn_set_refused(conn, true);
+        sg_conn_set_refused(conn, code);
         sg_conn_set_deadline(conn, sg_clock_us() + SERVER_REFUSE_MS * 1000);
     } else {
         await_first_bytes(server, conn);
     }
+    if (code == SG_E_DROPPED)
+        sg_conn_close(&conn);
+    count = sg_conn_table_count(server->conns);
     if (count >= server->options.max_connections + server->options.max_refused) {
         server->over_full = true;
         sg_listener_accept(server->listener, false);
@@ -118,9 +125,7 @@ static void open_protocol(struct sg_server *server, struct sg_conn *conn, const 
                (unsigned long long)sg_conn_id(conn), sg_conn_peer(conn, peer, sizeof(peer)), proto->name);
     }
     if (sg_conn_refused(conn)) {
-        sg_error_set(&busy, SG_E_BUSY,
-                     "the server has %d connections open, the limit is %d (max_connections); try again later",
-                     sg_conn_table_count(server->conns) - 1, server->options.max_connections);
+        sg_places_explain(server->conns, &server->options, sg_conn_refused(conn), &busy);
         refusal = &busy;
     }
     proto->open(conn, &server->intake, &server->options, refusal);
@@ -261,6 +266,24 @@ static void on_stop(uv_async_t *async)
         stop_at_once(server);
 }
 
+static void on_delay_over(uv_timer_t *timer)
+{
+    struct sg_server *server = timer->data;
+
+    server->delaying = false;
+    sg_server_stop(server);
+}
+
+/* Readiness fails at once; whoever still comes is served until the delay is over. */
+static void begin_delay(struct sg_server *server)
+{
+    server->delaying = true;
+    sg_http_leave(server->intake.http);
+    sg_log(SG_LOG_INFO, "stopping after a delay", "stop_delay_ms=%lld",
+           (long long)server->options.stop_delay_ms);
+    uv_timer_start(&server->delay_timer, on_delay_over, (uint64_t)server->options.stop_delay_ms, 0);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct sg_server *server = handle->data;
@@ -271,6 +294,14 @@ static void on_signal(uv_signal_t *handle, int number)
     }
 
     sg_log(SG_LOG_INFO, "signal", "signal=%s", number == SIGINT ? "SIGINT" : "SIGTERM");
+    if (number == SIGTERM && server->options.stop_delay_ms > 0 && !server->delaying &&
+        atomic_load(&server->stop_asked) == 0) {
+        begin_delay(server);
+        return;
+    }
+    if (server->delaying)
+        uv_timer_stop(&server->delay_timer); /* a second one does not wait */
+    server->delaying = false;
     sg_server_stop(server);
     /* A third one takes the system's way, the process ends: should a worker be stuck. */
     if (atomic_load(&server->stop_asked) >= 2 && server->intake.outstanding > 0)
@@ -341,6 +372,7 @@ static int init_loop(struct sg_server *server, struct sg_error *err)
     uv_async_init(&server->loop, &server->stop_async, on_stop);
     uv_prepare_init(&server->loop, &server->turn);
     uv_timer_init(&server->loop, &server->drain_timer);
+    uv_timer_init(&server->loop, &server->delay_timer);
     for (i = 0; i < 3; i++) {
         uv_signal_init(&server->loop, &server->signals[i]);
         server->signals[i].data = server;
@@ -349,6 +381,7 @@ static int init_loop(struct sg_server *server, struct sg_error *err)
     server->stop_async.data = server;
     server->turn.data = server;
     server->drain_timer.data = server;
+    server->delay_timer.data = server;
     server->loop_ready = true;
     return 0;
 }
@@ -413,7 +446,7 @@ static void tell_gauges(void *arg, struct sg_metrics_gauges *gauges)
         .unsent_bytes = unsent_bytes(server),
         .bytes_in = atomic_load_explicit(&traffic->bytes_in, memory_order_relaxed),
         .bytes_out = atomic_load_explicit(&traffic->bytes_out, memory_order_relaxed),
-        .draining = server->stop_seen != 0,
+        .draining = server->stop_seen != 0 || server->delaying,
     };
 }
 
@@ -483,6 +516,7 @@ static void fini_loop(struct sg_server *server)
     uv_close((uv_handle_t *)&server->stop_async, NULL);
     uv_close((uv_handle_t *)&server->turn, NULL);
     uv_close((uv_handle_t *)&server->drain_timer, NULL);
+    uv_close((uv_handle_t *)&server->delay_timer, NULL);
     /* A signal that comes when all is done must not make the end look like a failure. */
     for (i = 0; i < 3; i++) {
         bool taken = uv_is_active((uv_handle_t *)&server->signals[i]);

@@ -44,21 +44,29 @@ struct sg_server_app {
 };
 
 struct sg_server_options {
-    const char *listen;         /* HOST:PORT; the text must live until sg_server_create returns */
-    int workers;                /* 0 = one per core */
-    int max_connections;        /* more are answered "busy" and closed */
-    int max_refused;            /* of those at a time; above it nothing is accepted for the moment */
-    int max_pipelined;          /* frames of one connection read ahead of its replies */
-    int max_jobs;               /* admitted and unanswered, all connections */
-    size_t max_frame_bytes;     /* of one encoded picture; clamped to SG_SERVER_MAX_FRAME_BYTES */
+    const char *listen;              /* HOST:PORT; the text must live until sg_server_create returns */
+    int workers;                     /* 0 = one per core */
+    int max_connections;             /* more are answered "busy" and closed */
+    int max_connections_per_address; /* 0 = three quarters of them */
+    int max_refused;                 /* of those at a time; above it nothing is accepted for the moment */
+    int max_pipelined;               /* frames of one connection read ahead of its replies */
+    int max_jobs;                    /* admitted and unanswered, all connections */
+    size_t max_frame_bytes;          /* of one encoded picture; clamped to SG_SERVER_MAX_FRAME_BYTES */
     int64_t max_pixels;         /* of a picture that comes as pixels; encoded ones: limits of the workers */
     size_t max_queue_bytes;     /* of all pictures received or arriving */
     size_t max_memory;          /* of pictures, jobs and unread replies */
     int64_t receive_timeout_ms; /* from the first byte of a frame to its last, see the minimum rate */
     int64_t send_timeout_ms;    /* a reply of which the client reads nothing */
     int64_t idle_timeout_ms;    /* between frames; 0 = never */
-    int64_t drain_timeout_ms;   /* after SIGTERM */
-    bool handle_signals;        /* SIGINT and SIGTERM stop the server, SIGHUP reloads; SIGPIPE is ignored */
+    int64_t
+        idle_grace_ms; /* silent for longer gives way to a new connection when places are short; 0 = never */
+    int64_t drain_timeout_ms;        /* after SIGTERM */
+    int64_t stop_delay_ms;           /* from SIGTERM until the server stops listening */
+    const char *const *cors_origins; /* see base/origin.h; must live until sg_server_destroy */
+    int cors_origin_count;
+    int64_t cors_max_age_ms;
+    bool log_http, log_frames; /* one line at info for each request of HTTP; of the other protocols */
+    bool handle_signals;       /* SIGINT and SIGTERM stop the server, SIGHUP reloads; SIGPIPE is ignored */
     const struct sg_server_app *app; /* must live until sg_server_destroy; NULL = nothing to tell */
     /* Writes the seed reply; NULL = sg_json_seed of codec. Any worker's thread. */
     int (*json_seed)(const struct sg_result *result, const struct sg_error *err, size_t max_bytes,

@@ -60,13 +60,12 @@ static bool send_empty(struct v2 *v2, enum sg_v2_type type)
 
 bool v2_send_error(struct v2 *v2, uint64_t id, const struct sg_error *error, int64_t retry_ms)
 {
+    const struct sg_frame_answer refusal = {
+        .protocol = "v2", .id = id, .code = error->code, .us = sg_clock_us() - v2->frame_started_us};
     struct sg_buf bytes;
     bool alive;
 
-    if (sg_log_enabled(SG_LOG_DEBUG))
-        sg_log(SG_LOG_DEBUG, "refused", "conn=%llu request=%llu code=%s",
-               (unsigned long long)sg_conn_id(v2->base.conn), (unsigned long long)id,
-               sg_err_name(error->code));
+    sg_session_log(&v2->base, &refusal);
     /* A byte that is no UTF-8 becomes three. */
     sg_buf_init(&bytes, SG_V2_HEADER_BYTES + SG_V2_ERROR_BODY_BYTES + 3 * sizeof(*error));
     sg_intake_replied(v2->base.intake, error->code);
@@ -302,8 +301,17 @@ static void drain(struct sg_session *session)
         v2_settle(v2);
 }
 
+static int64_t idle_since(struct sg_session *session)
+{
+    const struct v2 *v2 = v2_of(session);
+    bool busy =
+        v2->first || v2->job || sg_v2_reader_partial(&v2->reader) || sg_conn_unsent(session->conn) > 0;
+
+    return busy || v2->ending ? 0 : sg_conn_active_us(session->conn);
+}
+
 static const struct sg_session_ops session_ops = {
-    .job_done = job_done, .drain = drain, .abandon = v2_abandon};
+    .job_done = job_done, .idle_since = idle_since, .drain = drain, .abandon = v2_abandon};
 static const struct sg_conn_ops conn_ops = {
     .want = on_want, .got = on_got, .eof = on_eof, .drained = on_drained, .lost = on_lost, .late = on_late};
 

@@ -60,6 +60,19 @@ static bool refuse(struct v2 *v2, int64_t retry_ms)
     return v2_send_error(v2, id, &error, retry_ms) && v2_settle(v2);
 }
 
+static void log_answer(const struct v2 *v2, const struct sg_job *job)
+{
+    const struct sg_frame_answer answer = {.protocol = "v2",
+                                           .pipeline = job->result.pipeline,
+                                           .id = job->client_id,
+                                           .code = job->error.code,
+                                           .in_bytes = job->bytes.size,
+                                           .out_bytes = job->reply.size,
+                                           .us = sg_clock_us() - job->received_us};
+
+    sg_session_log(&v2->base, &answer);
+}
+
 bool v2_request_answer(struct v2 *v2, struct sg_job *job)
 {
     struct sg_intake *intake = v2->base.intake;
@@ -78,11 +91,7 @@ bool v2_request_answer(struct v2 *v2, struct sg_job *job)
         if (encode(job) < 0)
             sg_buf_clear(&job->reply); /* nothing can be said: the connection ends below */
     }
-    if (sg_log_enabled(SG_LOG_DEBUG))
-        sg_log(SG_LOG_DEBUG, "reply", "id=%llu conn=%llu request=%llu code=%s out_bytes=%zu us=%lld",
-               (unsigned long long)job->id, (unsigned long long)sg_conn_id(v2->base.conn),
-               (unsigned long long)job->client_id, sg_err_name(job->error.code), job->reply.size,
-               (long long)(sg_clock_us() - job->received_us));
+    log_answer(v2, job);
     sg_intake_answered(intake, job, SG_PROTOCOL_V2);
     if (job->reply.size > 0) {
         alive = v2_send(v2, job->reply.data, job->reply.size);
