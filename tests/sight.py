@@ -28,4 +28,4 @@ def detect(*arguments: object) -> list[dict]:
     """The native replies of `sight detect --json …`, one per picture, in order."""
     done = run("detect", "--json", *arguments)
     assert done.stdout, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.split("\n") if line]  # names may hold what splitlines() takes

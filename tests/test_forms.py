@@ -2,6 +2,9 @@
 """Exporters' forms as small networks (forms.py): what numpy says must be found is found, from the bare file."""
 from __future__ import annotations
 
+import ast
+import json
+import pprint
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +244,84 @@ def test_classifiers_of_others_stay_as_they_were(tmp_path: Path) -> None:
     said = explained(means(tmp_path / "bare.onnx", (1, 3, 224, 224), {"names": "{0: 'a', 1: 'b', 2: 'c'}"}))
     assert said["mean"].startswith("123.675, 116.28, 103.53; std 58.395, 57.12, 57.375")
     assert said["resize"].startswith("center-crop, shorter side 256")
+
+
+# --- names and alphabets in the metadata ---------------------------------------------------------------------------
+
+NASTY = ["dog\ttab", "café", "車", "it's", 'say "no"', "it's \"both\"", "back\\slash", "new\nline", "\x07bell\x7f",
+         "{0: 'a'}", "a, b: c", "😀", "\u2028", "", " blanks ", "C:\\temp\\x41", "\x85\xa0", "N/A"]
+
+
+@pytest.mark.parametrize("text", ids=range(13), argvalues=[
+    repr(dict(enumerate(NASTY))), repr({str(i): n for i, n in enumerate(NASTY)}), repr(NASTY), repr(tuple(NASTY)),
+    ascii(dict(enumerate(NASTY))), json.dumps(dict(enumerate(NASTY))), json.dumps(NASTY),
+    json.dumps(NASTY, ensure_ascii=False, indent=2), json.dumps({n: i for i, n in enumerate(NASTY)}),
+    repr({n: i for i, n in enumerate(NASTY)}), json.dumps(dict(enumerate(NASTY))).replace("/", "\\/"),
+    pprint.pformat(dict(enumerate(NASTY))), "{" + ", ".join(
+        f"{i}: '" + "".join(f"\\{b:03o}" if b < 128 else f"\\U{b:08x}" for b in map(ord, n)) + "'"
+        for i, n in enumerate(NASTY)) + "}",
+])
+def test_names_are_what_python_or_json_says(text: str, tmp_path: Path) -> None:
+    """The names that went in come out, in every way of writing them down."""
+    try:
+        meant = json.loads(text)
+    except ValueError:
+        meant = ast.literal_eval(text)
+    meant = list(meant) if not isinstance(meant, dict) or 0 in meant.values() else list(meant.values())
+    assert meant == NASTY  # the text itself is right
+    out = np.zeros((1, 300, 6), np.float32)
+    for i in range(len(NASTY)):
+        out[0, i] = [10 * i, 10 * i, 10 * i + 8, 10 * i + 8, 0.9 - 0.01 * i, i]
+    model = forms.constant(tmp_path / "names.onnx", {"output0": out}, (1, 3, 320, 320),
+                           {"task": "detect", "names": text})
+    found = reply(model, forms.flat(tmp_path / "square.ppm", 320, 320))["objects"]
+    assert [o["label"] for o in found] == NASTY
+    (tmp_path / "names.txt").write_text(text, encoding="utf-8")
+    found = reply(model, tmp_path / "square.ppm", "--labels", tmp_path / "names.txt")["objects"]
+    assert [o["label"] for o in found] == NASTY
+
+
+STEPS, HEIGHT = 40, 32
+
+
+def reader(net: forms.Net, classes: int, levels: tuple[float, float] = (1, 0)) -> str:
+    """1 x T x K: a step of four columns of pixels says class k when their mean lies at the k-th of K levels."""
+    mean = net.op("ReduceMean", net.picture, axes=[1], keepdims=1)
+    mean = net.op("AveragePool", mean, kernel_shape=[HEIGHT, 4], strides=[HEIGHT, 4])
+    steps = net.op("Unsqueeze", net.op("Squeeze", mean, net.const([1, 2], np.int64)), net.const([2], np.int64))
+    at = np.linspace(levels[0], levels[1], classes, dtype=np.float32)
+    apart = net.op("Sub", steps, net.const(at.reshape(1, 1, -1)))
+    steep = np.float32(-8 * classes * classes / (levels[0] - levels[1]) ** 2)
+    return net.op("Softmax", net.op("Mul", net.op("Mul", apart, apart), net.const(steep)), axis=2)
+
+
+def line(path: Path, classes: int, said: list[int]) -> Path:
+    """A line of black on white whose steps say these classes, each four steps long, blanks between and around."""
+    pixels = np.full((HEIGHT, STEPS * 4), 255.0)
+    for i, k in enumerate(said):
+        pixels[:, 12 + 32 * i:28 + 32 * i] = 255 * (1 - k / (classes - 1))
+    return forms.picture(path, np.repeat(np.rint(pixels)[:, :, None], 3, 2))
+
+
+LETTERS = "abcdefghij"
+
+
+@pytest.mark.parametrize("metadata, read", [
+    ({"character": "\n".join(LETTERS)}, "caj "),  # RapidOCR's PP-OCR readers: no blank, no space
+    ({"character": "\n".join(LETTERS) + "\n"}, "caj "),
+    ({"character": "\r\n".join(LETTERS) + "\r\n"}, "caj "),
+    ({"character": "\n".join([*LETTERS, " "])}, "caj "),
+    ({"character": "\n".join("車{[\"' 'éx，")}, "[車，"),
+    ({"character": repr(list(LETTERS))}, "caj "), ({"character": json.dumps(dict(enumerate(LETTERS)))}, "caj "),
+    ({"charset": LETTERS}, "caj "), ({"alphabet": "車béd"}, None), ({"vocab": json.dumps({c: i for i, c in enumerate(
+        LETTERS)})}, "caj "), ({"names": repr(list(LETTERS))}, "caj "), ({"characters": LETTERS + " "}, "caj "),
+])
+def test_alphabets_in_the_metadata(metadata: dict[str, str], read: str | None, tmp_path: Path) -> None:
+    net = forms.Net([1, 3, HEIGHT, STEPS * 4], "x")
+    net.output("out", reader(net, 12, (1, -1)), [1, STEPS, 12])
+    model = net.save(tmp_path / "reader.onnx", metadata)
+    found = sight.detect("--model", model, line(tmp_path / "line.ppm", 12, [3, 1, 10]))[0]
+    if read is None:  # an alphabet too short for what is read is an error, not a guess
+        assert "`labels` has 4 entries, the model reads class" in found["error"]["message"]
+    else:
+        assert [o["text"] for o in found["objects"]] == [read.strip()]

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "conf/yaml.h"
+#include "data/literal.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -173,7 +174,7 @@ static int read_lines(const char *path, const char *line, size_t bytes, struct s
     return code;
 }
 
-/* Brackets around all of the text: JSON, or Python's text of a list or dict. */
+/* Brackets around all of the text: a list or map in YAML's short form, or JSON with more in it. */
 static bool is_bracketed(const char *text, size_t size)
 {
     while (size > 0 && isspace((unsigned char)text[size - 1]))
@@ -184,6 +185,54 @@ static bool is_bracketed(const char *text, size_t size)
     }
     return size > 1 &&
            ((text[0] == '{' && text[size - 1] == '}') || (text[0] == '[' && text[size - 1] == ']'));
+}
+
+/* Where the names of a literal are put; a class named twice or not at all leaves it to the YAML reader, which
+ * says so with a line and a column. */
+struct named {
+    char **items;
+    int count;
+    bool twice;
+};
+
+static int put_named(void *context, int index, const char *name, size_t size)
+{
+    struct named *named = context;
+
+    (void)size;
+    named->twice = named->twice || named->items[index];
+    if (named->items[index])
+        return 0;
+    named->items[index] = strdup(name);
+    return named->items[index] ? 0 : SG_E_NOMEM;
+}
+
+/* A list or dict as Python or JSON writes it. *out_done: its names are in labels; without it, it is for
+ * others.
+ */
+static int read_literal(const char *text, size_t size, struct sg_texts *labels, bool *out_done)
+{
+    struct named named = {.count = sg_literal_names(text, size, NULL, NULL)};
+    int code = 0, i;
+
+    *out_done = false;
+    if (named.count < 1 || named.count > SG_OPTION_LIST_MAX)
+        return 0;
+    named.items = calloc((size_t)named.count, sizeof(*named.items));
+    if (!named.items)
+        return SG_E_NOMEM;
+    code = sg_literal_names(text, size, put_named, &named);
+    code = code < 0 ? code : 0;
+    for (i = 0; i < named.count && code == 0 && named.items[i]; i++)
+        ;
+    *out_done = code == 0 && i == named.count && !named.twice;
+    for (i = 0; i < named.count; i++) {
+        if (*out_done && code == 0)
+            code = sg_texts_append(labels, named.items[i], strlen(named.items[i]), 0, 0);
+        free(named.items[i]);
+    }
+    free(named.items);
+    return code;
 }
 
 static bool has_ending(const char *path, const char *ending)
@@ -199,7 +248,8 @@ int sg_conf_labels_parse(const char *path, const char *text, size_t size, struct
     bool yaml_named = has_ending(path, ".yaml") || has_ending(path, ".yml") || has_ending(path, ".json");
     struct sg_conf_problems problems = {0};
     struct sg_yaml yaml = {0};
-    int code;
+    bool done = false;
+    int code = 0;
 
     if (memchr(text, '\0', size))
         return sg_error_set(err, SG_E_CONFIG,
@@ -208,6 +258,10 @@ int sg_conf_labels_parse(const char *path, const char *text, size_t size, struct
         text += 3;
         size -= 3;
     }
+    if (!has_ending(path, ".yaml") && !has_ending(path, ".yml"))
+        code = read_literal(text, size, labels, &done);
+    if (code < 0 || done)
+        return code == SG_E_NOMEM ? sg_error_set(err, code, "no memory for labels") : code;
     if (has_ending(path, ".pbtxt") || (!yaml_named && sg_conf_is_labelmap(text, size))) {
         code = sg_conf_labelmap(path, text, size, labels, &problems);
     } else if (yaml_named || is_bracketed(text, size)) {

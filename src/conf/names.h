@@ -16,8 +16,8 @@ struct sg_yaml_node;
  * by whether all of the text is one list, map or label map; other files are one label a line, of which some
  * may be empty or blank (alphabets have such). In YAML and JSON the names are the file itself or its key
  * names (Ultralytics), id2label (Transformers), label_list (PaddleDetection) or labels; a list, or a map of
- * the numbers from 0. SG_E_NOT_FOUND, SG_E_IO, SG_E_TOO_LARGE, SG_E_CONFIG, SG_E_NOMEM, with a text that
- * names the file. */
+ * the numbers from 0. A list or dict as Python prints it has Python's escapes (data/literal.h).
+ * SG_E_NOT_FOUND, SG_E_IO, SG_E_TOO_LARGE, SG_E_CONFIG, SG_E_NOMEM, with a text that names the file. */
 int sg_conf_labels(const char *path, struct sg_texts *labels, struct sg_error *err);
 
 /* The same for text in memory; path tells the ending and is for messages. */

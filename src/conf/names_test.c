@@ -74,6 +74,14 @@ static void exporters_files_are_read(void **state)
     /* Without an ending: all of it must be one list or map. */
     assert_string_equal(names("labels", "{0: 'a', 1: \"dog's\"}\n"), "a|dog's");
     assert_string_equal(names("labels.txt", " [\"a\", \"b\"]\n"), "a|b");
+    /* Python's text with Python's escapes; YAML has none between single quotes. */
+    assert_string_equal(names("names.txt", "{1: 'it\\'s', 0: 'dog\\ttab', 2: '\\u8eca'}"),
+                        "dog\ttab|it's|\xe8\xbb\x8a");
+    assert_string_equal(names("names", "('a', None)"), "('a', None)"); /* no list but a line */
+    assert_string_equal(names("label2id.json", "{\"b\": 1, \"a\": 0}"), "a|b");
+    assert_string_equal(names("l.json", "[\"\\ud83d\\ude00\"]"), "\xf0\x9f\x98\x80");
+    assert_string_equal(names("config.json", "{\"id2label\": {\"0\": \"\\ud83d\\ude00\"}}"),
+                        "\xf0\x9f\x98\x80");
 }
 
 static void what_is_wrong_is_said_with_its_place(void **state)
@@ -88,7 +96,7 @@ static void what_is_wrong_is_said_with_its_place(void **state)
         {"d.yaml", "names:\n  -1: a\n", "d.yaml:2:3: expected the number of a class, got \"-1\""},
         {"l.json", "{\"0\": \"a\", \"1\": null}", "l.json:1:17: expected a name, got nothing"},
         {"l.json", "[[\"a\", \"b\"]]", "l.json:1:2: expected a name, got a list"},
-        {"l.json", "{\"a\": 0}",
+        {"l.json", "{\"a\": \"b\"}",
          "l.json:1:1: no class names: expected a list, a map of the numbers from 0, or one "
          "of the keys names, id2label, label_list, labels"},
         {"l.txt", "{0: a, 0: b}", "l.txt:1:8: class 0 has a name already, on line 1"},

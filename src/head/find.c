@@ -3,6 +3,8 @@
  */
 #include "head/find.h"
 
+#include "data/literal.h"
+
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -162,35 +164,12 @@ bool sg_class_id(float value, int offset, int *out_class_id)
     return true;
 }
 
-/* Counts the `12:` keys of a Python or JSON dictionary; text in quotes is skipped. */
 int sg_meta_class_count(const struct sg_signature *signature)
 {
-    const char *at = sg_signature_meta(signature, "names");
-    int keys = 0;
+    const char *names = sg_signature_meta(signature, "names");
+    int count = names ? sg_literal_names(names, strlen(names), NULL, NULL) : 0;
 
-    while (at && *at) {
-        if (*at == '\'' || *at == '"') {
-            char quote = *at++;
-
-            while (*at && *at != quote)
-                at += *at == '\\' && at[1] ? 2 : 1;
-            if (!*at)
-                break;
-            at++;
-            if (quote == '"' && *at == ':') /* JSON writes the keys in quotes */
-                keys++;
-            continue;
-        }
-        if (isdigit((unsigned char)*at)) {
-            while (isdigit((unsigned char)*at))
-                at++;
-            if (*at == ':')
-                keys++;
-            continue;
-        }
-        at++;
-    }
-    return keys <= SG_HEAD_MAX_CLASSES ? keys : 0;
+    return count > 0 && count <= SG_HEAD_MAX_CLASSES ? count : 0;
 }
 
 const char *sg_meta_task(const struct sg_signature *signature)

@@ -45,7 +45,7 @@ float sg_head_lowest_threshold(const struct sg_head_options *options);
  * large. */
 bool sg_class_id(float value, int offset, int *out_class_id);
 
-/* Ultralytics: the entries in metadata `names` ("{0: 'person', 1: 'bicycle'}"), or 0; `task` or "". */
+/* Ultralytics: the classes in metadata `names` ("{0: 'person', 1: 'bicycle'}"), or 0; `task` or "". */
 int sg_meta_class_count(const struct sg_signature *signature);
 const char *sg_meta_task(const struct sg_signature *signature);
 /* First `max` whole numbers in a metadata text such as "[17, 3]" or "32"; returns how many there were. */

@@ -52,7 +52,7 @@ int sg_decide_labels(struct sg_model *model, const char *labels_path, struct sg_
                      struct sg_error *err)
 {
     const struct sg_texts *given = &model->card.labels;
-    const char *names = sg_signature_meta(model->signature, "names"), *what;
+    const char *what, *key;
     const char *const *set;
     char count[32];
     int code, set_count;
@@ -70,11 +70,14 @@ int sg_decide_labels(struct sg_model *model, const char *labels_path, struct sg_
         sg_model_decide(model, "labels", given->scalar ? given->items[0].value : count, false, "%s", what);
         return code;
     }
-    if (names && sg_labels_parse(names, &model->labels, err) == 0) {
-        snprintf(count, sizeof(count), "%d names", model->labels.count);
-        sg_model_decide(model, "labels", count, false, "metadata names, written by the exporter");
-    }
+    code = sg_labels_meta(model->signature, &model->labels, &key, err);
+    if (code == SG_E_NOMEM)
+        return code;
     sg_error_clear(err); /* names that cannot be read are no names */
+    if (model->labels.count > 0) {
+        snprintf(count, sizeof(count), "%d names", model->labels.count);
+        sg_model_decide(model, "labels", count, false, "metadata %s, written by the exporter", key);
+    }
     return 0;
 }
 

@@ -2,10 +2,10 @@
  * Class names: from a file, from exporters' metadata, from a list.
  */
 #include "conf/names.h"
+#include "data/literal.h"
 #include "pipe/model_private.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,72 +67,105 @@ int sg_labels_read(const char *path, struct sg_labels *labels, struct sg_error *
     return code;
 }
 
-/* A quoted text at *at (' or "), backslash escapes taken off in place into out. Moves *at behind it. */
-static int quoted(const char **at, char *out, size_t out_bytes)
+static int put_literal(void *context, int index, const char *name, size_t size)
 {
-    char quote = **at;
-    size_t used = 0;
-    const char *p = *at + 1;
+    struct sg_labels *labels = context;
 
-    while (*p && *p != quote) {
-        if (*p == '\\' && p[1])
-            p++;
-        if (used + 1 >= out_bytes)
-            return -1;
-        out[used++] = *p++;
-    }
-    if (*p != quote)
-        return -1;
-    out[used] = '\0';
-    *at = p + 1;
-    return 0;
-}
-
-static const char *skip_blanks(const char *p)
-{
-    while (isspace((unsigned char)*p) || *p == ',')
-        p++;
-    return p;
+    return labels_put(labels, index, name, size, NULL);
 }
 
 int sg_labels_parse(const char *text, struct sg_labels *labels, struct sg_error *err)
 {
-    char word[512];
-    const char *p = skip_blanks(text);
-    bool map = *p == '{';
-    int index = 0, code = 0;
+    int count;
 
     sg_labels_fini(labels);
-    if (*p != '{' && *p != '[')
-        goto broken;
-    for (p = skip_blanks(p + 1); *p && *p != '}' && *p != ']'; p = skip_blanks(p), index++) {
-        long id = index;
-        char *end;
-
-        if (map) {
-            /* Keys are bare numbers in Python's text and quoted ones in JSON's. */
-            bool in_quotes = *p == '"' || *p == '\'';
-
-            errno = 0;
-            id = strtol(p + in_quotes, &end, 10);
-            if (end == p + in_quotes || errno || id < 0 || id >= SG_MODEL_MAX_LABELS)
-                goto broken;
-            p = skip_blanks(end + in_quotes);
-            if (*p != ':')
-                goto broken;
-            p = skip_blanks(p + 1);
-        }
-        if ((*p != '"' && *p != '\'') || quoted(&p, word, sizeof(word)) < 0)
-            goto broken;
-        code = labels_put(labels, (int)id, word, strlen(word), err);
-        if (code < 0)
-            return code;
-    }
-    if (*p != (map ? '}' : ']') || labels->count == 0)
-        goto broken;
-    return 0;
-broken:
+    count = sg_literal_names(text, strlen(text), put_literal, labels);
+    if (count > 0 && labels->count > 0)
+        return 0;
     sg_labels_fini(labels);
+    if (count < -1)
+        return sg_error_set(err, count, "no memory for labels");
     return sg_error_set(err, SG_E_MODEL, "the model's class names are not a map or list of names: %.60s",
                         text);
+}
+
+/* Pieces of text between separators, blanks around them left out where `trim` says so. An empty last piece is
+ * the end of the text. */
+static int split(const char *text, char separator, bool trim, struct sg_labels *labels, struct sg_error *err)
+{
+    int index = 0, code = 0;
+
+    for (; *text && code == 0; index++) {
+        const char *stop = strchrnul(text, separator), *from = text, *to = stop;
+
+        while (trim && from < to && isspace((unsigned char)*from))
+            from++;
+        while (from < to && (trim ? isspace((unsigned char)to[-1]) : to[-1] == '\r'))
+            to--;
+        code = labels_put(labels, index, from, (size_t)(to - from), err);
+        text = *stop ? stop + 1 : stop;
+    }
+    return code;
+}
+
+/* Every code point is a character: the text is UTF-8, whose further bytes begin with the bits 10. */
+static int split_characters(const char *text, struct sg_labels *labels, struct sg_error *err)
+{
+    int index = 0, code = 0;
+
+    while (*text && code == 0) {
+        size_t size = 1;
+
+        while (((unsigned char)text[size] & 0xc0) == 0x80)
+            size++;
+        code = labels_put(labels, index++, text, size, err);
+        text += size;
+    }
+    return code;
+}
+
+/* Keys that exporters have for names, and for the alphabets of text readers, best known first. */
+static const struct {
+    const char *key;
+    bool alphabet;
+} meta_keys[] = {
+    {"names", false},      {"character", true},  {"id2label", false},    {"class_names", false},
+    {"classes", false},    {"labels", false},    {"label_names", false}, {"label_list", false},
+    {"categories", false}, {"characters", true}, {"charset", true},      {"alphabet", true},
+    {"vocab", true},       {"dictionary", true},
+};
+
+static int read_meta(const char *text, bool alphabet, struct sg_labels *labels, struct sg_error *err)
+{
+    if (sg_labels_parse(text, labels, err) == 0)
+        return 0;
+    sg_error_clear(err);
+    if (strchr(text, '\n'))
+        return split(text, '\n', false, labels, err);
+    if (alphabet)
+        return split_characters(text, labels, err);
+    /* A lone word is no list, and a broken literal no names. */
+    if (!strchr(text, ',') || strchr("{[(", text[strspn(text, " \t")]))
+        return 0;
+    return split(text, ',', true, labels, err);
+}
+
+int sg_labels_meta(const struct sg_signature *signature, struct sg_labels *labels, const char **out_key,
+                   struct sg_error *err)
+{
+    size_t i;
+
+    sg_labels_fini(labels);
+    *out_key = NULL;
+    for (i = 0; i < sizeof(meta_keys) / sizeof(meta_keys[0]) && labels->count == 0; i++) {
+        const char *text = sg_signature_meta(signature, meta_keys[i].key);
+        int code = text ? read_meta(text, meta_keys[i].alphabet, labels, err) : 0;
+
+        if (code < 0) {
+            sg_labels_fini(labels);
+            return code;
+        }
+        *out_key = meta_keys[i].key;
+    }
+    return 0;
 }

@@ -38,8 +38,13 @@ void sg_model_measure_batch(struct sg_model *model, int threads);
 
 /* Reads a file of any form that conf/names.h knows ("# comment" lines of a plain one are labels too). */
 int sg_labels_read(const char *path, struct sg_labels *labels, struct sg_error *err);
-/* {0: 'person', 1: "dog's"} as exporters write it, or a JSON list. SG_E_MODEL when it is neither. */
+/* {0: 'person', 1: "dog's"} or a list, as data/literal.h reads them. SG_E_MODEL when it is neither. */
 int sg_labels_parse(const char *text, struct sg_labels *labels, struct sg_error *err);
+/* What the metadata names under the keys that exporters have for it: such texts, lines (the alphabet of
+ * PP-OCR's readers under `character`), words between commas, or an alphabet in one piece. Without any labels
+ * is 0 long; *out_key: where they were. SG_E_NOMEM, SG_E_TOO_LARGE. */
+int sg_labels_meta(const struct sg_signature *signature, struct sg_labels *labels, const char **out_key,
+                   struct sg_error *err);
 int sg_labels_copy(const char *const *items, int count, struct sg_labels *labels, struct sg_error *err);
 void sg_labels_fini(struct sg_labels *labels);
 
