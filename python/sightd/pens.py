@@ -22,7 +22,7 @@ def fonts(size: int) -> List[Any]:
     """Pillow's, best first; empty: none that can be scaled is there. Its own of old, a bitmap of Latin, is no use."""
     from PIL import ImageFont
 
-    found = []
+    found: List[Any] = []
     for names in ((os.environ.get("SIGHT_FONT", ""),), *_FONTS):
         for name in filter(None, names):
             try:
@@ -99,7 +99,7 @@ class PillowPen(Pen):
         mask = Image.new("L", (side * _SMOOTH, side * _SMOOTH))
         left, top, wide = (at[0] - radius - x) * _SMOOTH, (at[1] - radius - y) * _SMOOTH, 2 * radius * _SMOOTH
         ImageDraw.Draw(mask).ellipse((left, top, left + wide, top + wide), fill=255)
-        self.image.paste(color, (x, y), mask.resize((side, side), Image.BOX))
+        self.image.paste(color, (x, y), mask.reduce(_SMOOTH))
 
     def text_width(self, text: str, size: int) -> int:
         return int(round(sum(font.getlength(run) for font, run in runs(text, size))))

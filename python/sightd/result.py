@@ -240,16 +240,18 @@ class Result:
         """Scores of the objects: N, float32. Needs numpy."""
         import numpy as np
 
-        table: Optional[Floats] = self._table(20, 1)
-        return np.array([found.score for found in self.objects], np.float32) if table is None else table[:, 0]
+        table = self._table(20, 1)
+        scores: Floats = np.array([found.score for found in self.objects], np.float32) if table is None else table[:, 0]
+        return scores
 
     @property
     def class_ids(self) -> Integers:
         """Class ids of the objects: N, int32. Needs numpy."""
         import numpy as np
 
-        table: Optional[Integers] = self._table(16, 1, "<i4")
-        return np.array([found.class_id for found in self.objects], np.int32) if table is None else table[:, 0]
+        table = self._table(16, 1, "<i4")
+        ids: Integers = np.array([found.class_id for found in self.objects], np.int32) if table is None else table[:, 0]
+        return ids
 
     def _records(self) -> bytes:
         """As a block of records, for libsight: the reply itself where it came as one and was not looked into."""
