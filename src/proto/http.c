@@ -37,9 +37,9 @@ static uint64_t bytes_arrived(const struct http_session *session)
 static uint64_t bytes_of_requests(struct http_session *session)
 {
     const struct http_request *request = session->request;
+    uint64_t arrived = bytes_arrived(session), end; /* first: the daemon tells all in one place */
     const union MHD_ConnectionInfo *head =
         request ? MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) : NULL;
-    uint64_t arrived = bytes_arrived(session), end;
 
     if (!head || request->chunked)
         return arrived;

@@ -93,6 +93,10 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 #define DAEMON_ONE_THREAD 0
 #endif
 
+/* What is ambiguous is refused: by http_head.c, and from 1.0 on, which at 0 mends some of it before anybody
+ * else sees it (a redirection to the path without its blank), by the library. */
+#define DAEMON_STRICT (MHD_VERSION >= 0x01000000)
+
 int http_daemon_start(struct sg_http *http, struct sg_error *err)
 {
     const union MHD_DaemonInfo *info;
@@ -105,7 +109,7 @@ int http_daemon_start(struct sg_http *http, struct sg_error *err)
         (unsigned)SG_CONN_TABLE_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED,
         http_on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
         MHD_OPTION_URI_LOG_CALLBACK, http_on_target, NULL, MHD_OPTION_UNESCAPE_CALLBACK, http_on_unescape,
-        NULL, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_END);
+        NULL, MHD_OPTION_STRICT_FOR_CLIENT, DAEMON_STRICT, MHD_OPTION_END);
     if (!http->daemon)
         return sg_error_set(err, SG_E_IO, "libmicrohttpd cannot start");
     info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
