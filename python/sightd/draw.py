@@ -55,7 +55,8 @@ def _upright(data: bytes) -> Any:
     except ImportError:
         raise _nothing_draws("decoding a picture") from None
     try:
-        return ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+        picture = Image.open(io.BytesIO(data))
+        return (ImageOps.exif_transpose(picture) or picture).convert("RGB")
     except OSError as problem:
         raise BadImage(f"Pillow cannot decode the picture: {problem}") from problem
 
@@ -81,7 +82,7 @@ def _draw_array(result: Result, image: Any, color: str) -> Any:
 
     picture = picture_of(image, color)
     width, height = picture.width, picture.height
-    pixels = np.frombuffer(picture.data, np.uint8).reshape(height, width, -1)
+    pixels: Any = np.frombuffer(picture.data, np.uint8).reshape(height, width, -1)
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, 2)
     kind = wire.RGB24 if color == "rgb" else wire.BGR24
