@@ -115,7 +115,7 @@ def test_a_bad_picture_does_not_stop_the_others(tmp_path: Path) -> None:
     assert replies[1]["error"]["code"] == "bad_image" and replies[2]["error"]["code"] == "not_found"
     assert "No such file" in replies[2]["error"]["message"]
     assert replies[0]["objects"] and replies[3]["objects"]
-    assert done.stderr == "sight detect: 2 of 4 pictures failed\n"
+    assert done.stderr == f"sight detect: 2 of 4 pictures failed: {tmp_path}/broken.jpg, {tmp_path}/absent.jpg\n"
     # For people: errors on standard error, the rest on standard output.
     done = sight.run("detect", "--format", "table", "--model", QUICK, *pictures)
     assert done.returncode == 1

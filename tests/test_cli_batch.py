@@ -49,6 +49,7 @@ def native(photos: Path) -> dict[str, dict[str, Any]]:
 def run(photos: Path, *options: object) -> subprocess.CompletedProcess[str]:
     done = sight.run("detect", "--model", YOLO, "--no-timing", *options, photos)
     assert done.returncode == 1 and "2 of " in done.stderr, done.stderr
+    assert f"pictures failed: {photos}/broken.jpg, {photos}/empty.png\n" in done.stderr
     return done
 
 
@@ -229,7 +230,7 @@ def test_a_finished_output_is_left_as_it_is_and_grows(photos: Path, tmp_path: Pa
     more = sight.run("detect", "--model", YOLO, "--no-timing", "-f", format_, "-o", part, "-r", photos,
                      sight.IMAGES / "two_dogs.jpg")
     assert "were in the output already" in more.stderr
-    sight.run("detect", "--model", YOLO, "--no-timing", "-f", format_, "-o", full, photos,
+    sight.run("detect", "--model", YOLO, "--no-timing", "-f", format_, "-o", full, "--overwrite", photos,
               sight.IMAGES / "two_dogs.jpg")
     assert whole(part) == whole(full) != before
 

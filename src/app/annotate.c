@@ -5,6 +5,7 @@
 
 #include "img/encode.h"
 #include "sink/file.h"
+#include "sink/mark.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,9 +16,9 @@
 #define LABEL_BYTES        64                 /* of a label in the name of a crop */
 
 int sg_annotator_init(struct sg_annotator *annotator, const char *drawn, const char *crops,
-                      const struct sg_decode_limits *limits, struct sg_error *err)
+                      struct sg_guard *guard, const struct sg_decode_limits *limits, struct sg_error *err)
 {
-    *annotator = (struct sg_annotator){.drawn = drawn, .crops = crops};
+    *annotator = (struct sg_annotator){.drawn = drawn, .crops = crops, .guard = guard};
     sg_buf_init(&annotator->encoded, ANNOTATE_MAX_BYTES);
     if (sg_decoder_create(limits, &annotator->decoder) < 0)
         return sg_error_set(err, SG_E_NOMEM, "no memory to draw pictures");
@@ -44,15 +45,21 @@ int sg_annotator_path(const char *drawn, const char *name, char *out, struct sg_
 }
 
 static int write_jpeg(struct sg_annotator *annotator, const struct sg_image *image, const char *path,
-                      struct sg_error *err)
+                      const char *source, struct sg_error *err)
 {
     int code;
 
     sg_buf_clear(&annotator->encoded);
     code = sg_encode_jpeg(image, SG_ENCODE_QUALITY, &annotator->encoded, err);
+    if (code == 0 && sg_mark_jpeg(&annotator->encoded) < 0)
+        code = sg_error_set(err, SG_E_NOMEM, "no memory for \"%s\"", path);
+    if (code == 0)
+        code = sg_guard_claim(annotator->guard, path, source, err);
     if (code == 0)
         code = sg_folder_make_above(path, err);
-    return code < 0 ? code : sg_file_put(path, annotator->encoded.data, annotator->encoded.size, err);
+    if (code == 0)
+        code = sg_file_put(path, annotator->encoded.data, annotator->encoded.size, err);
+    return code < 0 ? code : sg_guard_wrote(annotator->guard, path, source, err);
 }
 
 /* A label as a part of a file's name, whole characters of it. */
@@ -79,8 +86,8 @@ static int cut(float value, int limit)
     return value > 0 ? (value < (float)limit ? (int)value : limit) : 0;
 }
 
-static int write_crops(struct sg_annotator *annotator, const char *stem, const struct sg_result *result,
-                       struct sg_error *err)
+static int write_crops(struct sg_annotator *annotator, const struct sg_batch_picture *picture,
+                       const struct sg_result *result, struct sg_error *err)
 {
     const struct sg_image *canvas = &annotator->canvas;
     char path[SG_FILE_PATH_MAX], label[LABEL_BYTES + 1];
@@ -95,17 +102,17 @@ static int write_crops(struct sg_annotator *annotator, const char *stem, const s
         if (x1 >= x2 || y1 >= y2)
             continue;
         label_part(&result->objects[i], label);
-        wrote = snprintf(path, sizeof(path), "%s/%s_%d_%s.jpg", annotator->crops, stem, i, label);
+        wrote = snprintf(path, sizeof(path), "%s/%s_%d_%s.jpg", annotator->crops, picture->stem, i, label);
         if (wrote < 0 || (size_t)wrote >= sizeof(path))
-            return sg_error_set(err, SG_E_INVALID, "the name \"%.60s…\" is too long", stem);
+            return sg_error_set(err, SG_E_INVALID, "the name \"%.60s…\" is too long", picture->stem);
         sg_image_borrow(&part, canvas->format, x2 - x1, y2 - y1, canvas->stride_bytes,
                         canvas->data + (size_t)y1 * canvas->stride_bytes + 3 * (size_t)x1, NULL);
-        code = write_jpeg(annotator, &part, path, err);
+        code = write_jpeg(annotator, &part, path, picture->path, err);
     }
     return code;
 }
 
-int sg_annotator_write(struct sg_annotator *annotator, const char *name, const char *stem,
+int sg_annotator_write(struct sg_annotator *annotator, const struct sg_batch_picture *picture,
                        const struct sg_buf *bytes, const struct sg_result *result, char *drawn_path,
                        struct sg_error *err)
 {
@@ -116,11 +123,11 @@ int sg_annotator_write(struct sg_annotator *annotator, const char *name, const c
         return 0;
     code = sg_decoder_decode(annotator->decoder, bytes->data, bytes->size, &whole, &annotator->canvas, err);
     if (code == 0 && annotator->crops)
-        code = write_crops(annotator, stem, result, err);
+        code = write_crops(annotator, picture, result, err);
     if (code < 0 || !annotator->drawn)
         return code;
     code = sg_painter_draw(annotator->painter, &annotator->canvas, result, err);
     if (code == 0)
-        code = sg_annotator_path(annotator->drawn, name, drawn_path, err);
-    return code < 0 ? code : write_jpeg(annotator, &annotator->canvas, drawn_path, err);
+        code = sg_annotator_path(annotator->drawn, picture->name, drawn_path, err);
+    return code < 0 ? code : write_jpeg(annotator, &annotator->canvas, drawn_path, picture->path, err);
 }

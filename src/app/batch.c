@@ -5,6 +5,7 @@
 #include "app/batch.h"
 
 #include "app/annotate.h"
+#include "app/command.h"
 #include "app/progress.h"
 #include "base/clock.h"
 #include "base/thread.h"
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AHEAD_PER_WORKER 16  /* pictures that may be done before the one that is written next */
+#define AHEAD_PER_WORKER 16     /* pictures that may be done before the one that is written next */
 #define WAIT_US          100000 /* between looks at *stop */
 
 struct job {
@@ -110,8 +111,8 @@ static void draw(struct worker *worker, struct job *job)
 {
     const struct sg_batch_plan *plan = worker->batch->plan;
     char path[SG_FILE_PATH_MAX] = "";
-    int code = sg_annotator_write(&worker->annotator, job->picture.name, job->picture.stem, &worker->file,
-                                  &worker->result, path, &job->side);
+    int code = sg_annotator_write(&worker->annotator, &job->picture, &worker->file, &worker->result, path,
+                                  &job->side);
 
     job->fatal = code == SG_E_IO;
     if (code == 0 && plan->note_drawn && path[0])
@@ -162,7 +163,7 @@ static int open_worker(struct worker *worker, struct sg_error *err)
     sg_buf_init(&worker->file, (size_t)plan->max_image_bytes);
     sg_buf_init(&worker->reply, SG_SINK_ITEM_MAX);
     if (code == 0 && (plan->annotate || plan->crop))
-        code = sg_annotator_init(&worker->annotator, plan->annotate, plan->crop, &limits, err);
+        code = sg_annotator_init(&worker->annotator, plan->annotate, plan->crop, plan->guard, &limits, err);
     return code;
 }
 
@@ -230,10 +231,22 @@ static struct job *next_done(struct batch *batch, struct sg_progress *progress,
     return job;
 }
 
-static int write_job(const struct sg_batch_plan *plan, struct job *job, struct sg_progress *progress,
-                     struct sg_error *err)
+/* One more that failed; its name is kept for the end. */
+static void note_failure(struct sg_batch_totals *totals, struct job *job)
 {
-    bool failed = job->err.code != SG_OK || job->side.code != SG_OK;
+    if (totals->failed < SG_BATCH_NAMED_MAX) {
+        totals->failures[totals->failed] = job->picture.path;
+        job->picture.path = NULL;
+    }
+    totals->failed++;
+}
+
+static int write_job(const struct sg_batch_plan *plan, struct job *job, struct sg_progress *progress,
+                     struct sg_batch_totals *totals, struct sg_error *err)
+{
+    const struct sg_sink_item item = {
+        .source = job->picture.path, .name = job->picture.name, .stem = job->picture.stem};
+    int code;
 
     if (job->fatal) { /* without its drawing the picture is not done */
         *err = job->side;
@@ -241,15 +254,21 @@ static int write_job(const struct sg_batch_plan *plan, struct job *job, struct s
     }
     if (isatty(STDOUT_FILENO))
         sg_progress_clear(progress);
-    if (sg_sink_put(plan->sink, job->picture.stem, &job->text, err) < 0)
-        return err->code;
+    code = sg_sink_put(plan->sink, &item, &job->text, err);
+    if (code == SG_E_INVALID) /* of this picture only */
+        job->side = *err;
+    else if (code < 0)
+        return code;
+    sg_error_clear(err);
     if ((job->err.code != SG_OK && plan->tell_failures) || job->side.code != SG_OK) {
         sg_progress_clear(progress);
-        fprintf(stderr, "%s: %s: %s\n", plan->command, job->picture.path,
-                job->err.code != SG_OK ? job->err.text : job->side.text);
+        sg_command_say(plan->command, "%s: %s", job->picture.path,
+                       job->err.code != SG_OK ? job->err.text : job->side.text);
     }
-    progress->done++;
-    progress->failed += failed;
+    if (job->err.code != SG_OK || job->side.code != SG_OK)
+        note_failure(totals, job);
+    progress->done = ++totals->done;
+    progress->failed = totals->failed;
     sg_progress_tick(progress);
     return 0;
 }
@@ -286,7 +305,7 @@ int sg_batch_run(const struct sg_batch_plan *plan, struct sg_batch_totals *total
     pthread_mutex_unlock(&batch.lock);
     while ((job = next_done(&batch, &progress, totals)) != NULL) {
         if (code == 0)
-            code = write_job(plan, job, &progress, err);
+            code = write_job(plan, job, &progress, totals, err);
         if (code < 0) {
             pthread_mutex_lock(&batch.lock);
             batch.closed = true;
@@ -302,8 +321,6 @@ int sg_batch_run(const struct sg_batch_plan *plan, struct sg_batch_totals *total
         *err = batch.open_err;
         code = err->code;
     }
-    totals->done = progress.done;
-    totals->failed = progress.failed;
     pthread_cond_destroy(&batch.changed);
     pthread_mutex_destroy(&batch.lock);
     free(workers);

@@ -37,6 +37,7 @@ struct sg_batch_plan {
     struct sg_sink *sink;
     const char *command; /* "sight detect", for messages */
     const char *annotate, *crop;
+    struct sg_guard *guard; /* of what is written; never NULL */
     int workers;
     bool note_drawn;    /* say "drawn: PATH" after a picture (the table) */
     bool tell_failures; /* on standard error: the format does not */
@@ -50,9 +51,12 @@ struct sg_batch_plan {
     const volatile sig_atomic_t *stop; /* not 0: finish what is under way, take no more */
 };
 
+#define SG_BATCH_NAMED_MAX 10
+
 struct sg_batch_totals {
     int done, failed;
-    bool stopped; /* by *stop */
+    char *failures[SG_BATCH_NAMED_MAX]; /* paths of the first that failed; the caller frees */
+    bool stopped;                       /* by *stop */
 };
 
 /* Runs until the feed says no more, or until something that cannot be written ends it. What failed for single

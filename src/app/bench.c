@@ -411,7 +411,7 @@ static int report(const struct bench *bench, double own_cpu)
 static int bench_all(const struct sg_command *self, void *values, const struct sg_args *words)
 {
     const struct bench_args *args = values;
-    const struct sigaction action = {.sa_handler = on_signal};
+    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     struct bench bench = {.args = args};
     struct sg_error err = {0};
     double cpu;
@@ -438,6 +438,8 @@ static int bench_all(const struct sg_command *self, void *values, const struct s
     }
     if (code < 0)
         status = sg_command_fail(self, &err);
+    if (code == SG_E_CANCELLED)
+        status = 128 + stop_signal;
     for (i = 0; i < bench.target_count; i++)
         sg_bench_load_destroy(&bench.loads[i]);
     free(bench.outcomes);

@@ -3,16 +3,34 @@
  */
 #include "app/command.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define COMMAND_MAX_ROWS 16
+#define SAY_BYTES        8192 /* of one message */
+
+void sg_command_say(const char *command, const char *format, ...)
+{
+    char text[SAY_BYTES];
+    va_list args;
+    size_t i;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    for (i = 0; text[i]; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = '?';
+    fprintf(stderr, "%s: %s\n", command, text);
+}
 
 int sg_command_usage(const struct sg_command *self, const char *text)
 {
-    fprintf(stderr, "%s: %s\nTry '%s --help'.\n", self->args.name, text, self->args.name);
+    sg_command_say(self->args.name, "%s", text);
+    fprintf(stderr, "Try '%s --help'.\n", self->args.name);
     return SG_EXIT_USAGE;
 }
 
@@ -88,7 +106,7 @@ int sg_command_choose(const struct sg_command *self, const struct sg_args_comman
 
 int sg_command_fail(const struct sg_command *self, const struct sg_error *err)
 {
-    fprintf(stderr, "%s: %s\n", self->args.name, err->text);
+    sg_command_say(self->args.name, "%s", err->text);
     return SG_EXIT_FAILED;
 }
 

@@ -39,6 +39,8 @@ int sg_command_find(const char *parent, const struct sg_args_command *const *row
  * there is none, or help was asked for and printed. */
 int sg_command_choose(const struct sg_command *self, const struct sg_args_command *const *rows, int argc,
                       char **argv, int *out_status);
+/* "sight detect: " and the text on standard error, controls shown as '?': names of files may hold any. */
+void sg_command_say(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "sight detect: text" and where to find help, on standard error. Returns SG_EXIT_USAGE. */
 int sg_command_usage(const struct sg_command *self, const char *text);
 /* "sight detect: text" on standard error. Returns SG_EXIT_FAILED. */

@@ -15,18 +15,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LABELS_MAX 65536
+#define LOOK_MAX   10000 /* pictures whose files are looked at beforehand; all are when they are written */
 
 /* What feeds the workers: the list, then the folder watched. */
 struct feed {
     const struct sg_front *front;
     struct sg_pictures pictures;
     struct sg_names names;
+    struct sg_guard guard;
     struct sg_sink *sink;
     struct sg_watch *watch;
-    int next, skipped;
+    int next, skipped, skipped_failed;
     bool gone; /* the folder watched */
 };
 
@@ -35,6 +38,15 @@ static volatile sig_atomic_t stop_signal;
 static void on_signal(int number)
 {
     stop_signal = number;
+}
+
+/* Whether the folder for results is the one that is watched. */
+static bool goes_back(const char *watched, const char *results)
+{
+    struct stat a, b;
+
+    return results && stat(watched, &a) == 0 && stat(results, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
 }
 
 /* A wish of the command line that cannot be had; NULL when all is well. */
@@ -50,6 +62,15 @@ static const char *conflict(const struct sg_front_args *args, int words)
         return "--resume skips what an output holds: name it with --output";
     if (args->format == 1 + SG_SINK_YOLO && !args->output.value)
         return "--format yolo writes a file per picture: name a folder with --output DIR";
+    if (args->resume && args->overwrite)
+        return "--resume keeps what the output holds, --overwrite replaces it; give one of them";
+    if (args->watch.value && goes_back(args->watch.value, args->annotate.value))
+        return "--annotate writes into the folder that --watch watches, and would draw its own drawings; "
+               "name "
+               "another folder";
+    if (args->watch.value && goes_back(args->watch.value, args->crop.value))
+        return "--crop writes into the folder that --watch watches, and would cut its own cuts; name another "
+               "folder";
     if (args->resume && args->format == 1 + SG_SINK_TABLE)
         return "a table cannot be resumed; choose another --format";
     return NULL;
@@ -102,7 +123,7 @@ static int collect(struct feed *feed, struct sg_error *err)
             sg_pictures_keep_out(&feed->pictures, results[k]);
     }
     if (code == 0 && args->watch.value)
-        code = sg_watch_open(args->watch.value, &feed->watch, err);
+        code = sg_watch_open(args->watch.value, &feed->pictures, &feed->watch, err);
     for (i = 0; i < words->positional_count && code == 0; i++)
         code = sg_pictures_add(&feed->pictures, words->positionals[i], err);
     if (code == 0 && args->files_from.value)
@@ -120,10 +141,12 @@ static int give(struct feed *feed, const char *path, int name_at, struct sg_batc
 {
     struct sg_name name;
     struct sg_sink_item item = {.source = path, .name = name.name, .stem = name.stem};
+    bool failed;
 
     sg_names_of(&feed->names, path, name_at, &name);
-    if (sg_sink_holds(feed->sink, &item)) {
+    if (sg_sink_holds(feed->sink, &item, &failed)) {
         feed->skipped++;
+        feed->skipped_failed += failed;
         return SG_BATCH_NONE_YET;
     }
     *out = (struct sg_batch_picture){strdup(path), strdup(name.name), strdup(name.stem)};
@@ -134,7 +157,7 @@ static int feed_next(void *feed_ctx, struct sg_batch_picture *out)
 {
     struct feed *feed = feed_ctx;
     char *path = NULL;
-    int got = 0;
+    int got = 0, name_at = 0;
 
     while (feed->next < feed->pictures.count) {
         int i = feed->next++;
@@ -145,11 +168,9 @@ static int feed_next(void *feed_ctx, struct sg_batch_picture *out)
     }
     if (!feed->watch)
         return SG_BATCH_END;
-    got = sg_watch_next(feed->watch, &path);
+    got = sg_watch_next(feed->watch, &path, &name_at);
     if (got > 0) {
-        const char *slash = strrchr(path, '/');
-
-        got = give(feed, path, slash ? (int)(slash + 1 - path) : 0, out);
+        got = give(feed, path, name_at, out);
         free(path);
     } else if (got == SG_E_NOT_FOUND) {
         feed->gone = true;
@@ -193,6 +214,21 @@ static void warn_of_fonts(const struct sg_front *front)
     sg_painter_destroy(&painter);
 }
 
+/* "a.jpg, b.jpg and 3 more" */
+static void name_failures(const char *command, const struct sg_batch_totals *totals)
+{
+    char names[SG_BATCH_NAMED_MAX * 256] = "";
+    size_t used = 0;
+    int i;
+
+    for (i = 0; i < totals->failed && i < SG_BATCH_NAMED_MAX; i++)
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%.240s", i ? ", " : "",
+                                 totals->failures[i]);
+    if (totals->failed > SG_BATCH_NAMED_MAX)
+        snprintf(names + used, sizeof(names) - used, " and %d more", totals->failed - SG_BATCH_NAMED_MAX);
+    sg_command_say(command, "%d of %d pictures failed: %s", totals->failed, totals->done, names);
+}
+
 /* Counts and time on standard error: when something is worth saying, or someone looks. */
 static void summary(const struct feed *feed, const struct sg_batch_totals *totals, int64_t took_us,
                     bool to_file)
@@ -202,15 +238,19 @@ static void summary(const struct feed *feed, const struct sg_batch_totals *total
     char time[48];
 
     if (feed->skipped > 0)
-        fprintf(stderr, "%s: %d of %d pictures were in the output already\n", name, feed->skipped,
-                feed->pictures.count);
+        fprintf(stderr, "%s: %d of %d pictures were in the output already%s", name, feed->skipped,
+                feed->pictures.count, feed->skipped_failed ? "" : "\n");
+    if (feed->skipped_failed > 0)
+        fprintf(stderr, ", %d of them as failed\n", feed->skipped_failed);
     if (totals->failed && (totals->done > 1 || feed->watch))
-        fprintf(stderr, "%s: %d of %d pictures failed\n", name, totals->failed, totals->done);
+        name_failures(name, totals);
     if (feed->gone)
         fprintf(stderr, "%s: the folder \"%s\" has gone\n", name, feed->front->args->watch.value);
     if (totals->stopped && !feed->watch)
         fprintf(stderr, "%s: stopped after %d of %d pictures%s\n", name, seen, feed->pictures.count,
                 to_file ? "; --resume goes on" : "");
+    else if (totals->stopped)
+        fprintf(stderr, "%s: stopped after %d pictures\n", name, seen);
     if (to_file && isatty(STDERR_FILENO)) {
         sg_progress_time((double)took_us / 1e6, time, sizeof(time));
         fprintf(stderr, "%s: %d pictures in %s, %.1f/s\n", name, totals->done, time,
@@ -218,21 +258,71 @@ static void summary(const struct feed *feed, const struct sg_batch_totals *total
     }
 }
 
-static int run_all(struct feed *feed, int workers, struct sg_batch_totals *totals, struct sg_error *err)
+static struct sg_sink_options sink_options(struct feed *feed)
 {
     const struct sg_front_args *args = feed->front->args;
     const char *colourless = getenv("NO_COLOR");
-    const struct sg_sink_options options = {.format = format_of(args),
-                                            .output = args->output.value,
-                                            .resume = args->resume,
-                                            .no_timing = args->no_timing,
-                                            .colour = !args->output.value && isatty(STDOUT_FILENO) == 1 &&
-                                                      !(colourless && colourless[0])};
+
+    return (struct sg_sink_options){.format = format_of(args),
+                                    .output = args->output.value,
+                                    .resume = args->resume,
+                                    .no_timing = args->no_timing,
+                                    .colour = !args->output.value && isatty(STDOUT_FILENO) == 1 &&
+                                              !(colourless && colourless[0]),
+                                    .guard = &feed->guard};
+}
+
+/* Whether the files that are named after a picture may be written. */
+static int look_at_files(struct feed *feed, const struct sg_sink_options *options, int index,
+                         struct sg_error *err)
+{
+    const char *source = feed->pictures.paths[index], *drawn = feed->front->args->annotate.value;
+    char path[SG_FILE_PATH_MAX] = "";
+    struct sg_name name;
+    int code;
+
+    sg_names_of(&feed->names, source, feed->pictures.name_at[index], &name);
+    code = sg_sink_file_of(options, name.stem, path, err);
+    if (code == 0 && path[0])
+        code = sg_guard_claim(&feed->guard, path, source, err);
+    if (code < 0)
+        return sg_error_prefix(err, "--output");
+    if (drawn)
+        code = sg_annotator_path(drawn, name.name, path, err);
+    if (code == 0 && drawn)
+        code = sg_guard_claim(&feed->guard, path, source, err);
+    return code < 0 ? sg_error_prefix(err, "--annotate") : 0;
+}
+
+/* What is in the way of the outputs is told before a model is loaded; nothing is done then. */
+static int look_at_outputs(struct feed *feed, struct sg_error *err)
+{
+    const struct sg_sink_options options = sink_options(feed);
+    struct sg_error other;
+    int i, wrong = 0, code = sg_sink_look(&options, err);
+
+    if (code < 0 || options.resume) /* then files of pictures that are done may be there */
+        return code;
+    for (i = 0; i < feed->pictures.count && i < LOOK_MAX; i++) {
+        sg_error_clear(&other);
+        if (look_at_files(feed, &options, i, &other) < 0 && wrong++ == 0)
+            *err = other;
+    }
+    if (wrong > 1)
+        sg_error_set(err, err->code, "%s (and %d more)", err->text, wrong - 1);
+    return wrong > 0 ? err->code : 0;
+}
+
+static int run_all(struct feed *feed, int workers, struct sg_batch_totals *totals, struct sg_error *err)
+{
+    const struct sg_front_args *args = feed->front->args;
+    const struct sg_sink_options options = sink_options(feed);
     struct sg_batch_plan plan = {.ops = feed->front->ops,
                                  .ctx = feed->front->ctx,
                                  .command = feed->front->self->args.name,
                                  .annotate = args->annotate.value,
                                  .crop = args->crop.value,
+                                 .guard = &feed->guard,
                                  .workers = workers,
                                  .note_drawn = options.format == SG_SINK_TABLE,
                                  .tell_failures = options.format != SG_SINK_JSONL,
@@ -264,24 +354,32 @@ static int run_feed(struct feed *feed)
 {
     struct sg_batch_totals totals = {0};
     struct sg_error err = {0};
-    int workers = 1, code = collect(feed, &err);
+    int workers = 1, i, code = collect(feed, &err);
 
+    sg_guard_inputs(&feed->guard, feed->pictures.paths, feed->pictures.count);
+    if (feed->front->args->files_from.value)
+        sg_guard_keep(&feed->guard, feed->front->args->files_from.value);
+    if (code == 0)
+        code = look_at_outputs(feed, &err);
     if (code < 0)
         return sg_command_fail(feed->front->self, &err);
     if (feed->front->prepare(feed->front->ctx, feed->watch ? 0 : feed->pictures.count, &workers) < 0)
         return SG_EXIT_FAILED;
     warn_of_fonts(feed->front);
     code = run_all(feed, workers, &totals, &err);
+    for (i = 0; i < SG_BATCH_NAMED_MAX; i++)
+        free(totals.failures[i]);
     if (code < 0)
         return sg_command_fail(feed->front->self, &err);
-    if (totals.failed || feed->pictures.failed || feed->gone)
-        return SG_EXIT_FAILED;
-    return totals.stopped && !feed->watch ? 128 + (int)stop_signal : SG_EXIT_OK;
+    if (totals.stopped && (!feed->watch || stop_signal == SIGINT))
+        return 128 + (int)stop_signal;
+    return totals.failed || feed->pictures.failed || feed->gone ? SG_EXIT_FAILED : SG_EXIT_OK;
 }
 
 int sg_front_run(struct sg_front *front)
 {
-    const struct sigaction action = {.sa_handler = on_signal};
+    /* A second one ends the process at once. */
+    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     const char *wrong = conflict(front->args, front->words->positional_count);
     struct feed feed = {.front = front};
     int status;
@@ -289,11 +387,13 @@ int sg_front_run(struct sg_front *front)
     if (wrong)
         return sg_command_usage(front->self, wrong);
     stop_signal = 0;
+    sg_guard_init(&feed.guard, front->args->overwrite);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     status = run_feed(&feed);
     sg_watch_close(&feed.watch);
     sg_names_fini(&feed.names);
+    sg_guard_fini(&feed.guard);
     sg_pictures_fini(&feed.pictures);
     return status;
 }

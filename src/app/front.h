@@ -14,7 +14,7 @@
 struct sg_front_args {
     struct sg_text output, annotate, crop, watch, files_from;
     int format;
-    bool json, no_timing, resume, progress;
+    bool json, no_timing, resume, overwrite, progress;
     int64_t max_pixels, max_image_bytes;
 };
 

@@ -16,8 +16,10 @@ static const struct sg_option rows[] = {
      .short_flag = 'w',
      .value_name = "DIR",
      .section = "Which pictures",
-     .help = "every picture that comes into DIR from now on, as soon as it is complete; Ctrl-C ends it. With "
-             "--resume also those that are there and not yet in the output"},
+     .help =
+         "every picture that comes into DIR or its folders from now on, as soon as it is complete; Ctrl-C "
+         "ends it. With "
+         "--resume also those that are there and not yet in the output"},
     {.key = "files_from",
      .type = SG_OPTION_TEXT,
      AT(files_from),
@@ -54,6 +56,13 @@ static const struct sg_option rows[] = {
      .value_default = "false",
      .help = "skip the pictures that --output already holds and add the others; an output that was cut off "
              "goes on where it ended"},
+    {.key = "overwrite",
+     .type = SG_OPTION_BOOL,
+     AT(overwrite),
+     .value_default = "false",
+     .help =
+         "also replace files that are there and were not written by sightd; the pictures themselves never "
+         "are"},
     {.key = "annotate",
      .type = SG_OPTION_TEXT,
      AT(annotate),

@@ -11,6 +11,7 @@
 #define CSV_HEADER                                                                                           \
     "source,row,rows,width,height,class_id,label,score,x,y,w,h,text,attributes,error_code,error\n"
 #define CSV_FIELDS   16
+#define CSV_ERROR    14 /* error_code, counted from 0 */
 #define FIELD_BYTES  ((size_t)1 << 20)
 #define BOX_DECIMALS 2
 
@@ -213,7 +214,9 @@ static int scan(const char *text, size_t size, struct sg_held *held, size_t *out
         if (row < 1 || row > rows)
             return sg_error_set(err, SG_E_CONFIG, "the row at byte %zu was not written by this format", at);
         if (row == rows) {
-            if (sg_held_add(held, text + at, starts[1] - 1) < 0)
+            bool failed = starts[CSV_ERROR + 1] - starts[CSV_ERROR] > 1;
+
+            if (sg_held_add(held, text + at, starts[1] - 1, failed) < 0)
                 return sg_error_set(err, SG_E_NOMEM, "no memory for the names of the pictures it holds");
             *out_whole = at + bytes;
         }

@@ -111,7 +111,7 @@ int sg_file_put(const char *path, const void *bytes, size_t size, struct sg_erro
 {
     char hidden[SG_FILE_PATH_MAX], target[PATH_MAX];
     bool written;
-    int fd;
+    int fd, reason;
 
     if (sg_file_is_special(path))
         return put_straight(path, bytes, size, err);
@@ -119,14 +119,16 @@ int sg_file_put(const char *path, const void *bytes, size_t size, struct sg_erro
         path = target;
     if (hidden_path(path, hidden, sizeof(hidden)) < 0)
         return sg_error_set(err, SG_E_INVALID, "the name \"%.60s…\" is too long", path);
-    fd = open(hidden, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    (void)unlink(hidden); /* of a run that was killed; nothing is written through what stands there */
+    fd = open(hidden, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     written = fd >= 0 && write_all(fd, bytes, size) == 0;
     if (fd >= 0 && close(fd) != 0)
         written = false;
     if (written && rename(hidden, path) == 0)
         return 0;
-    sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", path, strerror(errno));
+    reason = errno;
     if (fd >= 0)
         (void)unlink(hidden);
-    return SG_E_IO;
+    return sg_error_set(err, reason == ENAMETOOLONG ? SG_E_INVALID : SG_E_IO, "cannot write \"%s\": %s", path,
+                        strerror(reason));
 }

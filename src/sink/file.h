@@ -17,7 +17,8 @@ int sg_folder_make(const char *path, struct sg_error *err);
 /* Makes the folders above path. */
 int sg_folder_make_above(const char *path, struct sg_error *err);
 /* Writes a hidden file beside path and renames it, so that path is the old one or the new one, never a part.
- * What is special is written to as it is. SG_E_IO with the reason. */
+ * What is special is written to as it is. SG_E_IO with the reason, SG_E_INVALID for a name that is too long.
+ */
 int sg_file_put(const char *path, const void *bytes, size_t size, struct sg_error *err);
 /* A pipe, a device, a folder: no regular file. */
 bool sg_file_is_special(const char *path);

@@ -21,7 +21,7 @@ void sg_held_fini(struct sg_held *held)
     sg_held_init(held);
 }
 
-int sg_held_add(struct sg_held *held, const void *key, size_t size)
+int sg_held_add(struct sg_held *held, const void *key, size_t size, bool failed)
 {
     int code;
 
@@ -34,7 +34,7 @@ int sg_held_add(struct sg_held *held, const void *key, size_t size)
         held->keys = keys;
         held->capacity = capacity;
     }
-    held->keys[held->count] = (struct sg_held_key){held->bytes.size, size, 1};
+    held->keys[held->count] = (struct sg_held_key){held->bytes.size, size, 1, failed};
     code = sg_buf_append(&held->bytes, key, size);
     held->count += code == 0;
     return code;
@@ -64,15 +64,17 @@ void sg_held_sort(struct sg_held *held)
         return;
     qsort_r(held->keys, held->count, sizeof(*held->keys), by_bytes, held->bytes.data);
     for (i = 1; i < held->count; i++) {
-        if (by_bytes(&held->keys[kept], &held->keys[i], held->bytes.data) == 0)
+        if (by_bytes(&held->keys[kept], &held->keys[i], held->bytes.data) == 0) {
             held->keys[kept].left++;
-        else
+            held->keys[kept].failed += held->keys[i].failed;
+        } else {
             held->keys[++kept] = held->keys[i];
+        }
     }
     held->count = kept + 1;
 }
 
-bool sg_held_take(struct sg_held *held, const void *key, size_t size)
+bool sg_held_take(struct sg_held *held, const void *key, size_t size, bool *out_failed)
 {
     size_t low = 0, high = held->count;
 
@@ -81,8 +83,11 @@ bool sg_held_take(struct sg_held *held, const void *key, size_t size)
         struct sg_held_key *at = &held->keys[middle];
         int order = compare(key, size, held->bytes.data + at->at, at->size);
 
-        if (order == 0)
+        if (order == 0) {
+            *out_failed = at->left > 0 && at->failed > 0;
+            at->failed -= *out_failed;
             return at->left > 0 && at->left-- > 0;
+        }
         if (order < 0)
             high = middle;
         else

@@ -13,6 +13,7 @@
 struct sg_held_key {
     size_t at, size; /* in bytes */
     int left;        /* how often it may still be taken */
+    int failed;      /* how many of those, taken first, are failures */
 };
 
 struct sg_held {
@@ -24,10 +25,10 @@ struct sg_held {
 void sg_held_init(struct sg_held *held);
 void sg_held_fini(struct sg_held *held);
 /* SG_E_NOMEM, SG_E_TOO_LARGE. */
-int sg_held_add(struct sg_held *held, const void *key, size_t size);
+int sg_held_add(struct sg_held *held, const void *key, size_t size, bool failed);
 /* Once, between adding and taking. */
 void sg_held_sort(struct sg_held *held);
 /* Whether the key is held; each time it was added answers once. */
-bool sg_held_take(struct sg_held *held, const void *key, size_t size);
+bool sg_held_take(struct sg_held *held, const void *key, size_t size, bool *out_failed);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SOURCE_PREFIX "{\"source\":"
+#define FAILED_NEXT   ",\"error\":"
 
 static int put_source(const struct sg_sink_item *item, struct sg_buf *out)
 {
@@ -67,6 +68,7 @@ int sg_sink_scan_json(const char *prefix, const char *text, size_t size, struct 
         const char *line = text + at, *end = memchr(line, '\n', size - at);
         size_t bytes = end ? (size_t)(end - line) : size - at, key = 0;
         size_t shared = bytes < prefix_bytes ? bytes : prefix_bytes;
+        bool failed;
 
         if (memcmp(line, prefix, shared) == 0 && bytes > prefix_bytes)
             key = text_bytes(line + prefix_bytes, bytes - prefix_bytes);
@@ -74,7 +76,9 @@ int sg_sink_scan_json(const char *prefix, const char *text, size_t size, struct 
             break; /* torn */
         if (!end || key == 0 || line[bytes - 1] != '}')
             return sg_error_set(err, SG_E_CONFIG, "line %zu was not written by this format", number);
-        if (sg_held_add(held, line + prefix_bytes, key) < 0)
+        failed = bytes - prefix_bytes - key > strlen(FAILED_NEXT) &&
+                 memcmp(line + prefix_bytes + key, FAILED_NEXT, strlen(FAILED_NEXT)) == 0;
+        if (sg_held_add(held, line + prefix_bytes, key, failed) < 0)
             return sg_error_set(err, SG_E_NOMEM, "no memory for the names of the pictures it holds");
         at += bytes + 1;
         number++;

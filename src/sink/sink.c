@@ -106,6 +106,21 @@ static int read_back(struct sg_sink *sink, struct sg_error *err)
     return 0;
 }
 
+/* The output and, of a document, its .part: an output that goes on is known to be sightd's by its lines. */
+static int look_at(const struct sg_sink_options *options, const char *lines_path, struct sg_error *err)
+{
+    struct sg_guard *guard = options->guard;
+    int code = 0;
+
+    if (!guard)
+        return 0;
+    if (!options->resume || strcmp(lines_path, options->output) != 0)
+        code = sg_guard_claim(guard, options->output, NULL, err);
+    if (code == 0 && !options->resume)
+        code = sg_guard_claim(guard, lines_path, NULL, err);
+    return code < 0 ? sg_error_prefix(err, "%s", options->resume ? "cannot resume" : "--output") : 0;
+}
+
 static int open_file(struct sg_sink *sink, struct sg_error *err)
 {
     const struct sg_sink_options *options = &sink->options;
@@ -119,11 +134,15 @@ static int open_file(struct sg_sink *sink, struct sg_error *err)
         code = reopen_document(sink, err);
     if (code == 0 && options->resume)
         code = read_back(sink, err);
+    if (code == 0)
+        code = look_at(options, sink->path, err);
     if (code < 0)
         return code;
     sink->fd = open(sink->path, flags, 0666);
     if (sink->fd < 0)
         return sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", sink->path, strerror(errno));
+    if (options->guard)
+        sg_guard_keep(options->guard, sink->path);
     if (sink->ops->header && (fstat(sink->fd, &st) != 0 || st.st_size == 0))
         code = sg_file_append(sink->fd, sink->path, sink->ops->header, strlen(sink->ops->header), err);
     return code;
@@ -144,20 +163,61 @@ static int open_stream(struct sg_sink *sink, struct sg_error *err)
                : 0;
 }
 
-static int open_output(struct sg_sink *sink, struct sg_error *err)
+/* Where lines go: the output, or what a document is made of. *out_path is the caller's. */
+static int lines_path(const struct sg_sink_options *options, char **out_path, struct sg_error *err)
 {
-    const char *output = sink->options.output;
+    const struct sg_sink_ops *ops = kinds[options->format];
+    const char *output = options->output;
     bool special = output && sg_file_is_special(output);
+    bool part = output && !special && ops->way == SG_SINK_DOCUMENT;
     struct stat st;
-    bool part = output && !special && sink->ops->way == SG_SINK_DOCUMENT;
 
-    if (special && sink->ops->way != SG_SINK_FILES && stat(output, &st) == 0 && S_ISDIR(st.st_mode))
+    if (special && ops->way != SG_SINK_FILES && stat(output, &st) == 0 && S_ISDIR(st.st_mode))
         return sg_error_set(err, SG_E_INVALID, "\"%s\" is a folder; --output takes a file for %s", output,
-                            sink->ops->word);
-    if (asprintf(&sink->path, "%s%s", output ? output : "standard output", part ? ".part" : "") < 0) {
-        sink->path = NULL;
+                            ops->word);
+    if (asprintf(out_path, "%s%s", output ? output : "standard output", part ? ".part" : "") < 0) {
+        *out_path = NULL;
         return sg_error_set(err, SG_E_NOMEM, "no memory");
     }
+    return 0;
+}
+
+/* /dev/stdout and its like: the stream is there, and opening its file anew would cut off what it holds. */
+static bool is_standard_output(const char *path)
+{
+    struct stat st, out;
+
+    return stat(path, &st) == 0 && fstat(STDOUT_FILENO, &out) == 0 && st.st_dev == out.st_dev &&
+           st.st_ino == out.st_ino;
+}
+
+int sg_sink_look(const struct sg_sink_options *options, struct sg_error *err)
+{
+    char *path = NULL;
+    int code;
+
+    if (!options->output || (!options->resume && is_standard_output(options->output)))
+        return 0;
+    code = lines_path(options, &path, err);
+    if (code == 0 && kinds[options->format]->way != SG_SINK_FILES)
+        code = look_at(options, path, err);
+    free(path);
+    return code;
+}
+
+static int open_output(struct sg_sink *sink, struct sg_error *err)
+{
+    const char *output;
+    bool part;
+    int code;
+
+    if (sink->options.output && !sink->options.resume && is_standard_output(sink->options.output))
+        sink->options.output = NULL;
+    output = sink->options.output;
+    code = lines_path(&sink->options, &sink->path, err);
+    if (code < 0 || !sink->path)
+        return code;
+    part = output && strcmp(sink->path, output) != 0;
     if (sink->ops->way != SG_SINK_FILES)
         return output && (part || sink->ops->way == SG_SINK_LINES) ? open_file(sink, err)
                                                                    : open_stream(sink, err);
@@ -166,6 +226,7 @@ static int open_output(struct sg_sink *sink, struct sg_error *err)
                             "the format yolo writes a file per picture: name a folder with --output DIR");
     if (sg_folder_make(output, err) < 0)
         return err->code;
+    sink->classes.guard = sink->options.guard;
     return sg_classes_open(&sink->classes, output, sink->options.resume, err);
 }
 
@@ -202,22 +263,34 @@ int sg_sink_classes(struct sg_sink *sink, const char *const *labels, int count, 
     return changed ? sg_classes_write(&sink->classes, err) : 0;
 }
 
-bool sg_sink_holds(struct sg_sink *sink, const struct sg_sink_item *item)
+int sg_sink_file_of(const struct sg_sink_options *options, const char *stem, char *out, struct sg_error *err)
+{
+    int wrote;
+
+    out[0] = '\0';
+    if (kinds[options->format]->way != SG_SINK_FILES)
+        return 0;
+    wrote = snprintf(out, SG_FILE_PATH_MAX, "%s/%s.txt", options->output, stem);
+    if (wrote < 0 || wrote >= SG_FILE_PATH_MAX)
+        return sg_error_set(err, SG_E_INVALID, "the name \"%.60s…\" is too long", stem);
+    return 0;
+}
+
+bool sg_sink_holds(struct sg_sink *sink, const struct sg_sink_item *item, bool *out_failed)
 {
     char path[SG_FILE_PATH_MAX];
     struct sg_buf key;
     bool held;
 
+    *out_failed = false;
     if (!sink->options.resume)
         return false;
-    if (sink->ops->way == SG_SINK_FILES) {
-        snprintf(path, sizeof(path), "%s/%s.txt", sink->options.output, item->stem);
-        return access(path, F_OK) == 0;
-    }
+    if (sink->ops->way == SG_SINK_FILES)
+        return sg_sink_file_of(&sink->options, item->stem, path, NULL) == 0 && access(path, F_OK) == 0;
     if (sink->held.count == 0)
         return false;
     sg_buf_init(&key, SG_SINK_ITEM_MAX);
-    held = sink->ops->key(item, &key) == 0 && sg_held_take(&sink->held, key.data, key.size);
+    held = sink->ops->key(item, &key) == 0 && sg_held_take(&sink->held, key.data, key.size, out_failed);
     sg_buf_fini(&key);
     return held;
 }
@@ -232,12 +305,23 @@ int sg_sink_format_item(const struct sg_sink *sink, const struct sg_sink_item *i
     return sink->ops->format(&sink->options, item, out);
 }
 
-int sg_sink_put(struct sg_sink *sink, const char *stem, const struct sg_buf *text, struct sg_error *err)
+int sg_sink_put(struct sg_sink *sink, const struct sg_sink_item *item, const struct sg_buf *text,
+                struct sg_error *err)
 {
+    struct sg_guard *guard = sink->options.guard;
+    char path[SG_FILE_PATH_MAX];
+    int code = 0;
+
     if (text->size == 0)
         return 0;
-    if (sink->ops->way == SG_SINK_FILES)
-        return sg_yolo_put(&sink->classes, sink->options.output, stem, text, err);
+    if (sink->ops->way == SG_SINK_FILES) {
+        code = sg_sink_file_of(&sink->options, item->stem, path, err);
+        if (code == 0 && guard)
+            code = sg_guard_claim(guard, path, item->source, err);
+        if (code == 0)
+            code = sg_yolo_put(&sink->classes, path, text, err);
+        return code == 0 && guard ? sg_guard_wrote(guard, path, item->source, err) : code;
+    }
     return sg_file_append(sink->fd, sink->path, text->data, text->size, err);
 }
 

@@ -42,15 +42,16 @@ struct sg_classes {
     char *path;    /* of classes.txt */
     char **labels; /* by id; NULL = no name known */
     int count;
+    struct sg_guard *guard; /* asked before the first write over a file that says otherwise; or NULL */
 };
 
 int sg_classes_open(struct sg_classes *classes, const char *folder, bool resume, struct sg_error *err);
 void sg_classes_fini(struct sg_classes *classes);
 /* A name that is new is remembered; *out_changed is set. SG_E_NOMEM. */
 int sg_classes_note(struct sg_classes *classes, int class_id, const char *label, bool *out_changed);
-int sg_classes_write(const struct sg_classes *classes, struct sg_error *err);
+int sg_classes_write(struct sg_classes *classes, struct sg_error *err);
 /* yolo's text for a picture: the lines of its file, a NUL, then "id label" lines of its classes. */
-int sg_yolo_put(struct sg_classes *classes, const char *folder, const char *stem, const struct sg_buf *text,
+int sg_yolo_put(struct sg_classes *classes, const char *path, const struct sg_buf *text,
                 struct sg_error *err);
 
 #endif

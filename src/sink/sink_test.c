@@ -45,7 +45,7 @@ static void put(struct sg_sink *sink, const struct sg_sink_item *item)
 
     sg_buf_init(&text, SG_SINK_ITEM_MAX);
     assert_int_equal(sg_sink_format_item(sink, item, &text), 0);
-    assert_int_equal(sg_sink_put(sink, item->stem, &text, &err), 0);
+    assert_int_equal(sg_sink_put(sink, item, &text, &err), 0);
     sg_buf_fini(&text);
 }
 
@@ -162,8 +162,9 @@ static void every_cut_is_healed(void **state)
             sink = open_sink(formats[f], true);
             for (i = 0; i < 4; i++) {
                 const struct sg_sink_item item = item_of(names[i], "x");
+                bool failed;
 
-                if (!sg_sink_holds(sink, &item))
+                if (!sg_sink_holds(sink, &item, &failed))
                     put(sink, &item);
             }
             assert_int_equal(sg_sink_close(&sink, true, NULL), 0);
@@ -172,6 +173,37 @@ static void every_cut_is_healed(void **state)
             free(healed);
         }
         free(whole);
+    }
+}
+
+/* One that went well, one that failed, one named twice of which the second failed. */
+static void failures_are_held_apart(void **state)
+{
+    static const enum sg_sink_format formats[] = {SG_SINK_JSONL, SG_SINK_CSV};
+    const struct sg_error bad = {.code = SG_E_BAD_IMAGE, .text = "no picture, \"really\""};
+    size_t f;
+
+    (void)state;
+    for (f = 0; f < 2; f++) {
+        struct sg_sink *sink = open_sink(formats[f], false);
+        const struct sg_sink_item well = item_of("a.jpg", "x"), twice = item_of("c.jpg", "x");
+        struct sg_sink_item failing = item_of("b.jpg", "x"), again = twice;
+        bool failed;
+
+        failing.err = again.err = &bad;
+        put(sink, &well);
+        put(sink, &failing);
+        put(sink, &twice);
+        put(sink, &again);
+        assert_int_equal(sg_sink_close(&sink, true, NULL), 0);
+        sink = open_sink(formats[f], true);
+        assert_true(sg_sink_holds(sink, &well, &failed) && !failed);
+        assert_true(sg_sink_holds(sink, &failing, &failed) && failed);
+        assert_true(sg_sink_holds(sink, &twice, &failed) && failed);
+        assert_true(sg_sink_holds(sink, &twice, &failed) && !failed);
+        assert_false(sg_sink_holds(sink, &twice, &failed));
+        assert_int_equal(sg_sink_close(&sink, true, NULL), 0);
+        unlink(path);
     }
 }
 
@@ -187,9 +219,8 @@ static void endings_choose_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(csv_is_quoted),
-        cmocka_unit_test(each_mark_of_csv_alone_is_quoted),
-        cmocka_unit_test(every_cut_is_healed),
+        cmocka_unit_test(csv_is_quoted),          cmocka_unit_test(each_mark_of_csv_alone_is_quoted),
+        cmocka_unit_test(every_cut_is_healed),    cmocka_unit_test(failures_are_held_apart),
         cmocka_unit_test(endings_choose_formats),
     };
     const struct CMUnitTest folders[] = {cmocka_unit_test(yolo_is_in_shares)};

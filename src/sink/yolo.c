@@ -96,12 +96,15 @@ static int read_classes(struct sg_classes *classes, struct sg_error *err)
 
 int sg_classes_open(struct sg_classes *classes, const char *folder, bool resume, struct sg_error *err)
 {
-    *classes = (struct sg_classes){0};
+    *classes = (struct sg_classes){.guard = classes->guard};
     if (asprintf(&classes->path, "%s/classes.txt", folder) < 0) {
         classes->path = NULL;
         return sg_error_set(err, SG_E_NOMEM, "no memory");
     }
-    return resume ? read_classes(classes, err) : 0;
+    if (!resume)
+        return 0;
+    classes->guard = NULL; /* what it says is kept */
+    return read_classes(classes, err);
 }
 
 void sg_classes_fini(struct sg_classes *classes)
@@ -115,7 +118,29 @@ void sg_classes_fini(struct sg_classes *classes)
     *classes = (struct sg_classes){0};
 }
 
-int sg_classes_write(const struct sg_classes *classes, struct sg_error *err)
+/* Whether the file says the same already, or may be replaced; asked once. */
+static int may_write(struct sg_classes *classes, const struct sg_buf *text, struct sg_error *err)
+{
+    struct sg_buf before;
+    bool same;
+    int code = 0;
+
+    if (!classes->guard)
+        return 0;
+    sg_buf_init(&before, CLASSES_BYTES);
+    same = sg_buf_append_file(&before, classes->path) == 0 && before.size == text->size &&
+           memcmp(before.data, text->data, text->size) == 0;
+    sg_buf_fini(&before);
+    if (!same)
+        code = sg_guard_claim(classes->guard, classes->path, NULL, err);
+    if (code == 0)
+        classes->guard = NULL;
+    else
+        sg_error_prefix(err, "the classes' names");
+    return code == 0 ? 0 : SG_E_IO; /* without them no label can be read: the run ends */
+}
+
+int sg_classes_write(struct sg_classes *classes, struct sg_error *err)
 {
     struct sg_buf text;
     int code = 0, i;
@@ -126,24 +151,20 @@ int sg_classes_write(const struct sg_classes *classes, struct sg_error *err)
                                   : sg_buf_printf(&text, "class_%d\n", i);
     if (code < 0)
         sg_error_set(err, (enum sg_err)code, "no memory for the classes");
-    else
+    else if ((code = may_write(classes, &text, err)) == 0)
         code = sg_file_put(classes->path, text.data, text.size, err);
     sg_buf_fini(&text);
     return code;
 }
 
-int sg_yolo_put(struct sg_classes *classes, const char *folder, const char *stem, const struct sg_buf *text,
-                struct sg_error *err)
+int sg_yolo_put(struct sg_classes *classes, const char *path, const struct sg_buf *text, struct sg_error *err)
 {
     const char *bytes = (const char *)text->data, *at, *end = bytes + text->size;
-    char path[SG_FILE_PATH_MAX];
     bool changed = false;
-    int code = 0, wrote = snprintf(path, sizeof(path), "%s/%s.txt", folder, stem);
+    int code = 0;
 
     if (text->size == 0)
         return 0;
-    if (wrote < 0 || (size_t)wrote >= sizeof(path))
-        return sg_error_set(err, SG_E_INVALID, "the name \"%.60s…\" is too long", stem);
     at = memchr(bytes, '\0', text->size);
     for (at = at ? at + 1 : end; at < end && code == 0;) {
         const char *stop = memchr(at, '\n', (size_t)(end - at)), *blank = memchr(at, ' ', (size_t)(end - at));
