@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A thin front to Meson and Ninja. `make help` lists what there is.
 .DEFAULT_GOAL := all
-.PHONY: all deps deps-tests build demo serve test test-asan test-tsan test-valgrind lint format bench fuzz clean help
+.PHONY: all deps deps-tests build demo serve test test-asan test-tsan test-valgrind test-bare lint format bench fuzz clean help
 BUILD ?= build
 MESON_FLAGS ?=
 
@@ -35,6 +35,9 @@ test-tsan: deps-tests ## the same tests under ThreadSanitizer
 
 test-valgrind: deps-tests build ## the server under valgrind: 500 requests, no block lost (many minutes)
 	@/usr/bin/python3 tests/tools/valgrind.py $(BUILD)
+
+test-bare: ## make demo and make test in a bare Debian, alone (root, debootstrap): SUITE=trixie COMMAND='make demo'
+	@scripts/bare-root $(if $(SUDO),--user) $(or $(SUITE),trixie) '$(or $(COMMAND),make demo && make test)'
 
 lint: deps-tests build ## format, clang-tidy, floors, headers, Python, documents
 	@scripts/lint $(BUILD)

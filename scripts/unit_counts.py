@@ -4,10 +4,10 @@
 
 Usage: scripts/unit_counts.py testlog.txt
 
-cmocka 1.1.5 (Debian 12) ends a group with "[  PASSED  ] 5 test(s)." and "[  FAILED  ] 2 test(s), listed below:", 1.1.7
-(Debian 13) with "[  FAILED  ] name: 2 test(s), listed below:"; what is listed has no count. A test whose set-up failed is
-in neither sum, but in " 3 FAILED TEST(S)" behind them. A group whose own set-up failed, and a program that crashed, was
-stopped or never ran, are in no sum at all: each counts as one failure.
+cmocka 1.1.5 (Debian 12) ends a group with "[  PASSED  ] 5 test(s)." and "[  FAILED  ] 2 test(s), listed below:",
+1.1.7 (Debian 13) with "[  FAILED  ] name: 2 test(s), listed below:"; what is listed has no count. A test whose set-up
+failed is in neither sum, but in " 3 FAILED TEST(S)" behind them. A group whose own set-up failed, and a program that
+crashed, was stopped or never ran, are in no sum at all: each counts as one failure.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """What scripts/test counts, and what `make demo` notices.
 
 tests/logs/ holds what `meson test` recorded of three small cmocka programs on Debian 12 (cmocka 1.1.5) and Debian 13
-(1.1.7): one exits in its second test; one has 3 tests that pass, 2 that fail, 1 that is skipped, 1 whose set-up fails and
-a group whose set-up fails; one has 2 that pass and 1 that is skipped.
+(1.1.7): one exits in its second test; one has 3 tests that pass, 2 that fail, 1 that is skipped, 1 whose set-up fails
+and a group whose set-up fails; one has 2 that pass and 1 that is skipped.
 """
 
 from __future__ import annotations
