@@ -21,15 +21,19 @@ int sg_folder_make(const char *path, struct sg_error *err)
         return sg_error_set(err, SG_E_INVALID, "the name of folder \"%.60s…\" is too long", path);
     for (i = 1; i <= length; i++) {
         struct stat st;
+        int why;
 
         if (i < length && path[i] != '/')
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0777) == 0 || (errno == EEXIST && stat(part, &st) == 0 && S_ISDIR(st.st_mode)))
+        if (mkdir(part, 0777) == 0)
+            continue;
+        why = errno;
+        if (why == EEXIST && stat(part, &st) == 0 && S_ISDIR(st.st_mode))
             continue;
         return sg_error_set(err, SG_E_IO, "cannot make folder \"%s\": %s", part,
-                            strerror(errno == EEXIST ? ENOTDIR : errno));
+                            strerror(why == EEXIST ? ENOTDIR : why));
     }
     return 0;
 }
