@@ -5,6 +5,7 @@
 #include "app/serve.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/origin.h"
 #include "codec/json.h"
@@ -122,6 +123,16 @@ static void bound_heap(void)
 #endif
 }
 
+static void log_cores(void)
+{
+    char quoted[2 * SG_CORES_WHY_MAX];
+    struct sg_cores cores;
+
+    sg_cores_find(&cores);
+    sg_log(SG_LOG_INFO, "cores", "count=%d why=%s", cores.count,
+           sg_log_quote(cores.why, quoted, sizeof(quoted)));
+}
+
 static int serve_all(const struct sg_command *self, struct serve *serve)
 {
     struct sg_server_app app = {.ctx = serve,
@@ -160,6 +171,7 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     if (code == 0)
         code = sg_server_start(serve->server, &ops, &err);
     if (code == 0) {
+        log_cores();
         announce(serve, began);
         sg_library_widen(serve->library);
         code = sg_server_run(serve->server, &err);

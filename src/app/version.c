@@ -2,6 +2,7 @@
  * `sight version`: of this program, and of what it runs on.
  */
 #include "app/command.h"
+#include "base/cores.h"
 #include "engine/engine.h"
 #include "img/versions.h"
 
@@ -14,13 +15,15 @@ static int print(const struct sg_command *self, void *context, const struct sg_a
     struct sg_engine *engine = NULL;
     struct sg_error err = {0};
     char codecs[SG_VERSIONS_MAX];
+    struct sg_cores cores;
 
     (void)context;
     (void)words;
     if (sg_engine_create(&engine, &err) < 0)
         return sg_command_fail(self, &err);
-    printf("sight %s, %s\n%s, libuv %s\n", SIGHT_VERSION, sg_engine_version(engine),
-           sg_img_versions(codecs, sizeof(codecs)), uv_version_string());
+    sg_cores_find(&cores);
+    printf("sight %s, %s\n%s, libuv %s\n%s\n", SIGHT_VERSION, sg_engine_version(engine),
+           sg_img_versions(codecs, sizeof(codecs)), uv_version_string(), cores.why);
     sg_engine_destroy(&engine);
     return SG_EXIT_OK;
 }
@@ -35,8 +38,10 @@ static int run_version(const struct sg_command *self, int argc, char **argv)
 static const char *const examples[] = {"sight version", "what to name in a bug report", NULL};
 
 const struct sg_command sg_command_version = {
-    .args = {.name = "sight version",
-             .summary = "print the versions of sightd, the inference runtime and the codecs",
-             .examples = examples},
+    .args =
+        {.name = "sight version",
+         .summary =
+             "print the versions of sightd, the inference runtime and the codecs, and what cores there are",
+         .examples = examples},
     .run = run_version,
 };

@@ -3,7 +3,8 @@
  */
 #include "base/cpu.h"
 
-#include <sched.h>
+#include "base/cores.h"
+
 #include <stdatomic.h>
 
 static atomic_uint allowed_flags = ~0u;
@@ -28,9 +29,8 @@ void sg_cpu_mask(unsigned allowed)
 
 int sg_cpu_count(void)
 {
-    cpu_set_t set;
+    struct sg_cores cores;
 
-    if (sched_getaffinity(0, sizeof(set), &set) != 0)
-        return 1;
-    return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
+    sg_cores_find(&cores);
+    return cores.count;
 }

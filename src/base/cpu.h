@@ -13,7 +13,7 @@ enum sg_cpu_flag {
 unsigned sg_cpu_flags(void);
 /* Only the flags in `allowed` are reported from now on (tests use 0 to get the plain C kernels). */
 void sg_cpu_mask(unsigned allowed);
-/* Cores this process may run on (affinity mask), at least 1. */
+/* Cores this process has, at least 1; base/cores.h says why so many. */
 int sg_cpu_count(void);
 
 #endif

@@ -59,7 +59,8 @@ static const struct sg_option server_rows[] = {
      .maximum = 256,
      .value_default = "auto",
      .section = "How it works",
-     .help = "pictures worked on at a time; auto is one per core"},
+     .help = "pictures worked on at a time; auto is one per core (of the affinity mask and the control "
+             "group's quota)"},
     {.key = "decode",
      .type = SG_OPTION_ENUM,
      CONF(decode),
