@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Writes the seeds of decode_fuzz: one tiny file per format and variant.
+"""Writes the seeds of decode_fuzz and heif_boxes_fuzz: one tiny file per format and variant.
 
 Needs python3-pil, python3-opencv and libheif-examples.
 """
@@ -29,7 +29,7 @@ def saved(pixels, form, mode=None, **keys):
 def heif(pixels, name, *options):
     with tempfile.TemporaryDirectory() as folder:
         source, result = os.path.join(folder, "in.png"), os.path.join(folder, name)
-        Image.fromarray(pixels).save(source)
+        cv2.imwrite(source, cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR))
         subprocess.run(["heif-enc", "-q", "60", *options, source, "-o", result], check=True)
         with open(result, "rb") as file:
             return file.read()
@@ -87,6 +87,16 @@ def seeds():
     yield "tiff-jpeg", saved(rgb, "TIFF", compression="jpeg", quality=40)
     yield "tiff-cmyk", saved(rgb, "TIFF", "CMYK", compression="packbits")
     yield "tiff-tiles", tiled_big_tiff(deep[:, :, 0])
+    yield "heic-10bit", heif(four_colours(32).astype(np.uint16) * 257, "out.heic", "-b", "10")
+    yield "heic-alpha", heif(np.dstack([four_colours(32), four_colours(32)[:, :, 2:]]), "out.heic")
+
+
+def write_boxes(name, data):
+    """The same files are seeds of heif_boxes_fuzz, which has no byte before them."""
+    folder = os.path.join(os.path.dirname(OUT), "heif_boxes")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as file:
+        file.write(data)
 
 
 def main():
@@ -97,6 +107,8 @@ def main():
             sys.exit(f"{name}: {len(seed)} bytes is too much for a seed")
         with open(os.path.join(OUT, name), "wb") as file:
             file.write(seed)
+        if name.startswith(("heic", "avif")):
+            write_boxes(name, data)
 
 
 main()

@@ -101,7 +101,9 @@ def by_tifffile(path):
 
 def by_heif(path):
     import pillow_heif
-    return np.array(pillow_heif.open_heif(path, convert_hdr_to_8bit=True).to_pillow().convert("RGB"))
+    image = pillow_heif.open_heif(path, convert_hdr_to_8bit=True).to_pillow()
+    return colour_of(bytes_of(np.array(image).astype(np.uint16))) if image.mode == "I;16" \
+        else np.array(image.convert("RGB"))
 
 
 OTHERS = {"Pillow": by_pillow, "OpenCV": by_opencv, "libvips": by_vips, "tifffile": by_tifffile, "libheif": by_heif}

@@ -48,6 +48,23 @@ def test_examples_are_short() -> None:
         assert len((ROOT / "examples" / name).read_text(encoding="utf-8").splitlines()) < 60, name
 
 
+def test_the_process_stays_its_owners(tmp_path: Path) -> None:
+    """FFmpeg's log callback and level, libtiff's handlers and libheif's decoders are as before."""
+    files = []
+    for name in ("png", "tiff-jpeg", "heic", "avif", "webp-lossy", "jpeg2000", "bmp"):
+        data = (ROOT / "fuzz" / "corpus" / "decode" / name).read_bytes()[1:]
+        for kind, content in (("sound", data), ("damaged", data[:-len(data) // 3])):
+            files.append(tmp_path / f"{kind}-{name}")
+            files[-1].write_bytes(content)
+    done = subprocess.run([str(BUILD / "host_process"), "faces", str(tmp_path / "sound-heic"), *map(str, files)],
+                          cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert "log kept, 0 messages shown, tiff 0" in lines[-1]
+    codes = [line.rsplit(": ", 1)[1] == "0" for line in lines[:-1]]
+    assert codes == [True, False] * 7, done.stdout
+
+
 def detected(pipeline: str) -> dict[str, list[str]]:
     """Of each picture what examples/detect.c prints of an object, from the tool's own reply."""
     done = subprocess.run([str(SIGHT), "detect", "--json", "--pipeline", pipeline, *map(str, FACES)], cwd=ROOT,

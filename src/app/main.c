@@ -3,6 +3,7 @@
  */
 #include "app/command.h"
 #include "app/manual.h"
+#include "img/decode.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -80,5 +81,6 @@ static int flush_output(int status)
 
 int main(int argc, char **argv)
 {
+    sg_decode_silence_process();
     return hold_standard_files() ? flush_output(run(argc, argv)) : SG_EXIT_FAILED;
 }

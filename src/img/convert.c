@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Pixel formats of decoded stills. The common packed ones have loops of their own, any other RGB or grey goes
- * through libavutil's sample reader, YUV (rare in stills) through libswscale.
+ * through libavutil's sample reader.
  */
 #include "img/convert.h"
 
@@ -10,12 +10,10 @@
 
 #include <libavutil/frame.h>
 #include <libavutil/pixdesc.h>
-#include <libswscale/swscale.h>
 
 void sg_convert_fini(struct sg_convert *convert)
 {
     free(convert->row);
-    sws_freeContext(convert->scaler);
     *convert = (struct sg_convert){0};
 }
 
@@ -213,23 +211,123 @@ static void convert_webp(const AVFrame *frame, struct sg_image *image)
     }
 }
 
-/* Stills in YUV are BT.601; TIFF and JPEG 2000 use the full range. */
-static int convert_yuv(struct sg_convert *convert, const AVFrame *frame, struct sg_image *image)
-{
-    const int *matrix = sws_getCoefficients(SWS_CS_ITU601);
-    uint8_t *planes[4] = {image->data};
-    int strides[4] = {(int)image->stride_bytes};
+/* Multipliers of one conversion to RGB, 16 fraction bits: ITU-T H.273 equations 38 to 40. */
+struct yuv {
+    int shift_x, shift_y; /* chroma is halved that often */
+    int bytes;            /* per sample */
+    int black, middle, luma, red_v, green_u, green_v, blue_u;
+};
 
-    convert->scaler = sws_getCachedContext(
-        convert->scaler, frame->width, frame->height, frame->format, frame->width, frame->height,
-        AV_PIX_FMT_RGB24, SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
-    if (!convert->scaler ||
-        sws_setColorspaceDetails(convert->scaler, matrix, 1, matrix, 1, 0, 1 << 16, 1 << 16) < 0)
+/* Shares of red and blue in luma. */
+static bool shares_of(int matrix, double *red, double *blue)
+{
+    static const struct {
+        int matrix;
+        double red, blue;
+    } rows[] = {{AVCOL_SPC_BT709, 0.2126, 0.0722},    {AVCOL_SPC_FCC, 0.30, 0.11},
+                {AVCOL_SPC_BT470BG, 0.299, 0.114},    {AVCOL_SPC_SMPTE170M, 0.299, 0.114},
+                {AVCOL_SPC_SMPTE240M, 0.212, 0.087},  {AVCOL_SPC_BT2020_NCL, 0.2627, 0.0593},
+                {AVCOL_SPC_UNSPECIFIED, 0.299, 0.114}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].matrix == matrix) {
+            *red = rows[i].red;
+            *blue = rows[i].blue;
+            return true;
+        }
+    return false;
+}
+
+static bool prepare_yuv(struct yuv *yuv, const AVPixFmtDescriptor *about, const struct sg_convert_rule *rule)
+{
+    int depth = about->comp[0].depth;
+    double step = 1 << (depth - 8), red, blue, green, luma, chroma;
+
+    if (about->flags & AV_PIX_FMT_FLAG_BE || !(about->flags & AV_PIX_FMT_FLAG_PLANAR) || depth > 14 ||
+        about->comp[0].shift || !shares_of(rule->matrix ? rule->matrix : AVCOL_SPC_UNSPECIFIED, &red, &blue))
+        return false;
+    green = 1.0 - red - blue;
+    luma = 65536.0 * 255.0 / (rule->limited ? 219.0 * step : (1 << depth) - 1);
+    chroma = 65536.0 * 255.0 / (rule->limited ? 224.0 * step : (1 << depth) - 1);
+    *yuv = (struct yuv){.shift_x = about->log2_chroma_w,
+                        .shift_y = about->log2_chroma_h,
+                        .bytes = depth > 8 ? 2 : 1,
+                        .black = rule->limited ? 16 << (depth - 8) : 0,
+                        .middle = 128 << (depth - 8),
+                        .luma = (int)lrint(luma),
+                        .red_v = (int)lrint(chroma * 2.0 * (1.0 - red)),
+                        .green_u = (int)lrint(chroma * 2.0 * blue * (1.0 - blue) / green),
+                        .green_v = (int)lrint(chroma * 2.0 * red * (1.0 - red) / green),
+                        .blue_u = (int)lrint(chroma * 2.0 * (1.0 - blue))};
+    return true;
+}
+
+static int plane_sample(const uint8_t *row, int x, int bytes)
+{
+    return bytes == 1 ? row[x] : row[x * 2] | row[x * 2 + 1] << 8;
+}
+
+/* The sample nearest to `at` and the one beyond it, where there is half as much chroma. */
+static void neighbours(int at, int shift, int length, int *near, int *far)
+{
+    *near = at >> shift;
+    *far = shift == 1 ? *near + (at & 1 ? 1 : -1) : *near;
+    *far = *far < 0 ? 0 : *far >= length ? length - 1 : *far;
+}
+
+static uint8_t clip(int value)
+{
+    value = (value + 32768) >> 16;
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+/* Chroma sits between the pixels, as convert_webp has it. */
+static int convert_yuv(const AVFrame *frame, const AVPixFmtDescriptor *about,
+                       const struct sg_convert_rule *rule, struct sg_image *image)
+{
+    struct yuv yuv;
+    int chroma_width, chroma_height;
+
+    if (!prepare_yuv(&yuv, about, rule))
         return SG_E_UNSUPPORTED;
-    if (sws_scale(convert->scaler, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height,
-                  planes, strides) != frame->height)
-        return SG_E_UNSUPPORTED;
+    chroma_width = AV_CEIL_RSHIFT(image->width, yuv.shift_x);
+    chroma_height = AV_CEIL_RSHIFT(image->height, yuv.shift_y);
+    for (int y = 0; y < image->height; y++) {
+        const uint8_t *luma = frame_row(frame, 0, y);
+        uint8_t *out = image_row(image, y);
+        int near_y, far_y, near_x, far_x;
+
+        neighbours(y, yuv.shift_y, chroma_height, &near_y, &far_y);
+        for (int x = 0; x < image->width; x++, out += 3) {
+            int base = (plane_sample(luma, x, yuv.bytes) - yuv.black) * yuv.luma, mixed[2];
+
+            neighbours(x, yuv.shift_x, chroma_width, &near_x, &far_x);
+            for (int c = 0; c < 2; c++) {
+                const uint8_t *near = frame_row(frame, c + 1, near_y), *far = frame_row(frame, c + 1, far_y);
+
+                mixed[c] =
+                    ((9 * plane_sample(near, near_x, yuv.bytes) + 3 * plane_sample(near, far_x, yuv.bytes) +
+                      3 * plane_sample(far, near_x, yuv.bytes) + plane_sample(far, far_x, yuv.bytes) + 8) >>
+                     4) -
+                    yuv.middle;
+            }
+            out[0] = clip(base + mixed[1] * yuv.red_v);
+            out[1] = clip(base - mixed[0] * yuv.green_u - mixed[1] * yuv.green_v);
+            out[2] = clip(base + mixed[0] * yuv.blue_u);
+        }
+    }
     return 0;
+}
+
+/* Grey and RGB of limited range: 16 is black and 235 white. */
+static void expand_range(struct sg_image *image)
+{
+    for (int y = 0; y < image->height; y++) {
+        uint8_t *row = image_row(image, y);
+
+        for (int x = 0; x < image->width * 3; x++)
+            row[x] = clip((row[x] - 16) * (65536 * 255 / 219));
+    }
 }
 
 int sg_convert_run(struct sg_convert *convert, const AVFrame *frame, const struct sg_convert_rule *rule,
@@ -255,10 +353,13 @@ int sg_convert_run(struct sg_convert *convert, const AVFrame *frame, const struc
     else if (about->flags & AV_PIX_FMT_FLAG_RGB || about->nb_components <= 2)
         code = convert_samples(convert, frame, about, image);
     else
-        code = convert_yuv(convert, frame, image);
+        code = convert_yuv(frame, about, rule, image);
+    if (code == 0 && rule->limited && (about->flags & AV_PIX_FMT_FLAG_RGB || about->nb_components <= 2))
+        expand_range(image);
     if (code == SG_E_NOMEM)
         return sg_error_set(err, code, "out of memory for a row of %d pixels", frame->width);
     if (code < 0)
-        return sg_error_set(err, code, "pixel format %s is not supported", about ? about->name : "?");
+        return sg_error_set(err, code, "pixel format %s with colour matrix %d is not supported",
+                            about ? about->name : "?", rule->matrix);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Encoded bytes to upright pixels. JPEG through libjpeg-turbo, HEIC/AVIF through libheif, the rest through
- * FFmpeg. The format is told from the bytes, never from a name. A decoder belongs to one thread at a time.
+ * Encoded bytes to upright pixels. JPEG through libjpeg-turbo, TIFF through libtiff, the rest through FFmpeg;
+ * nothing of the process is changed (docs/FORMATS.md). The format is told from the bytes, never from a name.
+ * A decoder belongs to one thread at a time.
  */
 #ifndef SG_IMG_DECODE_H
 #define SG_IMG_DECODE_H
@@ -55,5 +56,8 @@ int sg_decoder_decode(struct sg_decoder *decoder, const void *bytes, size_t size
                       const struct sg_decode_wish *wish, struct sg_image *image, struct sg_error *err);
 /* Gives memory kept for turning pictures back when it is more than keep_bytes. */
 void sg_decoder_trim(struct sg_decoder *decoder, size_t keep_bytes);
+
+/* For programs, not for libraries: FFmpeg says nothing on standard error any more. */
+void sg_decode_silence_process(void);
 
 #endif

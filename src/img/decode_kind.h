@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a decoder kind (jpeg.c, tiff.c, heif.c, ffmpeg.c …) offers to decode.c. Inside this room only. "Stored" pixels
- * are those of the file, before its orientation is applied.
+ * What a decoder kind (jpeg.c, tiff.c, heif.c, ffmpeg.c …) offers to decode.c. Inside this room only.
+ * "Stored" pixels are those of the file, before its orientation is applied.
  */
 #ifndef SG_IMG_DECODE_KIND_H
 #define SG_IMG_DECODE_KIND_H

@@ -3,21 +3,19 @@
  * and no network. A codec context is opened for each picture: contexts remember palettes, earlier frames and
  * transparency, and one client's picture must not show in another's.
  */
+#include "img/ffmpeg.h"
 #include "img/convert.h"
 #include "img/decode_kind.h"
 #include "img/header.h"
 
 #include <limits.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <libavcodec/avcodec.h>
 #include <libavutil/log.h>
 
-#define LOG_TEXT_MAX 200
-#define SIDE_STEP    128 /* FFmpeg rounds sides up, by its SIMD and macroblocks, before it asks max_pixels */
+#define SIDE_STEP  128 /* FFmpeg rounds sides up, by its SIMD and macroblocks, before it asks max_pixels */
+#define LOG_OFFSET 128 /* added to the levels of a context's messages: beyond all that are shown */
 
 struct format {
     const char *name;
@@ -49,30 +47,12 @@ static const struct format formats[] = {
 };
 
 struct ffmpeg {
-    int64_t max_pixels;
     AVFrame *frame;
     AVPacket *packet;
     uint8_t *input; /* the encoded bytes again, with the padding that libavcodec wants to read over */
     size_t input_bytes;
     struct sg_convert convert;
 };
-
-/* libavcodec's last complaint, for the error's private detail; decoders run on the calling thread. */
-static _Thread_local char log_text[LOG_TEXT_MAX];
-
-static void on_log(void *object, int level, const char *format, va_list args)
-{
-    (void)object;
-    if (level > AV_LOG_ERROR)
-        return;
-    vsnprintf(log_text, sizeof(log_text), format, args);
-    log_text[strcspn(log_text, "\n")] = '\0';
-}
-
-static void silence_log(void)
-{
-    av_log_set_callback(on_log);
-}
 
 static const struct format *format_of(const uint8_t *bytes, size_t size)
 {
@@ -110,13 +90,11 @@ static void ffmpeg_destroy(void *state)
 
 static int ffmpeg_create(const struct sg_decode_limits *limits, void **out_state)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct ffmpeg *ffmpeg = calloc(1, sizeof(*ffmpeg));
 
     if (!ffmpeg)
         return SG_E_NOMEM;
-    pthread_once(&once, silence_log);
-    ffmpeg->max_pixels = limits->max_pixels;
+    (void)limits;
     ffmpeg->frame = av_frame_alloc();
     ffmpeg->packet = av_packet_alloc();
     if (!ffmpeg->frame || !ffmpeg->packet) {
@@ -175,64 +153,74 @@ static int load_packet(struct ffmpeg *ffmpeg, const struct sg_encoded *encoded)
     return 0;
 }
 
-/* The stored size has passed the limit; its memory is that of rounded sides. */
-static int64_t codec_pixels(const struct ffmpeg *ffmpeg, const struct sg_stored *stored)
+void sg_decode_silence_process(void)
 {
-    int64_t width = ((int64_t)stored->width / SIDE_STEP + 1) * SIDE_STEP;
-    int64_t height = ((int64_t)stored->height / SIDE_STEP + 1) * SIDE_STEP;
-
-    return width * height > ffmpeg->max_pixels ? width * height : ffmpeg->max_pixels;
+    av_log_set_level(AV_LOG_QUIET);
 }
 
-static int open_codec(const struct ffmpeg *ffmpeg, const struct format *format,
-                      const struct sg_stored *stored, AVCodecContext **out_codec, struct sg_error *err)
+int sg_ffmpeg_context(enum AVCodecID id, int64_t width, int64_t height, AVCodecContext **out_context,
+                      struct sg_error *err)
 {
-    const AVCodec *decoder = avcodec_find_decoder(format->codec);
-    AVCodecContext *codec;
+    const AVCodec *decoder = avcodec_find_decoder(id);
+    AVCodecContext *context;
 
+    *out_context = NULL;
     if (!decoder)
-        return sg_error_set(err, SG_E_UNSUPPORTED, "this build of FFmpeg has no %s decoder", format->name);
-    codec = avcodec_alloc_context3(decoder);
-    if (!codec)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory for a %s decoder", format->name);
-    codec->thread_count = 1; /* a worker's thread does all its work */
-    codec->max_pixels = codec_pixels(ffmpeg, stored);
-    codec->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER;
-    if (avcodec_open2(codec, decoder, NULL) < 0) {
-        avcodec_free_context(&codec);
-        return sg_error_set(err, SG_E_UNSUPPORTED, "FFmpeg's %s decoder cannot be opened", format->name);
-    }
-    *out_codec = codec;
+        return sg_error_set(err, SG_E_UNSUPPORTED, "this build of FFmpeg has no %s decoder",
+                            avcodec_get_name(id));
+    context = avcodec_alloc_context3(decoder);
+    if (!context)
+        return sg_error_set(err, SG_E_NOMEM, "out of memory for a %s decoder", decoder->name);
+    context->thread_count = 1; /* a worker's thread does all its work */
+    context->max_pixels = (width / SIDE_STEP + 1) * SIDE_STEP * ((height / SIDE_STEP + 1) * SIDE_STEP);
+    context->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER | AV_EF_EXPLODE;
+    context->log_level_offset = LOG_OFFSET;
+    *out_context = context;
     return 0;
 }
 
-/* The first picture of the packet into ffmpeg->frame. */
-static int decode_frame(struct ffmpeg *ffmpeg, AVCodecContext *codec, const struct format *format,
-                        const struct sg_stored *stored, struct sg_error *err)
+int sg_ffmpeg_open(AVCodecContext *context, struct sg_error *err)
 {
-    const AVFrame *frame = ffmpeg->frame;
-    int result = avcodec_send_packet(codec, ffmpeg->packet);
-    int code;
+    const char *name = context->codec->name; /* a failure clears the context's */
+    int result = avcodec_open2(context, context->codec, NULL);
 
     if (result >= 0)
-        result = avcodec_receive_frame(codec, ffmpeg->frame);
-    if (result == AVERROR(EAGAIN) && avcodec_send_packet(codec, NULL) >= 0)
-        result = avcodec_receive_frame(codec, ffmpeg->frame);
-    if (result >= 0 && !frame->decode_error_flags && !(frame->flags & AV_FRAME_FLAG_CORRUPT)) {
-        if (frame->width == stored->width && frame->height == stored->height)
-            return 0;
-        return sg_error_set(err, SG_E_BAD_IMAGE, "%s header says %dx%d but its data %dx%d", format->name,
-                            stored->width, stored->height, frame->width, frame->height);
-    }
+        return 0;
+    if (result == AVERROR_INVALIDDATA) /* in what came with the picture */
+        return sg_error_set(err, SG_E_BAD_IMAGE, "the configuration of the %s picture is damaged", name);
+    return sg_error_set(err, result == AVERROR(ENOMEM) ? SG_E_NOMEM : SG_E_UNSUPPORTED,
+                        "FFmpeg's %s decoder cannot be opened: %s", name, av_err2str(result));
+}
+
+int sg_ffmpeg_decode(AVCodecContext *context, const AVPacket *packet, AVFrame *frame, struct sg_error *err)
+{
+    const char *name = avcodec_get_name(context->codec_id);
+    int result = avcodec_send_packet(context, packet), code;
+
+    if (result >= 0)
+        result = avcodec_receive_frame(context, frame);
+    if (result == AVERROR(EAGAIN) && avcodec_send_packet(context, NULL) >= 0)
+        result = avcodec_receive_frame(context, frame);
+    if (result >= 0 && !frame->decode_error_flags && !(frame->flags & AV_FRAME_FLAG_CORRUPT))
+        return 0;
     if (result == AVERROR(ENOMEM))
-        code = sg_error_set(err, SG_E_NOMEM, "out of memory decoding %s", format->name);
+        code = sg_error_set(err, SG_E_NOMEM, "out of memory decoding %s", name);
     else if (result == AVERROR_PATCHWELCOME || result == AVERROR(ENOSYS))
-        code = sg_error_set(err, SG_E_UNSUPPORTED, "this variant of %s is not supported", format->name);
+        code = sg_error_set(err, SG_E_UNSUPPORTED, "this variant of %s is not supported", name);
     else
-        code = sg_error_set(err, SG_E_BAD_IMAGE, "%s data is damaged or ends early (%d bytes)", format->name,
-                            ffmpeg->packet->size);
-    sg_error_detail(err, "FFmpeg: %s", log_text[0] ? log_text : av_err2str(result));
+        code = sg_error_set(err, SG_E_BAD_IMAGE, "%s data is damaged or ends early (%d bytes)", name,
+                            packet->size);
+    sg_error_detail(err, "FFmpeg: %s", result < 0 ? av_err2str(result) : "the frame is marked as damaged");
     return code;
+}
+
+static int check_size(const AVFrame *frame, const struct format *format, const struct sg_stored *stored,
+                      struct sg_error *err)
+{
+    if (frame->width == stored->width && frame->height == stored->height)
+        return 0;
+    return sg_error_set(err, SG_E_BAD_IMAGE, "%s header says %dx%d but its data %dx%d", format->name,
+                        stored->width, stored->height, frame->width, frame->height);
 }
 
 static int ffmpeg_decode(void *state, const struct sg_encoded *encoded, const struct sg_stored *stored,
@@ -248,16 +236,18 @@ static int ffmpeg_decode(void *state, const struct sg_encoded *encoded, const st
     if (!format->header(encoded->bytes, encoded->size, &header) || header.ends_early)
         return sg_error_set(err, SG_E_BAD_IMAGE, "%s data ends early (%zu bytes)", format->name,
                             encoded->size);
-    log_text[0] = '\0';
     code = load_packet(ffmpeg, encoded);
     if (code < 0) {
         sg_error_set(err, code, "no memory for %zu encoded bytes", encoded->size);
         goto out;
     }
-    code = open_codec(ffmpeg, format, stored, &codec, err);
-    if (code < 0)
-        goto out;
-    code = decode_frame(ffmpeg, codec, format, stored, err);
+    code = sg_ffmpeg_context(format->codec, stored->width, stored->height, &codec, err);
+    if (code == 0)
+        code = sg_ffmpeg_open(codec, err);
+    if (code == 0)
+        code = sg_ffmpeg_decode(codec, ffmpeg->packet, ffmpeg->frame, err);
+    if (code == 0)
+        code = check_size(ffmpeg->frame, format, stored, err);
     if (code < 0)
         goto out;
     code = sg_convert_run(&ffmpeg->convert, ffmpeg->frame, &format->rule, image, err);

@@ -4,11 +4,12 @@
 #include "img/versions.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <ft2build.h>
 #include <jpeglib.h>
 #include <libavutil/avutil.h>
-#include <libheif/heif.h>
+#include <tiffio.h>
 #include FT_FREETYPE_H
 
 #define TEXT_OF(x)  #x
@@ -17,13 +18,16 @@
 const char *sg_img_versions(char *out, size_t out_bytes)
 {
     FT_Library library;
+    const char *tiff = strstr(TIFFGetVersion(), "Version "); /* "LIBTIFF, Version 4.5.0", more lines */
     FT_Int major = 0, minor = 0, patch = 0;
 
+    tiff = tiff ? tiff + strlen("Version ") : "?";
     if (FT_Init_FreeType(&library) == 0) {
         FT_Library_Version(library, &major, &minor, &patch);
         (void)FT_Done_FreeType(library);
     }
-    snprintf(out, out_bytes, "libjpeg-turbo %s, libheif %s, FFmpeg %s, FreeType %d.%d.%d",
-             VALUE_OF(LIBJPEG_TURBO_VERSION), heif_get_version(), av_version_info(), major, minor, patch);
+    snprintf(out, out_bytes, "libjpeg-turbo %s, libtiff %.*s, FFmpeg %s, FreeType %d.%d.%d",
+             VALUE_OF(LIBJPEG_TURBO_VERSION), (int)strcspn(tiff, "\n"), tiff, av_version_info(), major, minor,
+             patch);
     return out;
 }
