@@ -248,12 +248,13 @@ static void masks_become_outlines(void **state)
     free(proto);
 }
 
-/* The largest of three regions wins, a hole does not, and a straight side keeps only its ends. */
+/* The largest of four regions wins, which is neither the first nor the last, a hole does not, and a straight
+ * side keeps only its ends. */
 static void outlines_by_hand(void **state)
 {
     static const char *const picture[] = {"............", ".##.....#...", ".##.........",
                                           "............", "...#######..", "...#.....#..",
-                                          "...#.....#..", "...#######..", "............"};
+                                          "...#.....#..", ".#.#######..", "............"};
     float field[9 * 12];
     void *scratch = malloc(sg_outline_scratch(12, 9));
     const struct sg_point *points;

@@ -254,9 +254,61 @@ static void chinese_is_drawn(void **state)
     sg_painter_destroy(&painter);
 }
 
+/* First and last row of a text's ink, drawn with its base line at row 50, and the first column. */
+static void ink_of(struct sg_font *font, const char *text, int *top, int *bottom, int *left)
+{
+    struct sg_image image = {0};
+    int y, x;
+
+    make(&image, 100, 80);
+    sg_font_draw(font, &image, 10, 50, text, (struct sg_color){0, 0, 0});
+    *top = 80;
+    *bottom = -1;
+    *left = 100;
+    for (y = 0; y < 80; y++) {
+        for (x = 0; x < 100; x++) {
+            if (!is_changed(&image, x, y))
+                continue;
+            *top = y < *top ? y : *top;
+            *bottom = y;
+            *left = x < *left ? x : *left;
+        }
+    }
+    sg_image_fini(&image);
+}
+
+/* As every font has it: a full stop stands on the base line, an l is as much higher as letters are, a p
+ * reaches below, a quote hangs above; and what comes second is to the right. */
+static void letters_stand_on_the_base_line(void **state)
+{
+    struct sg_font *font = NULL;
+    int stop_top, stop_bottom, l_top, l_bottom, p_top, p_bottom, quote_top, quote_bottom, left, second;
+
+    (void)state;
+    if (sg_font_open(NULL, &font, NULL) < 0)
+        skip();
+    sg_font_set_size(font, 40);
+    ink_of(font, ".", &stop_top, &stop_bottom, &left);
+    ink_of(font, "l", &l_top, &l_bottom, &left);
+    ink_of(font, "p", &p_top, &p_bottom, &second);
+    ink_of(font, "'", &quote_top, &quote_bottom, &second);
+    assert_in_range(stop_bottom, 48, 50);
+    assert_in_range(stop_top, 40, 48);
+    assert_in_range(l_bottom, 48, 50);
+    assert_in_range(l_top, 15, 25); /* 0.62 to 0.87 of the size */
+    assert_in_range(p_bottom, 54, 64);
+    assert_in_range(p_top, 22, 36);
+    assert_in_range(quote_bottom, 20, 38);
+    assert_in_range(left, 10, 18);
+    ink_of(font, " l", &l_top, &l_bottom, &second);
+    assert_in_range(second - left, 6, 20); /* a blank is a quarter to a third of the size */
+    sg_font_close(&font);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(letters_stand_on_the_base_line),
         cmocka_unit_test(a_box_is_drawn_where_it_is),
         cmocka_unit_test(scale_and_origin_count),
         cmocka_unit_test(masks_quads_and_dots),
