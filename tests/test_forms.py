@@ -325,3 +325,50 @@ def test_alphabets_in_the_metadata(metadata: dict[str, str], read: str | None, t
         assert "`labels` has 4 entries, the model reads class" in found["error"]["message"]
     else:
         assert [o["text"] for o in found["objects"]] == [read.strip()]
+
+
+# --- forms of readers ----------------------------------------------------------------------------------------------
+
+def transposed(net: forms.Net, scores: str, *order: int) -> str:
+    return net.op("Transpose", scores, perm=list(order))
+
+
+def chosen(net: forms.Net, scores: str, kind: str) -> str:
+    best = net.op("ArgMax", scores, axis=2, keepdims=0)
+    return best if kind == "int64" else net.op("Cast", best, to=forms.KINDS[np.dtype(kind)])
+
+
+READERS: dict[str, Any] = {  # what becomes of 1 x T x K, its shape, its type
+    "steps first": (lambda n, s: transposed(n, s, 1, 0, 2), [STEPS, 1, 12], np.float32),
+    "steps first, logits": (lambda n, s: n.op("Log", n.op("Add", transposed(n, s, 1, 0, 2), n.const(np.float32(1e-9)))),
+                            [STEPS, 1, 12], np.float32),
+    "no pictures": (lambda n, s: n.op("Squeeze", s, n.const([0], np.int64)), [STEPS, 12], np.float32),
+    "classes first": (lambda n, s: transposed(n, s, 0, 2, 1), [1, 12, STEPS], np.float32),
+    "four axes": (lambda n, s: n.op("Unsqueeze", s, n.const([1], np.int64)), [1, 1, STEPS, 12], np.float32),
+    "classes first, four axes": (lambda n, s: n.op("Unsqueeze", transposed(n, s, 0, 2, 1), n.const([2], np.int64)),
+                                 [1, 12, 1, STEPS], np.float32),
+    "class ids": (lambda n, s: chosen(n, s, "int64"), [1, STEPS], np.int64),
+    "class ids, 32 bits": (lambda n, s: chosen(n, s, "int32"), [1, STEPS], np.int32),
+    "class ids as floats": (lambda n, s: chosen(n, s, "float32"), [1, STEPS], np.float32),
+    "class ids, steps first": (lambda n, s: chosen(n, transposed(n, s, 1, 0, 2), "int64"), [STEPS, 1], np.int64),
+    "class ids of one line": (lambda n, s: n.op("Squeeze", chosen(n, s, "int64"), n.const([0], np.int64)), [STEPS],
+                              np.int64),
+}
+
+
+@pytest.mark.parametrize("card", ["head: ctc\n", ""], ids=["named", "bare"])
+@pytest.mark.parametrize("form", READERS)
+def test_readers_of_every_layout(form: str, card: str, tmp_path: Path) -> None:
+    """The same network in every order of its axes reads the same; of class ids the collapse is left (Graves 2006)."""
+    change, shape, dtype = READERS[form]
+    net = forms.Net([1, 1, HEIGHT, STEPS * 4], "x")
+    net.output("out", change(net, reader(net, 12)), shape, dtype)
+    model = net.save(tmp_path / "reader.onnx")
+    (tmp_path / "keys.txt").write_text("\n".join("abcdefghijk") + "\n", encoding="utf-8")
+    (tmp_path / "reader.yaml").write_text(card + "input: {mean: 0, std: 255}\n", encoding="utf-8")
+    picture = line(tmp_path / "line.ppm", 12, [3, 1, 1, 11])
+    found = sight.detect("--model", model, "--labels", tmp_path / "keys.txt", picture)[0]
+    assert [o["text"] for o in found.get("objects", [])] == ["caak"], found
+    assert found["objects"][0]["text_score"] == pytest.approx(1, abs=0.01)
+    without = sight.detect("--model", model, picture)[0]
+    assert "alphabet is not known" in without["error"]["message"]

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * Text of one line by CTC, greedy (Graves et al. 2006): the best class of each of T steps, repeats collapsed,
  * blanks (class 0) dropped. Class k > 0 is labels[k - 1]; a class past the labels is the space that PP-OCR
- * appends to its key file; with as many labels as classes labels[0] names the blank.
+ * appends to its key file; with as many labels as classes labels[0] names the blank. Which axis is which, and
+ * graphs that choose the classes themselves: ctc_layout.h.
  *
  * Spaces are not left to the best class: between words PP-OCR's Chinese models put most of the mass on the
  * blank and the rest on the space, while inside words the space gets next to nothing. So one space is written
  * between two characters when it is likely enough that one stands anywhere between them (docs/DECISIONS.md
  * has figures).
  */
+#include "head/ctc_layout.h"
 #include "head/find.h"
 #include "head/kinds.h"
 
@@ -15,14 +17,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#define MAX_STEPS 65536
 /* Figures: docs/DECISIONS-text.md. */
 #define SPACE         0.02f /* between letters and digits */
 #define SPACE_AT_MARK 0.3f  /* beside most punctuation, which stands in white of its own */
 
 struct ctc {
-    int classes;
+    struct sg_ctc_layout layout;
     bool logits;
     float space; /* least probability of a space between two letters */
 };
@@ -42,80 +44,89 @@ struct line {
     float no_space; /* probability that no space stands between the last character and here */
 };
 
-/* Looks at a few steps: rows of a softmax add up to one. */
-static bool rows_add_up(const struct sg_tensor *tensor)
+static int prepare(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                   const struct sg_head_spec *spec, struct ctc *state, struct sg_ctc_steps *steps,
+                   struct sg_error *err)
 {
-    int64_t steps = tensor->dims[1], classes = tensor->dims[2], step = steps > 8 ? steps / 8 : 1, t, k;
-
-    for (t = 0; t < steps; t += step) {
-        float sum = 0.0f;
-
-        for (k = 0; k < classes; k++) {
-            float value = sg_tensor_at(tensor, t * classes + k);
-
-            if (!(value >= 0.0f && value <= 1.0f))
-                return false;
-            sum += value;
-        }
-        if (!(fabsf(sum - 1.0f) < 0.02f))
-            return false;
-    }
-    return steps > 0;
-}
-
-static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                   struct ctc *state, struct sg_error *err)
-{
-    const int64_t want[] = {-1, -1, -1};
     int code = sg_count_check(err, "ctc", count, 1);
 
     if (code == SG_OK)
-        code = sg_shape_check(err, &outputs[0], 0, 3, want, "NxTxK: T steps of K characters and a blank");
+        code = sg_ctc_tell(signature, outputs, count, spec, &state->layout, err);
+    if (code == SG_OK)
+        code = sg_ctc_steps(&state->layout, outputs, count, 0, steps, err);
     if (code < 0)
         return code;
-    if (outputs[0].dims[2] < 2 || outputs[0].dims[2] > SG_HEAD_MAX_CLASSES || outputs[0].dims[1] > MAX_STEPS)
-        return sg_shape_error(err, &outputs[0], "NxTxK with 2 to %d classes and at most %d steps",
-                              SG_HEAD_MAX_CLASSES, MAX_STEPS);
-    state->classes = (int)outputs[0].dims[2];
-    state->logits =
-        spec->scores == SG_SCORES_DECIDE ? !rows_add_up(&outputs[0]) : spec->scores != SG_SCORES_PROBABILITY;
+    state->logits = state->layout.classes > 0 &&
+                    (spec->scores == SG_SCORES_DECIDE
+                         ? !sg_ctc_adds_up(&outputs[state->layout.output], steps, state->layout.classes)
+                         : spec->scores != SG_SCORES_PROBABILITY);
     state->space = spec->space > 0.0f ? spec->space : SPACE;
     return SG_OK;
 }
 
-/* A line is low and wide, and its steps are slices of 4 or 8 pixels of its width. */
+/* Labels for each class, for each but the blank, or for each but the blank and the space. */
+static bool labels_fit(const struct ctc *state, int labels)
+{
+    int classes = state->layout.classes;
+
+    return labels > 1 && (classes == labels || classes == labels + 1 || classes == labels + 2);
+}
+
+static void describe(const struct ctc *state, const struct sg_tensor *output, int64_t steps, int width,
+                     struct sg_head_guess *guess)
+{
+    const struct sg_ctc_layout *layout = &state->layout;
+
+    if (layout->classes == 0)
+        snprintf(guess->evidence, sizeof(guess->evidence),
+                 "\"%.64s\": %lld steps over %d pixels, the class of each was chosen in the graph",
+                 output->name, (long long)steps, width);
+    else
+        snprintf(guess->evidence, sizeof(guess->evidence),
+                 "%lld steps over %d pixels, %d classes%s: characters and a blank%s", (long long)steps, width,
+                 layout->classes, state->logits ? "" : " that add up to one",
+                 layout->step < layout->item     ? "; steps before pictures"
+                 : layout->class_ < layout->step ? "; classes before steps"
+                                                 : "");
+}
+
+/* A line is low and wide, and its steps are slices of 4 or 8 pixels of its width; where the alphabet is known
+ * and has as many characters, of any width. */
 static void match(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
                   const struct sg_head_spec *spec, struct sg_head_guess *guess)
 {
+    struct sg_ctc_steps steps = {0};
     struct ctc state = {0};
-    int64_t steps;
+    bool ids, known, slices;
 
-    (void)signature;
-    if (count != 1 || prepare(outputs, count, spec, &state, NULL) < 0)
+    if (count < 1 || count > 2 || prepare(signature, outputs, count, spec, &state, &steps, NULL) < 0)
         return;
-    steps = outputs[0].dims[1];
+    ids = state.layout.classes == 0;
+    if (count != 1 && !ids)
+        return;
+    known = !ids && labels_fit(&state, spec->class_count);
+    slices = steps.count >= spec->input_width / 8 - 2 && steps.count <= spec->input_width / 4 + 2;
     if (spec->input_height < 16 || spec->input_height > 64 || spec->input_width < spec->input_height ||
-        steps < spec->input_width / 8 - 2 || steps > spec->input_width / 4 + 2 || state.classes < 11)
+        (!slices && !(known && steps.count > 1 && steps.count <= spec->input_width)) ||
+        (!ids && !known && state.layout.classes < 11))
         return;
-    guess->confidence = state.logits ? 60 : 88;
-    snprintf(guess->evidence, sizeof(guess->evidence),
-             "%lld steps over %d pixels, %d classes%s: characters and a blank", (long long)steps,
-             spec->input_width, state.classes, state.logits ? "" : " that add up to one");
+    guess->confidence = known ? 95 : ids ? 70 : state.logits ? 60 : 88;
+    describe(&state, &outputs[state.layout.output], steps.count, spec->input_width, guess);
     sg_guess_plain(guess, SG_CHANNELS_BGR, SG_FIT_LETTERBOX_TOPLEFT, 127.5f, 127.5f, 127.5f,
                    "PP-OCR: BGR, -1..1, full height, the rest of the width grey");
-    guess->class_count = state.classes;
+    guess->class_count = state.layout.classes;
 }
 
 static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
                   const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
 {
     struct ctc *state = calloc(1, sizeof(*state));
+    struct sg_ctc_steps steps;
     int code;
 
-    (void)signature;
     if (!state)
         return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(outputs, count, spec, state, err);
+    code = prepare(signature, outputs, count, spec, state, &steps, err);
     if (code < 0) {
         free(state);
         return code;
@@ -124,31 +135,47 @@ static int create(const struct sg_signature *signature, const struct sg_tensor *
     return SG_OK;
 }
 
-/* A step without a finite number is a blank. space < 0: the model knows no space. */
-static struct step look_at(const struct ctc *state, const float *scores, int space)
+/* A step without a finite number is a blank. space < 0: the model knows no space. pitch: distance of two
+ * classes. */
+static struct step look_at(const struct ctc *state, const float *scores, int64_t pitch, int space)
 {
     struct step step = {0};
     float most = -INFINITY, sum = 0.0f;
-    int k;
+    int classes = state->layout.classes, k;
 
-    for (k = 0; k < state->classes; k++) {
-        if (isfinite(scores[k]) && scores[k] > most) {
-            most = scores[k];
+    for (k = 0; k < classes; k++) {
+        if (isfinite(scores[k * pitch]) && scores[k * pitch] > most) {
+            most = scores[k * pitch];
             step.best = k;
         }
     }
-    for (k = 0; state->logits && k < state->classes; k++)
-        sum += isfinite(scores[k]) ? expf(scores[k] - most) : 0.0f;
+    for (k = 0; state->logits && k < classes; k++)
+        sum += isfinite(scores[k * pitch]) ? expf(scores[k * pitch] - most) : 0.0f;
     step.score = state->logits ? 1.0f / sum : most;
-    if (space >= 0 && isfinite(scores[space]))
-        step.space = state->logits ? expf(scores[space] - most) / sum : scores[space];
+    if (space >= 0 && isfinite(scores[space * pitch]))
+        step.space = state->logits ? expf(scores[space * pitch] - most) / sum : scores[space * pitch];
     return step;
+}
+
+/* Do the labels begin with a name for the blank? With as many labels as classes they do; where the graph
+ * names no number of classes, an empty label or a word for it says so. */
+static bool blank_is_named(const struct ctc *state, const char *const *labels, int label_count)
+{
+    static const char *const blanks[] = {"", "blank", "<blank>", "[blank]", "<pad>", "[PAD]"};
+    size_t i;
+
+    if (state->layout.classes > 0)
+        return label_count == state->layout.classes;
+    for (i = 0; label_count > 0 && labels[0] && i < sizeof(blanks) / sizeof(blanks[0]); i++)
+        if (strcasecmp(labels[0], blanks[i]) == 0)
+            return true;
+    return label_count > 0 && !labels[0];
 }
 
 /* Text of a class, or NULL when there are no labels for it. */
 static const char *letter(const struct ctc *state, int class_id, const char *const *labels, int label_count)
 {
-    int at = label_count == state->classes ? class_id : class_id - 1;
+    int at = blank_is_named(state, labels, label_count) ? class_id : class_id - 1;
 
     if (at < label_count)
         return labels[at];
@@ -160,7 +187,7 @@ static int space_class(const struct ctc *state, const char *const *labels, int l
 {
     int k;
 
-    for (k = state->classes - 1; k > 0; k--) {
+    for (k = (state->layout.classes > 0 ? state->layout.classes : label_count + 2) - 1; k > 0; k--) {
         const char *text = letter(state, k, labels, label_count);
 
         if (text && strcmp(text, " ") == 0)
@@ -201,15 +228,43 @@ static float least_space(const struct ctc *state, char left, char right)
                                                              : state->space;
 }
 
-static int read_steps(const struct ctc *state, const float *scores, int64_t count, const char *const *labels,
-                      int label_count, struct line *line, struct sg_error *err)
+/* What step t of a graph's own choice says; ids below zero and ids that are no whole numbers are padding. */
+static struct step chosen(const struct ctc *state, const struct sg_tensor *outputs, int64_t at)
+{
+    float id = sg_tensor_at(&outputs[state->layout.output], at);
+    struct step step = {.score = 1.0f};
+
+    if (!sg_class_id(id, 0, &step.best))
+        return (struct step){0};
+    if (state->layout.scores >= 0)
+        step.score = sg_tensor_at(&outputs[state->layout.scores], at);
+    return step;
+}
+
+static int no_letter(const struct ctc *state, int class_id, int label_count, struct sg_error *err)
+{
+    char of[24] = "";
+
+    if (state->layout.classes > 0)
+        snprintf(of, sizeof(of), " of %d", state->layout.classes);
+    return sg_error_set(err, SG_E_CONFIG,
+                        "`labels` has %d entries, the model reads class %d%s: give its key file", label_count,
+                        class_id, of);
+}
+
+/* floats: the output's values where the graph gives scores, else NULL. */
+static int read_steps(const struct ctc *state, const struct sg_tensor *outputs, const float *floats,
+                      const struct sg_ctc_steps *steps, const char *const *labels, int label_count,
+                      struct line *line, struct sg_error *err)
 {
     int space = space_class(state, labels, label_count), last = 0;
     int64_t t;
 
     line->no_space = 1.0f;
-    for (t = 0; t < count; t++) {
-        struct step step = look_at(state, scores + t * state->classes, space);
+    for (t = 0; t < steps->count; t++) {
+        int64_t at = steps->first + t * steps->step;
+        struct step step =
+            floats ? look_at(state, floats + at, steps->class_, space) : chosen(state, outputs, at);
         bool repeats = step.best == last;
         const char *text;
 
@@ -222,9 +277,7 @@ static int read_steps(const struct ctc *state, const float *scores, int64_t coun
             continue;
         text = letter(state, step.best, labels, label_count);
         if (!text)
-            return sg_error_set(err, SG_E_CONFIG,
-                                "`labels` has %d entries, the model reads class %d of %d: give its key file",
-                                label_count, step.best, state->classes);
+            return no_letter(state, step.best, label_count, err);
         if (line->used > 0 &&
             1.0f - line->no_space >= least_space(state, line->text[line->used - 1], text[0]))
             put(line, " ");
@@ -241,19 +294,23 @@ static int answer(const void *opaque, const struct sg_tensor *outputs, int count
                   const char *const *labels, int label_count, struct sg_answers *out, struct sg_error *err)
 {
     const struct ctc *state = opaque;
-    const int64_t want[] = {-1, -1, state->classes};
     struct line line = {.text = out->text, .capacity = sizeof(out->text)};
-    int code = sg_count_check(err, "ctc", count, 1);
+    struct sg_ctc_steps steps;
     const float *floats = NULL;
+    int code = sg_ctc_steps(&state->layout, outputs, count, item, &steps, err);
 
     (void)top_k;
+    /* A text that happens to be empty would hide that nothing can ever be read. */
+    if (code == SG_OK && label_count == 0)
+        code =
+            sg_error_set(err, SG_E_CONFIG,
+                         "the reader's alphabet is not known: give its key file (`labels:` in the card, or "
+                         "--labels)");
+    if (code == SG_OK && state->layout.classes > 0)
+        code =
+            sg_head_floats(&outputs[state->layout.output], &out->scratch, &out->scratch_count, &floats, err);
     if (code == SG_OK)
-        code = sg_shape_check(err, &outputs[0], item < 0 ? 0 : item, 3, want, "NxTxK as at start");
-    if (code == SG_OK)
-        code = sg_head_floats(&outputs[0], &out->scratch, &out->scratch_count, &floats, err);
-    if (code == SG_OK)
-        code = read_steps(state, floats + item * outputs[0].dims[1] * state->classes, outputs[0].dims[1],
-                          labels, label_count, &line, err);
+        code = read_steps(state, outputs, floats, &steps, labels, label_count, &line, err);
     out->text[line.used] = '\0';
     out->text_score = line.kept ? line.total / (float)line.kept : 0.0f;
     return code;

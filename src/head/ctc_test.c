@@ -227,6 +227,83 @@ static void spaces_of_logits(void **state)
     test_fini(&graph);
 }
 
+/* Two pictures of two steps each: "ab" and "ba", steps before pictures. */
+static void steps_before_pictures(void **state)
+{
+    float scores[2][2][3] = {{{0, 1, 0}, {0, 0, 1}}, {{0, 0, 1}, {0, 1, 0}}};
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 64, 32);
+    snprintf(graph.spec.kind, sizeof(graph.spec.kind), "ctc");
+    graph.signature.input_count = 1;
+    graph.signature.inputs[0] = (struct sg_slot){.rank = 4, .dims = {1, 1, 32, 64}};
+    test_output(&graph, "out", SG_DTYPE_F32, scores, 3, 2, 1, 3);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(read_line(&graph, 2), SG_OK);
+    assert_string_equal(answers.text, "ab"); /* of one picture: the first two rows */
+    graph.outputs[0].dims[1] = 2;
+    assert_int_equal(read_line(&graph, 2), SG_OK);
+    assert_string_equal(answers.text, "ab");
+    assert_int_equal(sg_head_answer(graph.head, graph.outputs, 1, 1, 1, labels, 2, &answers, &graph.err),
+                     SG_OK);
+    assert_string_equal(answers.text, "ba");
+    assert_int_equal(sg_head_answer(graph.head, graph.outputs, 1, 2, 1, labels, 2, &answers, &graph.err),
+                     SG_E_MODEL);
+    sg_head_destroy(&graph.head);
+    assert_int_equal(test_create(&graph),
+                     SG_E_MODEL); /* 2x2x3 of a probe of one picture: neither axis is it */
+    assert_non_null(strstr(graph.err.text, "expected NxTxK, TxNxK or TxK"));
+    test_fini(&graph);
+}
+
+static void an_unknown_alphabet_is_an_error(void **state)
+{
+    static const int blank[STEPS] = {0};
+    struct test_graph graph;
+
+    (void)state;
+    build(&graph, blank, 0.9f);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(read_line(&graph, 0), SG_E_CONFIG);
+    assert_non_null(strstr(graph.err.text, "alphabet is not known"));
+    test_fini(&graph);
+}
+
+static void classes_chosen_in_the_graph(void **state)
+{
+    int64_t ids[9] = {0, 1, 1, 0, 1, 2, 5, -1, -1};
+    float scores[9] = {0, 0.5f, 0.1f, 0, 0.9f, 0.9f, 0.7f, 0, 0};
+    static const char *const named[] = {"", "a", "b", "c", "d", "e"};
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 64, 32);
+    test_output(&graph, "ids", SG_DTYPE_I64, ids, 2, 1, 9);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "ctc");
+    assert_int_equal(read_line(&graph, 10), SG_OK);
+    assert_string_equal(answers.text, "aab1");
+    assert_true(answers.text_score == 1.0f);
+    /* An alphabet that begins with the blank, as ddddocr's do. */
+    assert_int_equal(sg_head_answer(graph.head, graph.outputs, 1, 0, 1, named, 6, &answers, &graph.err),
+                     SG_OK);
+    assert_string_equal(answers.text, "aabe");
+    assert_int_equal(read_line(&graph, 3), SG_E_CONFIG);
+    assert_string_equal(graph.err.text,
+                        "head ctc: `labels` has 3 entries, the model reads class 5: give its key file");
+    test_fini(&graph);
+    test_init(&graph, 64, 32); /* with their probabilities beside them */
+    test_output(&graph, "scores", SG_DTYPE_F32, scores, 2, 1, 9);
+    test_output(&graph, "ids", SG_DTYPE_I64, ids, 2, 1, 9);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "ctc");
+    assert_int_equal(read_line(&graph, 10), SG_OK);
+    assert_string_equal(answers.text, "aab1");
+    assert_true(fabsf(answers.text_score - (0.5f + 0.9f + 0.9f + 0.7f) / 4) < 1e-6f);
+    test_fini(&graph);
+}
+
 static void survives_odd_values_and_shapes(void **state)
 {
     static const int path[STEPS] = {1, 2, 0, 0, 0, 0, 0, 0, 0};
@@ -252,7 +329,8 @@ static void survives_odd_values_and_shapes(void **state)
     assert_int_equal(test_create(&graph), SG_E_MODEL);
     graph.outputs[0].rank = 2;
     assert_int_equal(test_create(&graph), SG_E_MODEL);
-    assert_non_null(strstr(graph.err.text, "\"softmax\": expected NxTxK"));
+    assert_non_null(
+        strstr(graph.err.text, "scores NxTxK, TxNxK or TxK, or class ids NxT, got \"softmax\" 1x0"));
     test_fini(&graph);
 }
 
@@ -268,6 +346,9 @@ int main(void)
         cmocka_unit_test(a_long_line_is_cut_at_a_character),
         cmocka_unit_test(marks_stand_in_white_of_their_own),
         cmocka_unit_test(spaces_of_logits),
+        cmocka_unit_test(steps_before_pictures),
+        cmocka_unit_test(an_unknown_alphabet_is_an_error),
+        cmocka_unit_test(classes_chosen_in_the_graph),
         cmocka_unit_test(survives_odd_values_and_shapes),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
