@@ -12,7 +12,8 @@
 #define SCORE_DECIMALS  4
 #define VALUE_DECIMALS  4
 #define VECTOR_DECIMALS 6
-#define SEED_TAIL_BYTES 64 /* what may follow the last object: truncated, object_total, braces */
+#define SEED_HEAD_BYTES 48 /* what stands before the first object */
+#define SEED_TAIL_BYTES 96 /* what may follow the last object and the answers: totals, braces */
 
 /* Keeps the first failure, so that a sequence of puts needs one check. */
 struct writer {
@@ -128,7 +129,7 @@ static const struct words seed_words = {",\"class\":", ",\"prob\":"};
 static const struct words native_words = {",\"class_id\":", ",\"score\":"};
 
 static void put_attributes(struct writer *writer, const struct words *words,
-                           const struct sg_attribute *attributes, int count)
+                           const struct sg_attribute *attributes, int count, bool vectors)
 {
     int i;
 
@@ -159,14 +160,15 @@ static void put_attributes(struct writer *writer, const struct words *words,
                 put_text(writer, attribute->unit);
             }
         }
-        if (attribute->vector)
+        if (attribute->vector && vectors)
             put_vector(writer, attribute);
         put(writer, "}");
     }
 }
 
 /* "label" and "prob" of the first class that a second model gave, then all that second models said. */
-static void put_seed_classified(struct writer *writer, const struct sg_attribute *attributes, int count)
+static void put_seed_classified(struct writer *writer, const struct sg_attribute *attributes, int count,
+                                bool vectors)
 {
     int i;
 
@@ -183,7 +185,7 @@ static void put_seed_classified(struct writer *writer, const struct sg_attribute
         put_number(writer, attributes[i].score, SCORE_DECIMALS);
     }
     put(writer, ",\"classified\":[");
-    put_attributes(writer, &seed_words, attributes, count);
+    put_attributes(writer, &seed_words, attributes, count, vectors);
     put(writer, "]");
 }
 
@@ -201,7 +203,7 @@ static void put_seed_object(struct writer *writer, const struct sg_object *objec
         put(writer, ",\"name\":");
         put_text(writer, object->label);
     }
-    put_seed_classified(writer, object->attributes, object->attribute_count);
+    put_seed_classified(writer, object->attributes, object->attribute_count, true);
     if (object->text) {
         put(writer, ",\"text\":");
         put_text(writer, object->text);
@@ -210,9 +212,81 @@ static void put_seed_object(struct writer *writer, const struct sg_object *objec
     put(writer, "}");
 }
 
+/* What of the picture's own answers goes into a seed reply. */
+struct answers {
+    int count;
+    bool vectors;
+    size_t bytes;
+};
+
+/* Writes the first `count` answers and takes them back. How many bytes they have; more than room: too many.
+ */
+static size_t measure(const struct writer *writer, const struct sg_result *result, int count, bool vectors,
+                      size_t room)
+{
+    struct writer trial = {.out = writer->out};
+    size_t start = trial.out->size, bytes;
+
+    put_seed_classified(&trial, result->attributes, count, vectors);
+    bytes = trial.code == 0 ? trial.out->size - start : room + 1;
+    trial.out->size = start;
+    return bytes;
+}
+
+/* All when they fit; else without their vectors, which are what takes room; else the first ones. With objects
+ * half of the reply is theirs. */
+static struct answers choose_answers(const struct writer *writer, const struct sg_result *result,
+                                     size_t max_bytes)
+{
+    struct answers answers = {.count = result->attribute_count, .vectors = true};
+    size_t taken = SEED_HEAD_BYTES + SEED_TAIL_BYTES, room = max_bytes > taken ? max_bytes - taken : 0;
+    int fits = 0, too_many = answers.count;
+
+    if (result->object_count > 0)
+        room /= 2;
+    answers.bytes = measure(writer, result, answers.count, true, room);
+    if (answers.bytes <= room)
+        return answers;
+    answers.vectors = false;
+    answers.bytes = measure(writer, result, answers.count, false, room);
+    if (answers.bytes <= room)
+        return answers;
+    while (too_many - fits > 1) {
+        int middle = fits + (too_many - fits) / 2;
+
+        if (measure(writer, result, middle, false, room) <= room)
+            fits = middle;
+        else
+            too_many = middle;
+    }
+    answers.count = fits;
+    answers.bytes = measure(writer, result, fits, false, room);
+    return answers;
+}
+
+static void put_seed_tail(struct writer *writer, const struct sg_result *result, int count,
+                          const struct answers *answers)
+{
+    bool cut = answers->count < result->attribute_count || (!answers->vectors && answers->count > 0);
+
+    put_seed_classified(writer, result->attributes, answers->count, answers->vectors);
+    if (count < result->object_count || cut)
+        put(writer, ",\"truncated\":true");
+    if (count < result->object_count) {
+        put(writer, ",\"object_total\":");
+        put_number(writer, result->object_count, 0);
+    }
+    if (cut) {
+        put(writer, ",\"classified_total\":");
+        put_number(writer, result->attribute_count, 0);
+    }
+    put(writer, "}");
+}
+
 /* Writes the first `count` objects. Returns how many fit into max_bytes; when it is fewer than count what was
  * written is of no use. */
-static int put_seed(struct writer *writer, const struct sg_result *result, int count, size_t max_bytes)
+static int put_seed(struct writer *writer, const struct sg_result *result, int count,
+                    const struct answers *answers, size_t max_bytes)
 {
     size_t start = writer->out->size;
     int i;
@@ -221,16 +295,11 @@ static int put_seed(struct writer *writer, const struct sg_result *result, int c
     put_number(writer, count, 0);
     for (i = 0; i < count && writer->code == 0; i++) {
         put_seed_object(writer, &result->objects[i], i);
-        if (writer->out->size - start + SEED_TAIL_BYTES > max_bytes)
+        if (writer->out->size - start + answers->bytes + SEED_TAIL_BYTES > max_bytes)
             return i;
     }
     put(writer, "}");
-    put_seed_classified(writer, result->attributes, result->attribute_count);
-    if (count < result->object_count) {
-        put(writer, ",\"truncated\":true,\"object_total\":");
-        put_number(writer, result->object_count, 0);
-    }
-    put(writer, "}");
+    put_seed_tail(writer, result, count, answers);
     return count;
 }
 
@@ -238,6 +307,7 @@ int sg_json_seed(const struct sg_result *result, const struct sg_error *err, siz
                  struct sg_buf *out)
 {
     struct writer writer = {.out = out};
+    struct answers answers;
     size_t start = out->size;
     int count, fits;
 
@@ -247,9 +317,10 @@ int sg_json_seed(const struct sg_result *result, const struct sg_error *err, siz
         put(&writer, "}");
         return writer.code;
     }
+    answers = choose_answers(&writer, result, max_bytes);
     count = result->object_count;
     /* A reply that is too large is written again for fewer objects: object_num stands before them. */
-    while ((fits = put_seed(&writer, result, count, max_bytes)) < count && writer.code == 0) {
+    while ((fits = put_seed(&writer, result, count, &answers, max_bytes)) < count && writer.code == 0) {
         out->size = start;
         count = fits;
     }
@@ -280,7 +351,7 @@ static void put_native_object(struct writer *writer, const struct sg_object *obj
     }
     if (object->attribute_count > 0) {
         put(writer, ",\"attributes\":[");
-        put_attributes(writer, &native_words, object->attributes, object->attribute_count);
+        put_attributes(writer, &native_words, object->attributes, object->attribute_count, true);
         put(writer, "]");
     }
     if (object->parent >= 0) {
@@ -351,7 +422,7 @@ int sg_json_native(const struct sg_result *result, const struct sg_error *err,
     put(&writer, "]");
     if (result->attribute_count > 0) {
         put(&writer, ",\"attributes\":[");
-        put_attributes(&writer, &native_words, result->attributes, result->attribute_count);
+        put_attributes(&writer, &native_words, result->attributes, result->attribute_count, true);
         put(&writer, "]");
     }
     if (!options || !options->no_timing)

@@ -12,8 +12,9 @@
 #define SG_JSON_SEED_MAX_BYTES 65536 /* of the reply to a seed frame */
 
 /* The seed reply, appended to out. err NULL or SG_OK = success. When it would be larger than max_bytes only
- * the best objects that fit are written, and "truncated":true,"object_total":N says so. SG_E_NOMEM,
- * SG_E_TOO_LARGE (out's own limit). */
+ * the best objects that fit are written, and "truncated":true,"object_total":N says so; likewise of the
+ * picture's own answers, first without their vectors, with "classified_total". SG_E_NOMEM, SG_E_TOO_LARGE
+ * (out's own limit). */
 int sg_json_seed(const struct sg_result *result, const struct sg_error *err, size_t max_bytes,
                  struct sg_buf *out);
 

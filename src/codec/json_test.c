@@ -242,6 +242,59 @@ static void large_replies_keep_the_best(void **state)
     free(many);
 }
 
+/* Of the picture's own answers, with and without objects beside them, whatever they hold. */
+static void large_answers_are_cut_as_well(void **state)
+{
+    static const int counts[] = {1, 5, 40, 1000};
+    struct sg_attribute *many = calloc(1000, sizeof(*many));
+    struct sg_object *objects_too = calloc(2000, sizeof(*objects_too));
+    float *vector = calloc(20000, sizeof(*vector));
+    char label[2001];
+    size_t round;
+
+    (void)state;
+    assert_non_null(many);
+    assert_non_null(objects_too);
+    assert_non_null(vector);
+    for (round = 0; round < 20000; round++)
+        vector[round] = 0.123456f;
+    memset(label, 1, sizeof(label) - 1); /* each is six characters in JSON */
+    label[sizeof(label) - 1] = '\0';
+    for (round = 0; round < 16; round++) {
+        int count = counts[round / 4], i;
+        struct sg_result large = {.attributes = many, .attribute_count = count, .objects = objects_too};
+        const cJSON *list, *classified;
+        cJSON *json;
+
+        large.object_count = round & 1 ? 2000 : 0;
+        for (i = 0; i < 1000; i++) {
+            many[i] = (struct sg_attribute){.model = "m", .class_id = i, .score = 1, .label = "short"};
+            if (round & 2)
+                many[i].label = label;
+            else
+                many[i].vector = vector, many[i].vector_length = 20000;
+        }
+        sg_buf_clear(&buf);
+        assert_int_equal(sg_json_seed(&large, NULL, SG_JSON_SEED_MAX_BYTES, &buf), 0);
+        assert_in_range(buf.size, 1, SG_JSON_SEED_MAX_BYTES);
+        json = cJSON_Parse(sg_buf_text(&buf));
+        assert_non_null(json);
+        list = cJSON_GetObjectItem(json, "object_list");
+        classified = cJSON_GetObjectItem(json, "classified");
+        assert_int_equal(cJSON_GetArraySize(list), cJSON_GetObjectItem(list, "object_num")->valueint + 1);
+        assert_true(!large.object_count || cJSON_GetObjectItem(list, "object100"));
+        assert_true(cJSON_GetArraySize(classified) >= 1); /* none of them alone is too much */
+        if (!(round & 2) || count >= 40) {
+            assert_true(cJSON_IsTrue(cJSON_GetObjectItem(json, "truncated")));
+            assert_int_equal(cJSON_GetObjectItem(json, "classified_total")->valueint, count);
+        }
+        cJSON_Delete(json);
+    }
+    free(vector);
+    free(objects_too);
+    free(many);
+}
+
 static void nothing_that_is_no_number_is_printed(void **state)
 {
     struct sg_object object = {.box = {NAN, -INFINITY, INFINITY, 1}, .score = NAN, .parent = -1};
@@ -292,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(native_reply_is_as_designed, setup, teardown),
         cmocka_unit_test_setup_teardown(pictures_can_be_classified_as_a_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(large_replies_keep_the_best, setup, teardown),
+        cmocka_unit_test_setup_teardown(large_answers_are_cut_as_well, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_that_is_no_number_is_printed, setup, teardown),
         cmocka_unit_test_setup_teardown(ten_objects_are_cheap, setup, teardown),
     };

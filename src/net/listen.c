@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define LISTEN_MAX_SOCKETS  4
+#define LISTEN_PORT_TRIES   32   /* free ports asked for that are free in one family only */
 #define LISTEN_BACKLOG      4096 /* the kernel cuts it to net.core.somaxconn */
 #define LISTEN_ACCEPT_BURST 64   /* accepted before other work of the loop gets its turn */
 #define LISTEN_REST_MS      200  /* after descriptors ran out */
@@ -156,49 +157,111 @@ static void set_port(struct sockaddr *address, in_port_t port)
         ((struct sockaddr_in6 *)(void *)address)->sin6_port = port;
 }
 
-static void note_address(struct sg_listener *listener, int fd, in_port_t *port)
+static in_port_t port_in(const struct sockaddr *address)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } bound = {.v6 = {.sin6_family = AF_UNSPEC}};
+    if (address->sa_family == AF_INET6)
+        return ((const struct sockaddr_in6 *)(const void *)address)->sin6_port;
+    return address->sa_family == AF_INET ? ((const struct sockaddr_in *)(const void *)address)->sin_port : 0;
+}
+
+union any_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static in_port_t port_of(int fd)
+{
+    union any_address bound = {.v6 = {.sin6_family = AF_UNSPEC}};
     socklen_t size = sizeof(bound);
 
-    if (getsockname(fd, &bound.any, &size) < 0)
-        return;
-    sg_address_text(&bound.any, size, listener->address, sizeof(listener->address));
-    *port = bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port;
+    return getsockname(fd, &bound.any, &size) == 0 ? port_in(&bound.any) : 0;
+}
+
+static void note_address(struct sg_listener *listener, int fd)
+{
+    union any_address bound = {.v6 = {.sin6_family = AF_UNSPEC}};
+    socklen_t size = sizeof(bound);
+
+    if (getsockname(fd, &bound.any, &size) == 0)
+        sg_address_text(&bound.any, size, listener->address, sizeof(listener->address));
+}
+
+struct bound {
+    int fds[LISTEN_MAX_SOCKETS];
+    int count;
+    int error; /* errno of the last address that could not be had */
+};
+
+static void unbind(struct bound *bound)
+{
+    while (bound->count > 0)
+        close(bound->fds[--bound->count]);
+}
+
+/* One socket for each address, all on the port of the first. False: that one is in use. */
+static bool bind_each(struct addrinfo *infos, bool every, struct bound *bound)
+{
+    struct addrinfo *info;
+
+    *bound = (struct bound){.count = 0};
+    for (info = infos; info && bound->count < LISTEN_MAX_SOCKETS; info = info->ai_next) {
+        in_port_t port = bound->count > 0 ? port_of(bound->fds[0]) : 0;
+        int fd;
+
+        if (port != 0)
+            set_port(info->ai_addr, port);
+        fd = open_socket(info, every);
+        if (fd >= 0)
+            bound->fds[bound->count++] = fd;
+        else
+            bound->error = errno; /* of a family this machine lacks: another address may do */
+        if (fd < 0 && bound->error == EADDRINUSE)
+            return false;
+        if (every && fd >= 0)
+            break; /* [::] took IPv4 as well */
+    }
+    return true;
+}
+
+/* Port 0: what the system picks for one family may be taken in the other, then it is asked again. */
+static bool bind_free_port(struct addrinfo *infos, bool every, struct bound *bound)
+{
+    int tries = 0;
+
+    while (!bind_each(infos, every, bound)) {
+        bool first = bound->count == 0;
+        struct addrinfo *info;
+
+        unbind(bound);
+        if (first || ++tries == LISTEN_PORT_TRIES)
+            return false;
+        for (info = infos; info; info = info->ai_next)
+            set_port(info->ai_addr, 0);
+    }
+    return true;
 }
 
 static int bind_all(struct sg_listener *listener, const char *text, struct addrinfo *infos, bool every,
                     struct sg_error *err)
 {
-    struct addrinfo *info;
-    in_port_t port = 0;
-    int last_error = 0, code;
+    bool any_port = port_in(infos->ai_addr) == 0;
+    struct bound bound;
+    int code = 0, i;
 
-    for (info = infos; info && listener->socket_count < LISTEN_MAX_SOCKETS; info = info->ai_next) {
-        int fd;
-
-        if (listener->socket_count > 0)
-            set_port(info->ai_addr, port);
-        fd = open_socket(info, every);
-        if (fd < 0) {
-            last_error = errno;
-            if (last_error == EADDRINUSE)
-                return bind_error(text, last_error, err);
-            continue; /* a family this machine lacks: another address may do */
-        }
-        if (listener->socket_count == 0)
-            note_address(listener, fd, &port);
-        code = add_socket(listener, fd, err);
-        if (code < 0)
-            return code;
-        if (every)
-            break; /* [::] took IPv4 as well */
+    if (!(any_port ? bind_free_port(infos, every, &bound) : bind_each(infos, every, &bound)) ||
+        bound.count == 0) {
+        unbind(&bound);
+        return bind_error(text, bound.error, err);
     }
-    return listener->socket_count > 0 ? 0 : bind_error(text, last_error, err);
+    note_address(listener, bound.fds[0]);
+    for (i = 0; i < bound.count; i++) {
+        if (code == 0)
+            code = add_socket(listener, bound.fds[i], err);
+        else
+            close(bound.fds[i]);
+    }
+    return code;
 }
 
 static int resolve_and_bind(struct sg_listener *listener, const char *text, struct sg_error *err)
