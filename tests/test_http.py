@@ -7,10 +7,14 @@ picture sent over HTTP must equal.
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
+import pickle
 import re
+import shutil
 import subprocess
+import zipfile
 import time
 from pathlib import Path
 from typing import Any
@@ -153,6 +157,78 @@ def test_bad_requests(server: Server, small: bytes) -> None:
         assert "besides its picture" in Answer(link.getresponse()).error(413, "too_large")
         link.close()
     assert post(server, small).status == 200
+
+
+def packed(*names: str) -> bytes:
+    """A ZIP file, by Python's own writer."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x" * 100)
+    return out.getvalue()
+
+
+RAW = "application/octet-stream"
+CURL = "application/x-www-form-urlencoded"
+MALFORMED: dict[str, tuple[Any, str, int, list[str]]] = {
+    "JSON as a picture": (b'{"image":"/9j/4AAQ"}', RAW, 400, ["JSON", "Content-Type: application/json"]),
+    "JSON by curl -d": (b'{"image":"/9j/4AAQ"}', CURL, 400, ["JSON", "Content-Type: application/json"]),
+    "JSON list": (b"[1,2,3]", "image/jpeg", 400, ["JSON"]),
+    "base64": (base64.b64encode(bytes.fromhex("ffd8ffe000104a464946")), RAW, 400, ["base64 text of a JPEG"]),
+    "base64 PNG": (base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)), RAW, 400, ["base64 text of a PNG"]),
+    "data URL": (b"data:image/png;base64,iVBORw0KGgo", RAW, 400, ["data: URL"]),
+    "URL": (b"https://example.org/cat.jpg", RAW, 400, ["a URL", "fetches nothing"]),
+    "form field": (b"image=%2F9j%2F4AAQ&threshold=0.5", CURL, 400, ["form field", "curl -F"]),
+    "curl -d name=@file": (b"image=@photo.jpg", CURL, 400, ["image=@photo.jpg", "curl -F"]),
+    "form without its header": (form([("image", "a.jpg", b"abc")]), RAW, 400, ["multipart form", "boundary"]),
+    "empty": (b"", RAW, 400, ["body is empty", "--data-binary"]),
+    "HTML": (b"<!DOCTYPE html><html><body>404</body></html>", RAW, 415, ["HTML page"]),
+    "HTML after blanks": (b"\xef\xbb\xbf\n\n  <html>", "image/png", 415, ["HTML page"]),
+    "video": (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2", RAW, 415, ["video"]),
+    "Matroska": (b"\x1a\x45\xdf\xa3" + bytes(40), RAW, 415, ["video"]),
+    "PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", RAW, 415, ["a PDF"]),
+    "ZIP": (packed("a.jpg", "b.jpg"), RAW, 415, ["ZIP"]),
+    "gzip": (gzip.compress(b"picture"), RAW, 415, ["gzip"]),
+    "pickle": (pickle.dumps([1, 2, 3]), RAW, 415, ["pickle", "cv2.imencode"]),
+    "text": (b"no picture at all", RAW, 422, ["text", "no picture at all"]),
+    "file's name": (b"/home/me/photo.jpg", CURL, 422, ["/home/me/photo.jpg"]),
+    "form without a file": (form([("picture", None, b"abc"), ("top_k", None, b"3")]), FORM, 400, ["picture"]),
+    "form of fields": (form([("top_k", None, b"3")]), FORM, 400, ["no picture", "top_k", "curl -F"]),
+    "form with an empty file": (form([("image", "a.jpg", b"")]), FORM, 400, ["file is empty"]),
+    "form with HTML": (form([("image", "a.jpg", b"<html></html>")]), FORM, 415, ["form's file", "HTML page"]),
+    "no form": (b"\xff\xd8\xff\xe0 a picture", FORM, 400, ["not multipart/form-data", "xYzZy", "--data-binary"]),
+    "no boundary": (b"x", "multipart/form-data", 400, ["boundary", "curl -F"]),
+    "picture as JSON": (b"\xff\xd8\xff\xe0 a picture", "application/json", 400, ["a JPEG", "not a JSON object"]),
+    "JSON without image": (b'{"threshold":0.5}', "application/json", 400, ['no member "image"']),
+    "JSON by another name": (b'{"img":"/9j/4AAQ"}', "application/json", 400, ["img", 'no member "image"']),
+    "JSON with a URL": (b'{"image":"https://a.example/b.jpg"}', "application/json", 400, ["https://a.", "base64"]),
+    "JSON with a name": (b'{"image":"photo.jpg"}', "application/json", 400, ["photo.jpg", "base64"]),
+    "JSON with pixels": (b'{"image":[[1,2],[3,4]]}', "application/json", 400, ["a list"]),
+    "JSON with a PDF": (json.dumps({"image": base64.b64encode(b"%PDF-1.7\n").decode()}), "application/json", 415,
+                        ["decoded from base64", "a PDF"]),
+    "text/plain": (b"x", "text/plain", 415, ["text/plain", "image/*"]),
+    "video/mp4": (b"x", "video/mp4", 415, ["video/mp4"]),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_what_came_is_told_and_how_to_send_it(server: Server, name: str) -> None:
+    body, kind, status, said = MALFORMED[name]
+    code = {400: "empty_image" if "empty" in name else "invalid_argument", 415: "unsupported", 422: "bad_image"}[status]
+    message = post(server, body, Content_Type=kind).error(status, code)
+    assert all(word in message for word in said), message
+
+
+def test_what_curl_strips_of_a_picture_is_told(server: Server, small: bytes, tmp_path: Path) -> None:
+    """`curl -d @file` takes out CR, LF and NUL: by curl itself where it is there, else as its manual says."""
+    stripped = small.translate(None, b"\r\n\0")
+    message = post(server, stripped, Content_Type=CURL).error(422, "bad_image")
+    assert "curl -d" in message and "--data-binary" in message
+    if shutil.which("curl"):
+        (tmp_path / "photo.jpg").write_bytes(small)
+        done = subprocess.run(["curl", "-s", "-d", f"@{tmp_path / 'photo.jpg'}",
+                               f"http://127.0.0.1:{server.port}/v1/infer"], capture_output=True, timeout=60, check=True)
+        assert json.loads(done.stdout)["error"]["message"] == message
 
 
 def test_paths_and_methods(server: Server, small: bytes) -> None:

@@ -219,8 +219,12 @@ static int end_form(struct http_request *request, struct sg_error *err)
     if (sg_http_form_finish(request->form, err) < 0)
         return err->code;
     if (request->picture_parts == 0)
-        return sg_error_set(err, SG_E_INVALID,
-                            "the form has no picture: name its part \"image\", or give it a file name");
+        return sg_error_set(
+            err, SG_E_INVALID,
+            "the form has no picture%s%s%s: name its part \"image\", or give it a file name (curl -F "
+            "image=@photo.jpg)",
+            request->field[0] ? ", only fields such as \"" : "", request->field,
+            request->field[0] ? "\"" : "");
     return 0;
 }
 
@@ -233,7 +237,12 @@ int http_body_end(struct http_request *request, struct sg_error *err)
     else if (request->body == HTTP_BODY_JSON)
         code = sg_http_json_read(&request->job->bytes, &request->params, err);
     if (code == 0 && request->job->bytes.size == 0)
-        code = sg_error_set(err, SG_E_EMPTY_IMAGE, "no image bytes were sent");
+        code = request->body == HTTP_BODY_MULTIPART
+                   ? sg_error_set(err, SG_E_EMPTY_IMAGE, "no image bytes were sent: the form's file is empty")
+                   : sg_error_set(
+                         err, SG_E_EMPTY_IMAGE,
+                         "no image bytes were sent: the body is empty; send the picture as the body (curl "
+                         "--data-binary @photo.jpg) or as a form (curl -F image=@photo.jpg)");
     if (code == 0 && request->job->bytes.size > max_picture(request))
         code = too_large(request, err);
     return code;

@@ -60,7 +60,9 @@ int sg_http_form_init(struct sg_http_form *form, const char *content_type, const
 
     *form = (struct sg_http_form){.ops = ops, .arg = arg};
     if (!sg_http_form_param(content_type, "boundary", boundary, sizeof(boundary)))
-        return sg_error_set(err, SG_E_INVALID, "Content-Type multipart/form-data without a boundary");
+        return sg_error_set(err, SG_E_INVALID,
+                            "Content-Type multipart/form-data without a boundary: let the "
+                            "client write this header (curl -F image=@photo.jpg)");
     size = strlen(boundary);
     for (i = 0; i < size && boundary[i] >= ' ' && boundary[i] < 0x7f; i++)
         ;
@@ -236,7 +238,8 @@ int sg_http_form_finish(const struct sg_http_form *form, struct sg_error *err)
     if (form->state == SG_HTTP_FORM_PREAMBLE)
         return sg_error_set(
             err, SG_E_INVALID,
-            "the body is not multipart/form-data: the boundary that Content-Type names is not in "
-            "it");
+            "the body is not multipart/form-data: the boundary \"%.*s\" that Content-Type names is not in "
+            "it; a picture alone goes without that header (curl --data-binary @photo.jpg)",
+            (int)form->delimiter_size - 2, form->delimiter + 2);
     return sg_error_set(err, SG_E_INVALID, "the multipart/form-data body ends before its last boundary");
 }

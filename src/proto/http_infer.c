@@ -5,14 +5,50 @@
 
 #include "base/clock.h"
 #include "codec/json.h"
+#include "proto/content.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* What a worker needs to know of the request. */
+struct manner {
+    enum http_body body;
+    bool no_timing;
+};
+
+static const struct manner manners[][2] = {
+    [HTTP_BODY_NONE] = {{HTTP_BODY_NONE, false}, {HTTP_BODY_NONE, true}},
+    [HTTP_BODY_RAW] = {{HTTP_BODY_RAW, false}, {HTTP_BODY_RAW, true}},
+    [HTTP_BODY_MULTIPART] = {{HTTP_BODY_MULTIPART, false}, {HTTP_BODY_MULTIPART, true}},
+    [HTTP_BODY_JSON] = {{HTTP_BODY_JSON, false}, {HTTP_BODY_JSON, true}},
+};
+
+/* No picture could be read: what came instead, and how it is sent right, where that can be seen. */
+static void explain(const struct sg_buf *bytes, enum http_body body, struct sg_error *err)
+{
+    static const char *const subjects[] = {[HTTP_BODY_NONE] = "this is",
+                                           [HTTP_BODY_RAW] = "the body is",
+                                           [HTTP_BODY_MULTIPART] = "the form's file is",
+                                           [HTTP_BODY_JSON] = "image, decoded from base64, is"};
+
+    if (body == HTTP_BODY_RAW && sg_content_stripped(bytes->data, bytes->size))
+        sg_error_set(
+            err, SG_E_BAD_IMAGE,
+            "the body is %s without its zero bytes and line ends: curl -d takes them out; send it with curl "
+            "--data-binary @photo.jpg",
+            sg_content_look(bytes->data, bytes->size).what);
+    else
+        sg_content_check(bytes->data, bytes->size, subjects[body], err);
+}
+
 /* Worker's thread. */
 static int encode(struct sg_job *job)
 {
-    struct sg_json_native native = {.id = job->name, .no_timing = job->encode_arg != NULL};
+    const struct manner *manner = job->encode_arg;
+    struct sg_json_native native = {.id = job->name, .no_timing = manner->no_timing};
+
+    if (job->error.code == SG_E_BAD_IMAGE || job->error.code == SG_E_UNSUPPORTED)
+        explain(&job->bytes, manner->body, &job->error);
 
     if (job->annotate != SG_JOB_ANNOTATE_NO && job->error.code == SG_OK && job->reply.size > 0)
         return 0; /* the drawn picture is there */
@@ -20,9 +56,6 @@ static int encode(struct sg_job *job)
     job->result.timing_us[SG_STAGE_TOTAL] = sg_clock_us() - job->received_us;
     return sg_json_native(&job->result, job->error.code < 0 ? &job->error : NULL, &native, &job->reply);
 }
-
-/* Any address but NULL: the reply goes without timing_us. */
-static const char without_timing;
 
 static enum MHD_Result query_parameter(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size,
                                        const char *value, size_t value_size)
@@ -78,7 +111,7 @@ static int submit(struct http_request *request, struct sg_error *err)
     job->deadline_us = params->deadline_ms > 0 ? job->received_us + params->deadline_ms * 1000 : 0;
     snprintf(job->name, sizeof(job->name), "%s", request->id);
     job->encode = encode;
-    job->encode_arg = params->no_timing ? &without_timing : NULL;
+    job->encode_arg = &manners[request->body][params->no_timing];
     code = find_place(request, job);
     if (code < 0)
         *err = job->error;

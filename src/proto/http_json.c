@@ -4,6 +4,8 @@
  */
 #include "proto/http_json.h"
 
+#include "proto/content.h"
+
 #include <cjson/cJSON.h>
 
 #include <stdio.h>
@@ -159,14 +161,30 @@ static struct span span_of(const struct lifted *lifted, const cJSON *item)
     return (struct span){text, strlen(text)};
 }
 
+/* A URL or the name of a file, where the picture should be. */
+static bool is_name(struct span span)
+{
+    size_t i;
+
+    for (i = 0; i < span.size && i < 4096 && span.text[i] >= ' ' && span.text[i] < 0x7f; i++)
+        ;
+    return i == span.size && (memmem(span.text, span.size, "://", 3) || memchr(span.text, '.', span.size));
+}
+
 static int take_image(struct span span, struct sg_buf *body, struct sg_error *err)
 {
     /* "data:image/jpeg;base64,…" as browsers make it. */
     const char *comma = span.size > 5 && memcmp(span.text, "data:", 5) == 0
                             ? memchr(span.text, ',', span.size < 256 ? span.size : 256)
                             : NULL;
+    const char *text = NULL;
+    char begin[49];
     ptrdiff_t size;
 
+    if (is_name(span)) {
+        snprintf(begin, sizeof(begin), "%.*s", (int)(span.size < 48 ? span.size : 48), span.text);
+        text = begin;
+    }
     if (comma) {
         span.size -= (size_t)(comma + 1 - span.text);
         span.text = comma + 1;
@@ -175,7 +193,9 @@ static int take_image(struct span span, struct sg_buf *body, struct sg_error *er
     size = sg_http_base64(span.text, span.size, body->data);
     body->size = 0;
     if (size < 0)
-        return sg_error_set(err, SG_E_INVALID, "image: not base64");
+        return sg_error_set(
+            err, SG_E_INVALID, "image: not base64%s%s%s", text ? ": \"" : "", text ? text : "",
+            text ? "\"; this server fetches and opens nothing, send the picture itself in base64" : "");
     if (size == 0)
         return sg_error_set(err, SG_E_EMPTY_IMAGE, "image: no image bytes were sent");
     body->size = (size_t)size;
@@ -200,10 +220,20 @@ static int take_param(struct sg_http_params *params, const struct lifted *lifted
     return sg_http_params_set(params, item->string, span.text, span.size, err);
 }
 
+static const char *kind_of(const cJSON *item)
+{
+    if (cJSON_IsArray(item))
+        return "a list (of pixels? encode the picture first)";
+    if (cJSON_IsObject(item))
+        return "an object";
+    return cJSON_IsNumber(item) ? "a number" : "null or a truth value";
+}
+
 static int read_members(const struct lifted *lifted, const cJSON *root, struct sg_buf *body,
                         struct sg_http_params *params, struct sg_error *err)
 {
     const cJSON *item, *image = NULL;
+    struct sg_error before;
     int code = 0;
 
     cJSON_ArrayForEach(item, root)
@@ -216,9 +246,19 @@ static int read_members(const struct lifted *lifted, const cJSON *root, struct s
             code = take_param(params, lifted, item, err);
     }
     if (code < 0)
+        before = *err;
+    if (code < 0 && !cJSON_GetObjectItemCaseSensitive(root, "image"))
+        sg_error_set(err, SG_E_INVALID, "%.300s; and there is no member \"image\" with the picture in base64",
+                     before.text);
+    if (code < 0)
         return code;
-    if (!image || !cJSON_IsString(image))
-        return sg_error_set(err, SG_E_INVALID, "image: expected the encoded picture as base64 text");
+    if (!image)
+        return sg_error_set(err, SG_E_INVALID,
+                            "the JSON object has no member \"image\": expected {\"image\":\"<base64>\"}");
+    if (!cJSON_IsString(image))
+        return sg_error_set(err, SG_E_INVALID,
+                            "image: expected the encoded picture (JPEG, PNG, …) as base64 text, got %s",
+                            kind_of(image));
     return take_image(span_of(lifted, image), body, err);
 }
 
@@ -266,6 +306,7 @@ static cJSON *parse(const struct sg_buf *text)
 
 int sg_http_json_read(struct sg_buf *body, struct sg_http_params *params, struct sg_error *err)
 {
+    const struct sg_content content = sg_content_look(body->data, body->size);
     struct lifted lifted = {.count = 0};
     cJSON *root = NULL;
     int code;
@@ -273,8 +314,11 @@ int sg_http_json_read(struct sg_buf *body, struct sg_http_params *params, struct
     if (body->size == 0)
         return sg_error_set(err, SG_E_EMPTY_IMAGE, "the body is empty: no image bytes were sent");
     if (!looks_like_an_object(body))
-        return sg_error_set(err, SG_E_INVALID,
-                            "the body is not a JSON object such as {\"image\":\"<base64>\"}");
+        return sg_error_set(
+            err, SG_E_INVALID,
+            "the body is %s, not a JSON object such as {\"image\":\"<base64>\"}; a picture alone goes "
+            "without Content-Type: application/json",
+            content.what ? content.what : "no text");
     sg_buf_init(&lifted.rest, SG_HTTP_JSON_REST_MAX);
     code = lift(&lifted, (const char *)body->data, body->size, err);
     if (code == 0 && has_nul(&lifted.rest))
