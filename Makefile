@@ -43,7 +43,7 @@ lint: deps-tests build ## format, clang-tidy, floors, headers, Python, documents
 	@scripts/lint $(BUILD)
 
 format: ## rewrite the C sources in the house style
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@git ls-files '*.c' '*.h' | xargs clang-format-19 -i
 
 bench: deps-tests build ## measure; prints tables (see docs/PERFORMANCE.md)
 	@scripts/bench $(BUILD)
