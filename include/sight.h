@@ -124,10 +124,7 @@ struct sight_pixels {
     const void *chroma;
     size_t chroma_bytes; /* that may be read behind chroma */
 };
-#define SIGHT_PIXELS_INIT                                                                                    \
-    {                                                                                                        \
-        sizeof(struct sight_pixels), 0, 0, 0, 0, NULL, 0, NULL, 0                                            \
-    }
+#define SIGHT_PIXELS_INIT {sizeof(struct sight_pixels), 0, 0, 0, 0, NULL, 0, NULL, 0}
 
 /* ------------------------------------------------------------------------------------------- results -- */
 
@@ -273,10 +270,7 @@ struct sight_open_options {
      * its metadata's or its family's. */
     const char *labels;
 };
-#define SIGHT_OPEN_OPTIONS_INIT                                                                              \
-    {                                                                                                        \
-        sizeof(struct sight_open_options), NULL, NULL, 0, 0, 0, 0, NULL                                      \
-    }
+#define SIGHT_OPEN_OPTIONS_INIT {sizeof(struct sight_open_options), NULL, NULL, 0, 0, 0, 0, NULL}
 
 /* Opens a pipeline by name ("faces"; NULL or "" = the default one: "objects", "faces", else the first) or by
  * the path of its YAML file (whatever has a slash or ends with .yaml or .yml). Loads its models and runs each
@@ -318,10 +312,7 @@ struct sight_infer_options {
     /* Network only: name of the server's pipeline; NULL or "" = its default one. */
     const char *pipeline;
 };
-#define SIGHT_INFER_OPTIONS_INIT                                                                             \
-    {                                                                                                        \
-        sizeof(struct sight_infer_options), -1.0f, -1.0f, 0, 0, 0, 0, NULL                                   \
-    }
+#define SIGHT_INFER_OPTIONS_INIT {sizeof(struct sight_infer_options), -1.0f, -1.0f, 0, 0, 0, 0, NULL}
 
 /* Runs the pipeline on an encoded picture (JPEG, PNG, WebP, GIF, BMP, TIFF, HEIF, ... told by content), and
  * writes what it found into result. Any number of threads at once on one pipeline, each with a result of its
@@ -360,10 +351,7 @@ struct sight_client_options {
      * (SIGHT_E_TIMEOUT); below 0 = none. */
     int send_timeout_ms;
 };
-#define SIGHT_CLIENT_OPTIONS_INIT                                                                            \
-    {                                                                                                        \
-        sizeof(struct sight_client_options), 0, 0, 10000, 30000                                              \
-    }
+#define SIGHT_CLIENT_OPTIONS_INIT {sizeof(struct sight_client_options), 0, 0, 10000, 30000}
 
 /* address: "host:port", "[v6]:port" or "host" (port 8080); NULL = "127.0.0.1:8080". SIGHT_E_INVALID,
  * SIGHT_E_NOT_FOUND (host), SIGHT_E_IO, SIGHT_E_TIMEOUT, SIGHT_E_FRAMING (no sightd), SIGHT_E_UNSUPPORTED

@@ -29,10 +29,10 @@ struct model_args {
 
 #define AT(member_name) .offset = offsetof(struct model_args, member_name), .flags = SG_OPTION_FLAG_ONLY
 #define TABLE(list)                                                                                          \
-    {                                                                                                        \
-        .name = "model", .rows = (list), .row_count = sizeof(list) / sizeof((list)[0]),                      \
-        .struct_bytes = sizeof(struct model_args)                                                            \
-    }
+    {.name = "model",                                                                                        \
+     .rows = (list),                                                                                         \
+     .row_count = sizeof(list) / sizeof((list)[0]),                                                          \
+     .struct_bytes = sizeof(struct model_args)}
 
 static const struct sg_option list_rows[] = {
     {.key = "models",

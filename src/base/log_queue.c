@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QUEUE_BYTES  ((size_t)256 << 10)
+#define QUEUE_BYTES   ((size_t)256 << 10)
 #define QUEUE_STOP_US (2 * 1000000) /* that the end of the process waits for a reader */
 
 enum queue_state {

@@ -14,7 +14,7 @@ struct sg_mail_node {
 };
 
 /* The struct that `node` is the member `member` of. */
-#define sg_container_of(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define sg_container_of(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
 
 struct sg_mailbox {
     _Atomic(struct sg_mail_node *) newest;

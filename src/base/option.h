@@ -80,12 +80,12 @@ struct sg_option {
     double minimum, maximum;    /* of numbers, each entry; both 0 = any */
     int min_count, max_count;   /* of FLOATS and INTS; max_count also of GROUPS and KEYED */
     const char *const *choices; /* ENUM: NULL-terminated; INT: words that stand for 0, 1, … besides numbers */
-    const char *value_default; /* as one would write it; NULL = none, `absent` says what happens then */
-    const char *absent;        /* "decided from the graph" */
-    const char *unit;          /* "pixels", "IoU", "years"; NULL = none or part of the type */
-    const char *value_name;    /* placeholder in help, "DIR"; NULL = by type */
-    const char *section;       /* heading that starts with this row, or NULL */
-    const char *help;          /* one sentence, no full stop */
+    const char *value_default;  /* as one would write it; NULL = none, `absent` says what happens then */
+    const char *absent;         /* "decided from the graph" */
+    const char *unit;           /* "pixels", "IoU", "years"; NULL = none or part of the type */
+    const char *value_name;     /* placeholder in help, "DIR"; NULL = by type */
+    const char *section;        /* heading that starts with this row, or NULL */
+    const char *help;           /* one sentence, no full stop */
     const struct sg_option_table *table; /* GROUP, GROUPS, KEYED */
 };
 

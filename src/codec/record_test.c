@@ -72,8 +72,7 @@ static void a_table_without_entries_has_offset_0(void **state)
 {
     struct sg_attribute whole = {.model = "scene", .class_id = 3, .label = "beach", .score = 0.5f};
     struct sg_object object = {.box = {1, 2, 3, 4}, .class_id = 5, .score = 0.5f, .parent = -1};
-    const struct sg_result answered = {
-        .width = 9, .height = 9, .attributes = &whole, .attribute_count = 1};
+    const struct sg_result answered = {.width = 9, .height = 9, .attributes = &whole, .attribute_count = 1};
     const struct sg_result found = {.width = 9, .height = 9, .objects = &object, .object_count = 1};
     struct sg_buf buf;
 
@@ -305,10 +304,12 @@ static void damaged_blocks(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(read_back), cmocka_unit_test(damaged_blocks), cmocka_unit_test(empty_result),
-        cmocka_unit_test(a_table_without_entries_has_offset_0),
-        cmocka_unit_test(everything_is_where_the_document_says), cmocka_unit_test(too_large_for_the_buffer)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(read_back),
+                                       cmocka_unit_test(damaged_blocks),
+                                       cmocka_unit_test(empty_result),
+                                       cmocka_unit_test(a_table_without_entries_has_offset_0),
+                                       cmocka_unit_test(everything_is_where_the_document_says),
+                                       cmocka_unit_test(too_large_for_the_buffer)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,16 +179,16 @@ static struct sg_keypoint point_of(const float *points, int64_t area, int k, flo
 /* Networks trained later give point deltas divided by 0.2 (landmark_std of InsightFace's own decoder for
  * mnet.25_v2), which no shape tells. Taken as they are, they lie five times too far away: most of a face's
  * points are then outside its box, where they never are otherwise. */
-static float point_scale(const struct sg_detection *found, const float *points, int64_t area, float x, float y,
-                         float side)
+static float point_scale(const struct sg_detection *found, const float *points, int64_t area, float x,
+                         float y, float side)
 {
     int inside = 0, k;
 
     for (k = 0; k < POINTS; k++) {
         struct sg_keypoint at = point_of(points, area, k, x, y, side);
 
-        inside += at.x >= found->box.x1 && at.x <= found->box.x2 && at.y >= found->box.y1 &&
-                  at.y <= found->box.y2;
+        inside +=
+            at.x >= found->box.x1 && at.x <= found->box.x2 && at.y >= found->box.y1 && at.y <= found->box.y2;
     }
     return 2 * inside > POINTS ? 1.0f : LATER_POINT_STD;
 }

@@ -46,7 +46,8 @@ static void decodes_boxes_and_points(void **state)
     test_fini(&graph);
 }
 
-/* mnet.25_v2 divides point deltas by landmark_std 0.2: taken as they are, all five would lie outside the box. */
+/* mnet.25_v2 divides point deltas by landmark_std 0.2: taken as they are, all five would lie outside the box.
+ */
 static void points_of_later_networks(void **state)
 {
     static const float deltas[10] = {-2.5f, -1.75f, 2.5f, -1.75f, 0.5f, 3.0f, -2.0f, 2.0f, 2.0f, 2.0f};

@@ -66,11 +66,7 @@ struct sg_request {
     const atomic_bool *cancelled; /* or NULL. Checked between steps: SG_E_CANCELLED */
 };
 
-#define SG_REQUEST_DEFAULTS                                                                                  \
-    (struct sg_request)                                                                                      \
-    {                                                                                                        \
-        .threshold = -1.0f, .iou = -1.0f                                                                     \
-    }
+#define SG_REQUEST_DEFAULTS (struct sg_request){.threshold = -1.0f, .iou = -1.0f}
 
 static inline void sg_request_set(struct sg_request *request, const struct sg_job_options *options)
 {

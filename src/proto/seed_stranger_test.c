@@ -23,10 +23,7 @@ struct bytes {
     const char *data;
     size_t size;
 };
-#define BYTES(text)                                                                                          \
-    {                                                                                                        \
-        text, sizeof(text) - 1                                                                               \
-    }
+#define BYTES(text) {text, sizeof(text) - 1}
 
 static struct sg_seed_stranger fed(const struct bytes *stream)
 {

@@ -12,7 +12,7 @@ static void answers_any_split_of_the_stream(void **state)
     (void)state;
     put_length(stream, 11);
     for (i = 0; i < 11; i++)
-        stream[4 + i] = (uint8_t) "hello world"[i];
+        stream[4 + i] = (uint8_t)"hello world"[i];
     put_length(stream + 15, 300);
     for (i = 0; i < 300; i++)
         stream[19 + i] = (uint8_t)(i * 7);

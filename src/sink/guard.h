@@ -32,7 +32,7 @@ struct sg_guard {
     int kept_count;
     struct sg_guard_claim {
         uint64_t what, whose; /* hashes of a path, or of a file, and of the picture; what 0 = free */
-    } * claims;
+    } *claims;
     size_t claim_count, claim_capacity;
 };
 
