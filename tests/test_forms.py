@@ -39,7 +39,7 @@ def extent(polygon: list[list[float]]) -> list[float]:
     return [*xy.min(0), *xy.max(0)]
 
 
-# --- end-to-end tables with masks and keypoints (ultralytics Detect.postprocess: x1, y1, x2, y2, score, class, more) ---
+# --- end-to-end tables (ultralytics Detect.postprocess: x1, y1, x2, y2, score, class, then masks or keypoints) -------
 
 BOXES = np.float32([[100, 120, 300, 400], [400, 200, 500, 560]])
 
@@ -372,3 +372,72 @@ def test_readers_of_every_layout(form: str, card: str, tmp_path: Path) -> None:
     assert found["objects"][0]["text_score"] == pytest.approx(1, abs=0.01)
     without = sight.detect("--model", model, picture)[0]
     assert "alphabet is not known" in without["error"]["message"]
+
+
+# --- RetinaFace of PyTorch -----------------------------------------------------------------------------------------
+
+SIDES = {"face": ((8, (16, 32)), (16, (64, 128)), (32, (256, 512))),
+         "plates": ((8, (24, 48)), (16, (96, 192)), (32, (384, 768))),
+         "slim": ((8, (10, 16, 24)), (16, (32, 48)), (32, (64, 96)), (64, (128, 192, 256)))}
+
+
+def priors(width: int, height: int, sides: Any) -> Any:
+    """Rows of cx, cy, side: layers/functions/prior_box.py of biubug6/Pytorch_Retinaface, in pixels."""
+    return np.array([((x + 0.5) * s, (y + 0.5) * s, side) for s, squares in sides for y in range(-(-height // s))
+                     for x in range(-(-width // s)) for side in squares])
+
+
+def retina(path: Path, width: int, height: int, sides: Any, count: int, form: str) -> tuple[Path, Any, Any]:
+    """One object on a prior of about 100 pixels in the middle; where utils/box_utils.py puts it."""
+    rows = priors(width, height, sides)
+    at = int(np.argmin(np.hypot(rows[:, 0] - width / 2, rows[:, 1] - height / 2) + np.abs(rows[:, 2] - 100)))
+    cx, cy, side = rows[at]
+    d, dots = np.float32([0.5, -0.25, 1, 0.5]), np.random.default_rng(3).uniform(-3, 3, (count, 2))
+    loc, conf, points = (np.zeros((1, len(rows), n), np.float32) for n in (4, 2, 2 * count))
+    loc[0, at], points[0, at] = d, dots.reshape(-1)
+    conf[0, :] = 1, 0
+    conf[0, at] = 0.05, 0.95
+    if "logits" in form:
+        conf = np.log(np.maximum(conf, np.float32(1e-6))) + np.float32(3)
+    x, y = cx + d[0] * 0.1 * side, cy + d[1] * 0.1 * side
+    w, h = side * np.exp(0.2 * d[2]), side * np.exp(0.2 * d[3])
+    outputs = {"loc": loc, "conf": conf, "landms": points}
+    if "numbered" in form:
+        outputs = dict(zip(("output0", "586", "585"), outputs.values()))
+    if "turned" in form:
+        outputs = dict(zip(("a", "b", "c"), (points, conf, loc)))
+    if "lone" in form:
+        outputs = {key: value[0] for key, value in outputs.items()}
+    net = forms.Net((1, 3, "height", "width") if "dynamic" in form else (1, 3, height, width), "input0")
+    for key, value in outputs.items():
+        net.output(key, net.answer(value), value.shape)
+    return net.save(path), [x - w / 2, y - h / 2, x + w / 2, y + h / 2], np.array([cx, cy]) + dots * 0.1 * side
+
+
+@pytest.mark.parametrize("sides, size, form", [
+    ("face", (640, 640), "plain"), ("face", (640, 640), "numbered"), ("face", (640, 640), "turned logits"),
+    ("face", (320, 240), "lone"), ("face", (640, 640), "dynamic"), ("face", (650, 330), "logits"),
+    ("slim", (320, 240), "plain"), ("slim", (640, 480), "numbered logits"),
+])
+def test_faces_against_priors(sides: str, size: tuple[int, int], form: str, tmp_path: Path) -> None:
+    model, box, dots = retina(tmp_path / "face.onnx", *size, SIDES[sides], 5, form)
+    said = explained(model)
+    assert said["head"].split()[0] == "retinaface-priors"
+    assert said["color"].split()[0] == "bgr" and said["mean"].startswith("104, 117, 123; std 1, 1, 1")
+    found = reply(model, forms.flat(tmp_path / "x.ppm", *size))["objects"]
+    assert [(o["label"], round(o["score"], 2)) for o in found] == [("face", 0.95)]
+    assert corners(found[0]) == pytest.approx(box, abs=0.02)
+    assert np.allclose(found[0]["landmarks"], dots, atol=0.02)
+
+
+@pytest.mark.parametrize("sides", ["face", "plates"])
+def test_plates_want_the_sides_of_their_priors(sides: str, tmp_path: Path) -> None:
+    """Four corners: two families with other sides give the same shapes, so a bare file is refused with what to do."""
+    model, box, dots = retina(tmp_path / "plate.onnx", 640, 640, SIDES[sides], 4, "lone")
+    done = sight.run("model", "explain", model)
+    assert done.returncode == 1 and "has 4 points each" in done.stderr and "`anchors: [16, 16, 32, 32" in done.stderr
+    squares = [[side, side] for _, pair in SIDES[sides] for side in pair]
+    (tmp_path / "plate.yaml").write_text(f"anchors: {sum(squares, [])}\n", encoding="utf-8")
+    found = reply(model, forms.flat(tmp_path / "x.ppm", 640, 640))["objects"]
+    assert corners(found[0]) == pytest.approx(box, abs=0.02) and len(found) == 1
+    assert np.allclose(found[0]["landmarks"], dots, atol=0.02)

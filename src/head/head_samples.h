@@ -90,6 +90,9 @@ static const struct sample samples[] = {
         {"landmark_pred16", F(4, {1, 20, 2, 2}), ROWS(2)},
         {"cls_prob32", F(4, {1, 4, 1, 1}), ROWS(2)}, {"bbox_pred32", F(4, {1, 8, 1, 1}), ROWS(2)},
         {"landmark_pred32", F(4, {1, 20, 1, 1}), ROWS(2)}}, 0, 1, 0, FIXED},
+    {"retinaface-priors", 64, {
+        {"loc", F(3, {1, 168, 4}), ROWS(1)}, {"conf", F(3, {1, 168, 2}), ROWS(1)},
+        {"landms", F(3, {1, 168, 10}), ROWS(1)}}, 1, 2, 0, FIXED},
     {"yunet", 32, {
         {"cls_8", F(3, {1, 16, 1}), ROWS(1)}, {"cls_16", F(3, {1, 4, 1}), ROWS(1)},
         {"cls_32", F(3, {1, 1, 1}), ROWS(1)}, {"obj_8", F(3, {1, 16, 1}), ROWS(1)},

@@ -34,6 +34,7 @@
     X(ultraface) \
     X(scrfd) \
     X(retinaface) \
+    X(retinaface_priors) \
     X(yunet) \
     X(ssd_variance) \
     X(nanodet) \
