@@ -95,7 +95,7 @@ def measure(server: Server, protocol: str, folder: Path, seconds: int, deadline:
     limit = most["targets"][0]["throughput"]
     at_first = refusals(server, protocol)
     memory = Memory(server.process.pid)
-    burst = bench(server, target, folder, "-r", f"{2 * limit:.1f}", "-c", "400", "--deadline", f"{deadline}ms",
+    burst = bench(server, target, folder, "--rate", f"{2 * limit:.1f}", "-c", "400", "--deadline", f"{deadline}ms",
                   "--warmup", "2s", "--duration", f"{seconds}s")
     early, end = memory.quarters()
     first = lone_ms(server, picture, 1)[0]

@@ -103,7 +103,8 @@ def test_stages_must_fit_each_other(scrfd: Site) -> None:
     assert code == 1
     assert found == ["pipelines/p.yaml:1:1: a pipeline needs `detect:` or `classify:`",
                      "pipelines/p.yaml:1:16: `detect_inside:` needs `detect:`, whose boxes it looks into",
-                     "pipelines/p.yaml:2:7: `read:` needs `detect:`, whose boxes it reads"]
+                     "pipelines/p.yaml:2:7: `read:` needs `detect:`, whose boxes it reads",
+                     'pipelines/p.yaml:2:7: model "scrfd" is a detector, not a text reader']
 
 
 def test_files_that_are_not_yaml_or_not_there(site: Site) -> None:

@@ -73,19 +73,38 @@ out:
     return code;
 }
 
+/* What other tools call the same. */
+static const char *command_synonym(const char *word)
+{
+    static const char *const pairs[] = {
+        "predict",   "detect", "infer", "detect", "inference", "detect", "run",   "detect",  "image",
+        "detect",    "server", "serve", "start",  "serve",     "daemon", "serve", "client",  "send",
+        "benchmark", "bench",  "load",  "bench",  "models",    "model",  "info",  "version", NULL};
+    int i;
+
+    for (i = 0; pairs[i]; i += 2)
+        if (strcmp(pairs[i], word) == 0)
+            return pairs[i + 1];
+    return NULL;
+}
+
 int sg_command_find(const char *parent, const struct sg_args_command *const *rows, const char *word)
 {
-    const char *names[COMMAND_MAX_ROWS], *close;
-    int i;
+    const char *names[COMMAND_MAX_ROWS], *close = command_synonym(word);
+    int i, k;
 
     for (i = 0; rows[i] && i < COMMAND_MAX_ROWS; i++) {
         names[i] = strrchr(rows[i]->name, ' ') + 1;
         if (strcmp(names[i], word) == 0)
             return i;
     }
-    close = sg_suggest(word, names, i);
-    fprintf(stderr, "%s: no command called \"%s\"%s%s%s\nTry '%s --help'.\n", parent, word,
-            close ? "; did you mean \"" : "", close ? close : "", close ? "\"?" : "", parent);
+    for (k = 0; close && k < i && strcmp(names[k], close) != 0;)
+        k++;
+    if (!close || k == i)
+        close = sg_suggest(word, names, i);
+    sg_command_say(parent, "no command called \"%s\"%s%s%s", word, close ? "; did you mean \"" : "",
+                   close ? close : "", close ? "\"?" : "");
+    fprintf(stderr, "Try '%s --help'.\n", parent);
     return -1;
 }
 
@@ -117,6 +136,6 @@ int sg_command_problems(const struct sg_command *self, const struct sg_conf_prob
 
     if (problems->count == 0)
         return sg_command_fail(self, err);
-    sg_conf_problems_print(problems, stderr, terminal, terminal && !getenv("NO_COLOR"));
+    sg_conf_problems_print(problems, stderr, terminal, sg_args_colour(stderr));
     return SG_EXIT_FAILED;
 }

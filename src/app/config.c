@@ -10,6 +10,7 @@
 #include "conf/places.h"
 #include "conf/recipe.h"
 #include "conf/server.h"
+#include "net/address.h"
 #include "pipe/golden.h"
 #include "pipe/library.h"
 
@@ -56,13 +57,26 @@ static int check_library(const struct sg_library_options *wanted, struct sg_conf
     return code;
 }
 
+static int check_address(const char *path, const struct sg_server_conf *conf,
+                         struct sg_conf_problems *problems)
+{
+    struct sg_address address;
+    struct sg_error err = {0};
+
+    if (conf->listen.line == 0 || sg_address_parse(conf->listen.value, &address, &err) == 0)
+        return 0;
+    return sg_conf_problems_add(problems, path, conf->listen.line, conf->listen.column, NULL, "%s", err.text);
+}
+
 static int check_server(const char *path, struct sg_conf_problems *problems, struct sg_error *err)
 {
     struct sg_server_conf conf;
-    int code = sg_server_conf_load(path, &conf, problems);
+    int bad = sg_server_conf_load(path, &conf, problems), code;
 
-    if (code < 0)
-        return code;
+    if (bad < 0 && !conf.path)
+        return bad;
+    if (check_address(path, &conf, problems) < 0)
+        bad = SG_E_CONFIG;
     if (sg_place_resolve(&conf.pipelines) < 0 || sg_place_resolve(&conf.models) < 0) {
         code = sg_error_set(err, SG_E_NOMEM, "no memory");
     } else {
@@ -75,7 +89,7 @@ static int check_server(const char *path, struct sg_conf_problems *problems, str
         code = check_library(&options, problems, err);
     }
     sg_server_conf_fini(&conf);
-    return code;
+    return bad < 0 ? bad : code;
 }
 
 static int check_card(const char *path, struct sg_conf_problems *problems, struct sg_error *err)
@@ -109,18 +123,21 @@ static int check_path(const char *path, const struct check_args *values, struct 
     struct sg_text item = {.value = (char *)(uintptr_t)path}; /* borrowed: never freed through it */
     const struct sg_texts one = {.items = &item, .count = 1};
     const struct sg_library_options options = {.models = &values->models, .pipelines = &one};
+    struct sg_conf_problems own = {0};
     const char *kind = NULL;
     struct stat st;
-    int code;
+    bool known;
 
     if (stat(path, &st) != 0)
         return sg_error_set(err, SG_E_NOT_FOUND, "no file or folder \"%s\"", path);
     if (S_ISDIR(st.st_mode))
         return is_model(path) ? check_card(path, problems, err) : check_library(&options, problems, err);
-    code = sg_conf_check(path, &kind, problems);
-    /* What is wrong in the file itself is told once; only a sound file's references are followed. */
-    if (code < 0)
-        return code;
+    /* Each of the checks below reads the file again and tells what is wrong in it. */
+    (void)sg_conf_check(path, &kind, &own);
+    known = strcmp(kind, "unknown") != 0;
+    sg_conf_problems_fini(&own);
+    if (!known)
+        return sg_conf_check(path, &kind, problems);
     if (strcmp(kind, sg_recipe_table.name) == 0)
         return check_library(&options, problems, err);
     return strcmp(kind, sg_card_table.name) == 0 ? check_card(path, problems, err)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define LABELS_MAX 65536
+#define NARROW     64    /* columns: a row of the table is two lines */
 #define LOOK_MAX   10000 /* pictures whose files are looked at beforehand; all are when they are written */
 
 /* What feeds the workers: the list, then the folder watched. */
@@ -261,14 +262,14 @@ static void summary(const struct feed *feed, const struct sg_batch_totals *total
 static struct sg_sink_options sink_options(struct feed *feed)
 {
     const struct sg_front_args *args = feed->front->args;
-    const char *colourless = getenv("NO_COLOR");
+    int columns = sg_args_columns(stdout);
 
     return (struct sg_sink_options){.format = format_of(args),
                                     .output = args->output.value,
                                     .resume = args->resume,
                                     .no_timing = args->no_timing,
-                                    .colour = !args->output.value && isatty(STDOUT_FILENO) == 1 &&
-                                              !(colourless && colourless[0]),
+                                    .colour = !args->output.value && sg_args_colour(stdout),
+                                    .narrow = !args->output.value && columns > 0 && columns < NARROW,
                                     .guard = &feed->guard};
 }
 

@@ -41,7 +41,8 @@ struct sg_found_args {
      .absent = (whose),                                                                                      \
      .section = (heading),                                                                                   \
      .help = "objects that score lower are left out"},                                                       \
-        {.key = "nms",                                                                                       \
+        {.key = "iou",                                                                                       \
+         .alias = "nms",                                                                                     \
          .type = SG_OPTION_FLOAT,                                                                            \
          .offset = offsetof(owner, found.nms),                                                               \
          .set_offset = offsetof(owner, found.has_nms),                                                       \

@@ -107,8 +107,8 @@ static int list_models(const struct sg_command *self, const struct model_args *v
                 printf("    %s\n", card.description.value);
             printf("    licence: %s; from: %s\n", card.licence.value ? card.licence.value : "not said",
                    card.source.value ? card.source.value : models[i].path);
-            sg_card_fini(&card);
         }
+        sg_card_fini(&card);
         sg_conf_problems_fini(&problems);
     }
     if (count == 0)

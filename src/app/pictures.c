@@ -165,12 +165,32 @@ static int add_pattern(struct sg_pictures *pictures, const char *pattern, struct
     return code;
 }
 
+/* What other tools take: an address, or name=value. */
+static int refuse_foreign(const char *argument, struct sg_error *err)
+{
+    static const char *const schemes[] = {"http://", "https://", "ftp://", "rtsp://", "s3://", "data:"};
+    size_t i;
+
+    if (strncmp(argument, "file://", 7) == 0)
+        return sg_error_set(err, SG_E_INVALID, "\"%.200s\" is an address; write the path: %.200s", argument,
+                            argument + 7);
+    for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        if (strncasecmp(argument, schemes[i], strlen(schemes[i])) == 0)
+            return sg_error_set(err, SG_E_INVALID,
+                                "\"%.200s\" is an address, and pictures are not fetched: "
+                                "curl -s ADDRESS | sight detect -",
+                                argument);
+    return 0;
+}
+
 int sg_pictures_add(struct sg_pictures *pictures, const char *argument, struct sg_error *err)
 {
     struct way way = {0};
     int before = pictures->count, failed = pictures->failed, code;
     struct stat st;
 
+    if (stat(argument, &st) != 0 && refuse_foreign(argument, err) < 0)
+        return err->code;
     if (stat(argument, &st) != 0)
         return strpbrk(argument, "*?[") ? add_pattern(pictures, argument, err)
                                         : push_file(pictures, argument, err);

@@ -12,6 +12,7 @@ struct sg_progress {
     bool drawn; /* the line stands on the terminal now */
     int total;  /* 0 = not known */
     int done, failed;
+    int bar; /* columns of the bar */
     int64_t began_us, drawn_us;
 };
 

@@ -234,6 +234,10 @@ static int send_all(const struct sg_command *self, void *values, const struct sg
     const char *pipeline = args->pipeline.value ? args->pipeline.value : "";
     int status;
 
+    if (strstr(args->to.value, "://"))
+        return sg_command_usage(self,
+                                "--to takes HOST:PORT without a scheme, such as 127.0.0.1:8080; the one "
+                                "port speaks every protocol");
     if (strlen(pipeline) > SG_V2_NAME_MAX)
         return sg_command_usage(self, "no pipeline has such a long name");
     memcpy(send.infer.pipeline, pipeline, strlen(pipeline) + 1);

@@ -199,7 +199,6 @@ static const struct sg_option serve_rows[] = {
      .type = SG_OPTION_TEXT,
      .flags = SG_OPTION_FLAG_ONLY,
      .offset = offsetof(struct serve_args, config),
-     .short_flag = 'c',
      .value_name = "FILE",
      .absent = "only the flags",
      .help = "settings file, see sightd.yaml and docs/CONFIG.md; flags win over it"},

@@ -29,7 +29,9 @@ const struct sg_option *sg_option_find(const struct sg_option_table *table, cons
     int i;
 
     for (i = 0; i < table->row_count; i++) {
-        if (key_equal(table->rows[i].key, key, flag))
+        const struct sg_option *row = &table->rows[i];
+
+        if (key_equal(row->key, key, flag) || (row->alias && key_equal(row->alias, key, flag)))
             return &table->rows[i];
     }
     return NULL;

@@ -70,7 +70,8 @@ enum sg_option_flag {
 struct sg_option_table;
 
 struct sg_option {
-    const char *key; /* "max_pixels" in a file, --max-pixels as a flag */
+    const char *key;   /* "max_pixels" in a file, --max-pixels as a flag */
+    const char *alias; /* another name that is accepted, in files and as a flag; NULL = none */
     enum sg_option_type type;
     unsigned flags;
     char short_flag;            /* 'q' for -q, 0 = none */

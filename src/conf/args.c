@@ -3,6 +3,8 @@
  */
 #include "conf/args.h"
 
+#include "conf/args_hints.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,17 +72,27 @@ static int unknown_flag(struct parser *parser, const char *arg, const char *name
 {
     const char *candidates[MAX_CANDIDATES], *close;
     const struct sg_args_binding *binding;
-    char close_flag[NAME_MAX_BYTES];
+    void *unused;
+    char close_flag[NAME_MAX_BYTES], room[SG_ARGS_TEXT_MAX];
+    const char *hint =
+        sg_args_hint(parser->command, parser->bindings, name[0] ? name : arg, room, sizeof(room));
     int i, count = 0;
 
+    if (hint)
+        return sg_error_set(parser->err, SG_E_INVALID, "unknown flag %.60s; %s", arg, hint);
+
     for (binding = parser->bindings; binding->table; binding++) {
-        for (i = 0; i < binding->table->row_count && count < MAX_CANDIDATES - 1; i++) {
+        for (i = 0; i < binding->table->row_count && count < MAX_CANDIDATES - 2; i++) {
             if (is_flag_row(&binding->table->rows[i]))
                 candidates[count++] = binding->table->rows[i].key;
+            if (is_flag_row(&binding->table->rows[i]) && binding->table->rows[i].alias)
+                candidates[count++] = binding->table->rows[i].alias;
         }
     }
     candidates[count++] = "help";
     close = sg_suggest(name, candidates, count);
+    if (close && find_long(parser->bindings, close, &unused))
+        close = find_long(parser->bindings, close, &unused)->key; /* not its other name */
     if (close)
         return sg_error_set(parser->err, SG_E_INVALID, "unknown flag %.60s; did you mean --%s?", arg,
                             flag_name(close, close_flag));
@@ -159,11 +171,31 @@ static int parse_long(struct parser *parser, int argc, char **argv, int *index)
     return apply(parser, row, values, argv[++*index]);
 }
 
+/* "-thresh" and "-model" of tools whose long flags have one dash; here their first letter would be a flag and
+ * the rest its value. */
+static int refuse_one_dash(struct parser *parser, const char *arg)
+{
+    char name[NAME_MAX_BYTES], flag[NAME_MAX_BYTES], room[SG_ARGS_TEXT_MAX];
+    const struct sg_option *row = NULL;
+    const char *hint = NULL;
+    void *values = NULL;
+
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(arg + 1, "="), arg + 1);
+    if (strlen(name) > 2)
+        row = find_long(parser->bindings, name, &values);
+    if (row)
+        return sg_error_set(parser->err, SG_E_INVALID, "unknown flag %.60s; it has two dashes: --%s", arg,
+                            flag_name(row->key, flag));
+    if (strlen(name) > 2)
+        hint = sg_args_hint(parser->command, parser->bindings, name, room, sizeof(room));
+    return hint ? sg_error_set(parser->err, SG_E_INVALID, "unknown flag %.60s; %s", arg, hint) : 0;
+}
+
 /* -q, -t 0.5 or -t0.5; letters of flags without a value may stand together. */
 static int parse_short(struct parser *parser, int argc, char **argv, int *index)
 {
     const char *letter = argv[*index] + 1;
-    int code = 0;
+    int code = refuse_one_dash(parser, argv[*index]);
 
     for (; *letter && code == 0; letter++) {
         void *values = NULL;

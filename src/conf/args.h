@@ -41,9 +41,16 @@ int sg_args_parse(const struct sg_args_command *command, const struct sg_args_bi
                   char **argv, struct sg_args *args, struct sg_error *err);
 void sg_args_fini(struct sg_args *args);
 
-/* Width 0 = the terminal's, else 80. Colour only when `to` is a terminal and NO_COLOR is not set. */
+/* Width 0 = the terminal's, else 80. Colour as sg_args_colour says. */
 void sg_args_help(const struct sg_args_command *command, const struct sg_args_binding *bindings, FILE *to,
                   int width);
+/* A paragraph; examples with their heading, as in a command's help. */
+void sg_args_text(const char *text, FILE *to);
+void sg_args_examples(const char *const *examples, FILE *to);
+/* Whether colours are wanted there: a terminal, not a dumb one, and no NO_COLOR. */
+bool sg_args_colour(FILE *to);
+/* Its columns by COLUMNS or the terminal; 0 = not known. */
+int sg_args_columns(FILE *to);
 /* The parts of the help, for completions and man pages. Whether the row is a flag that is shown. */
 bool sg_args_shown(const struct sg_option *row);
 /* "max-pixels", "no-progress" for a switch that is on by itself. Returns out. */

@@ -11,6 +11,8 @@
 #define DEFAULT_WIDTH  80
 #define MIN_WIDTH      40
 #define MAX_WIDTH      110
+#define HELP_LEAST     24 /* columns for the help beside a flag; with less it goes below */
+#define NARROW_INDENT  8
 #define FLAG_MAX_WIDTH 30 /* longer flags put their help on the next line */
 #define LINE_MAX_BYTES 1024
 
@@ -31,17 +33,30 @@ static int columns(const char *text, size_t size)
     return count;
 }
 
+bool sg_args_colour(FILE *to)
+{
+    const char *plain = getenv("NO_COLOR"), *term = getenv("TERM");
+
+    return isatty(fileno(to)) == 1 && !(plain && plain[0]) && !(term && strcmp(term, "dumb") == 0);
+}
+
+int sg_args_columns(FILE *to)
+{
+    const char *wide = getenv("COLUMNS");
+    struct winsize size;
+    int width = wide ? (int)strtol(wide, NULL, 10) : 0;
+
+    if (width <= 0 && isatty(fileno(to)) == 1 && ioctl(fileno(to), TIOCGWINSZ, &size) == 0)
+        width = size.ws_col;
+    return width > 0 ? width : 0;
+}
+
 static struct page open_page(FILE *to, int width)
 {
-    const char *plain = getenv("NO_COLOR"), *wide = getenv("COLUMNS");
-    bool terminal = isatty(fileno(to)) == 1;
-    struct page page = {.to = to, .width = width, .colour = terminal && !(plain && plain[0])};
-    struct winsize size;
+    struct page page = {.to = to, .width = width, .colour = sg_args_colour(to)};
 
-    if (page.width == 0 && wide)
-        page.width = (int)strtol(wide, NULL, 10);
-    if (page.width == 0 && terminal && ioctl(fileno(to), TIOCGWINSZ, &size) == 0)
-        page.width = size.ws_col;
+    if (page.width == 0)
+        page.width = sg_args_columns(to);
     if (page.width == 0)
         page.width = DEFAULT_WIDTH;
     page.width = page.width < MIN_WIDTH ? MIN_WIDTH : page.width > MAX_WIDTH ? MAX_WIDTH : page.width;
@@ -187,6 +202,12 @@ static int flags_width(const struct sg_args_binding *bindings)
     return width + 2;
 }
 
+/* Where the second column begins. */
+static int column_for(const struct page *page, int first_width)
+{
+    return page->width - first_width < HELP_LEAST ? NARROW_INDENT : first_width;
+}
+
 static void print_entry(const struct page *page, const char *left, const char *right, int indent)
 {
     int used = columns(left, strlen(left));
@@ -202,7 +223,7 @@ static void print_entry(const struct page *page, const char *left, const char *r
 static void print_flags(const struct page *page, const struct sg_args_binding *bindings)
 {
     char flag[LINE_MAX_BYTES], help[LINE_MAX_BYTES];
-    int indent = flags_width(bindings), i;
+    int indent = column_for(page, flags_width(bindings)), i;
     bool titled = false;
 
     for (; bindings->table; bindings++) {
@@ -223,6 +244,17 @@ static void print_flags(const struct page *page, const struct sg_args_binding *b
     print_entry(page, "  -h, --help", "this help", indent);
 }
 
+/* Commands, to be copied as they are, each with what it does. */
+static void print_examples(const struct page *page, const char *const *example)
+{
+    if (example)
+        heading(page, "Examples");
+    for (; example && example[0] && example[1]; example += 2) {
+        fprintf(page->to, page->colour ? "  \033[36m%s\033[0m\n" : "  %s\n", example[0]);
+        wrap(page, example[1], 6, 0);
+    }
+}
+
 void sg_args_help(const struct sg_args_command *command, const struct sg_args_binding *bindings, FILE *to,
                   int width)
 {
@@ -241,12 +273,21 @@ void sg_args_help(const struct sg_args_command *command, const struct sg_args_bi
     heading(&page, "Exit status");
     fputs("  ", to);
     wrap(&page, command->exit_status ? command->exit_status : SG_ARGS_EXIT_STATUS, 2, 2);
-    if (example)
-        heading(&page, "Examples");
-    for (; example && example[0] && example[1]; example += 2) {
-        fprintf(to, page.colour ? "  \033[36m%s\033[0m\n" : "  %s\n", example[0]);
-        wrap(&page, example[1], 6, 0);
-    }
+    print_examples(&page, example);
+}
+
+void sg_args_text(const char *text, FILE *to)
+{
+    const struct page page = open_page(to, 0);
+
+    wrap(&page, text, 0, 0);
+}
+
+void sg_args_examples(const char *const *examples, FILE *to)
+{
+    const struct page page = open_page(to, 0);
+
+    print_examples(&page, examples);
 }
 
 void sg_args_overview(const char *title, const struct sg_args_command *const *commands, FILE *to, int width)
@@ -261,6 +302,7 @@ void sg_args_overview(const char *title, const struct sg_args_command *const *co
         if (wide > indent && wide <= FLAG_MAX_WIDTH)
             indent = wide;
     }
+    indent = column_for(&page, indent);
     heading(&page, title);
     for (i = 0; commands[i]; i++) {
         snprintf(left, sizeof(left), "  %s", commands[i]->name);

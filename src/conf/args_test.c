@@ -2,6 +2,7 @@
  * The command line over the server's table and a small one.
  */
 #include "conf/args.h"
+#include "conf/args_hints.h"
 #include "conf/server.h"
 
 #include <setjmp.h>
@@ -175,6 +176,45 @@ static void help_is_aligned_and_wrapped(void **state)
     free(text);
 }
 
+/* 40 columns leave 18 beside the flags of this table. */
+static void narrow_help_goes_below_its_flag(void **state)
+{
+    const struct sg_args_binding one[] = {{&extra_table, NULL}, {NULL, NULL}};
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+
+    (void)state;
+    assert_non_null(to);
+    sg_args_help(&command, one, to, 40);
+    fclose(to);
+    assert_non_null(strstr(text, "\n  -t, --threshold X\n"
+                                 "        least score of an object (0 to\n"
+                                 "        1; default 0.5)\n"
+                                 "  -h, --help\n"
+                                 "        this help\n"));
+    free(text);
+}
+
+/* The words of other tools; what they mean there is in their documents. */
+static void words_of_other_tools_are_known(void **state)
+{
+    const struct sg_args_binding one[] = {{&extra_table, NULL}, {NULL, NULL}};
+    char room[SG_ARGS_TEXT_MAX];
+
+    (void)state;
+    assert_string_equal(sg_args_hint(&command, one, "conf", room, sizeof(room)), "here it is --threshold");
+    assert_string_equal(sg_args_hint(&command, one, "conf_thres", room, sizeof(room)),
+                        "here it is --threshold");
+    assert_string_equal(sg_args_hint(&command, one, "source", room, sizeof(room)),
+                        "write it without a flag: sight detect IMAGE…");
+    assert_null(
+        sg_args_hint(&command, one, "max-det", room, sizeof(room)));     /* this command has no such flag */
+    assert_null(sg_args_hint(&command, one, "con", room, sizeof(room))); /* a part of a word */
+    assert_null(sg_args_hint(&command, one, "", room, sizeof(room)));
+    assert_null(sg_args_hint(&command, one, " ", room, sizeof(room)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +222,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(bools_can_be_taken_back, setup, teardown),
         cmocka_unit_test_setup_teardown(mistakes_are_named, setup, teardown),
         cmocka_unit_test_setup_teardown(help_is_aligned_and_wrapped, setup, teardown),
+        cmocka_unit_test(narrow_help_goes_below_its_flag),
+        cmocka_unit_test(words_of_other_tools_are_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

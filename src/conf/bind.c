@@ -262,16 +262,22 @@ static void bind_value(struct binder *binder, const struct sg_option *row, void 
 static void unknown_key(struct binder *binder, const struct sg_option_table *table,
                         const struct sg_yaml_node *key, const char *path)
 {
-    const char *keys[MAX_ROWS];
+    const char *keys[2 * MAX_ROWS], *close;
+    const struct sg_option *row;
     char got[64];
     int i, count = 0;
 
-    for (i = 0; i < table->row_count && count < MAX_ROWS; i++) {
-        if (!(table->rows[i].flags & SG_OPTION_FLAG_ONLY))
-            keys[count++] = table->rows[i].key;
+    for (i = 0; i < table->row_count && i < MAX_ROWS; i++) {
+        if (table->rows[i].flags & SG_OPTION_FLAG_ONLY)
+            continue;
+        keys[count++] = table->rows[i].key;
+        if (table->rows[i].alias)
+            keys[count++] = table->rows[i].alias;
     }
+    close = sg_suggest(key->text, keys, count);
+    row = close ? sg_option_find(table, close, false) : NULL;
     binder->code = sg_conf_problems_add(binder->problems, binder->file, key->line, key->column,
-                                        sg_suggest(key->text, keys, count), "unknown key %s%s%s",
+                                        row ? row->key : NULL, "unknown key %s%s%s",
                                         sg_yaml_describe(key, got, sizeof(got)), path[0] ? " in " : "", path);
 }
 
@@ -285,7 +291,7 @@ static void bind_entry(struct binder *binder, const struct sg_option_table *tabl
         unknown_key(binder, table, node->key, path);
         return;
     }
-    snprintf(entry, sizeof(entry), "%s%s%s", path, path[0] ? "." : "", row->key);
+    snprintf(entry, sizeof(entry), "%s%s%s", path, path[0] ? "." : "", node->key->text);
     if (seen[row - table->rows]) {
         wrong(binder, node->key, entry, "given twice");
         return;
@@ -334,13 +340,14 @@ static int bind_group(struct binder *binder, const struct sg_option_table *table
 }
 
 int sg_conf_bind(const struct sg_option_table *table, void *values, const char *file, const char *yaml,
-                 size_t size, struct sg_conf_problems *problems)
+                 size_t size, struct sg_conf_problems *problems, bool *out_bound)
 {
     static const struct sg_yaml_node empty = {.kind = SG_YAML_MAP, .line = 1, .column = 1};
     struct binder binder = {.file = file, .problems = problems};
     struct sg_yaml tree;
     int code = sg_yaml_parse(&tree, file, yaml, size, problems);
 
+    *out_bound = code == 0;
     if (code < 0)
         return code;
     /* A file of comments only says nothing, which is allowed unless something is required. */

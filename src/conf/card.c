@@ -317,7 +317,8 @@ static const struct sg_option card_rows[] = {
      .maximum = 1,
      .absent = "the family's",
      .help = "least score of an object, unless the pipeline says"},
-    {.key = "nms",
+    {.key = "iou",
+     .alias = "nms",
      .type = SG_OPTION_FLOAT,
      CARD(nms),
      CARD_SET(has_nms),
@@ -458,14 +459,15 @@ int sg_card_parse(const char *path, const char *yaml, size_t size, struct sg_car
                   struct sg_conf_problems *problems)
 {
     int code = sg_card_init(card);
+    bool bound = false;
 
     if (code < 0)
         return code;
     card->path = strdup(path);
-    code = card->path ? sg_conf_bind(&sg_card_table, card, path, yaml, size, problems) : SG_E_NOMEM;
+    code = card->path ? sg_conf_bind(&sg_card_table, card, path, yaml, size, problems, &bound) : SG_E_NOMEM;
     if (code != SG_E_NOMEM && check_golden(card, problems) < 0)
         code = SG_E_CONFIG;
-    if (code < 0)
+    if (code == SG_E_NOMEM || !bound)
         sg_card_fini(card);
     return code;
 }

@@ -130,8 +130,9 @@ extern const struct sg_option_table sg_card_table;
 /* An empty card: nothing said, path NULL. */
 int sg_card_init(struct sg_card *card);
 void sg_card_fini(struct sg_card *card);
-/* 0; SG_E_CONFIG: problems were added (all of the file's), card is empty; SG_E_NOMEM. A file that cannot be
- * read is one problem. */
+/* 0; SG_E_CONFIG: problems were added (all of the file's); SG_E_NOMEM. A file that cannot be read is one
+ * problem. After SG_E_CONFIG with a path set, the card has what was sound in the file, for whoever looks for
+ * further problems; fini is due. After other failures it is empty. */
 int sg_card_load(const char *path, struct sg_card *card, struct sg_conf_problems *problems);
 int sg_card_parse(const char *path, const char *yaml, size_t size, struct sg_card *card,
                   struct sg_conf_problems *problems);

@@ -269,7 +269,7 @@ static void problems_show_the_line(void **state)
     sg_conf_problems_print(&problems, to, true, false);
     fclose(to);
     snprintf(expected, sizeof(expected),
-             "%s:2:21: unknown key \"nsm\" in detect; did you mean \"nms\"?\n"
+             "%s:2:21: unknown key \"nsm\" in detect; did you mean \"iou\"?\n"
              "      2 | detect: { model: \xe4\xba\xba, nsm: 1 }\n"
              "        |                     ^\n",
              path);

@@ -55,7 +55,10 @@ static void write_row(FILE *to, const struct sg_option *row)
     char what[256];
 
     sg_option_describe(row, what, sizeof(what));
-    fprintf(to, "| `%s` | ", row->key);
+    fprintf(to, "| `%s` ", row->key);
+    if (row->alias)
+        fprintf(to, "(also `%s`) ", row->alias);
+    fputs("| ", to);
     put_cell(to, what);
     if (row->unit)
         fprintf(to, " (%s)", row->unit);

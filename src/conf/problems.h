@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define SG_CONF_MAX_PROBLEMS 64
+#define SG_CONF_MAX_PROBLEMS 1000
 
 struct sg_conf_problem {
     char *file;          /* as the user named it */

@@ -170,7 +170,7 @@ static const struct sg_option_table batch_table = {
      .help = "least score of an object"},                                                                    \
     {.key = "thresholds", .type = SG_OPTION_KEYED, DETECT(thresholds), .table = &threshold_table,            \
      .absent = "the same for all", .help = "least score by label or number, {person: 0.4, 16: 0.6}"},        \
-    {.key = "nms", .type = SG_OPTION_FLOAT, DETECT(nms), DETECT_SET(has_nms), .minimum = 0, .maximum = 1,    \
+    {.key = "iou", .alias = "nms", .type = SG_OPTION_FLOAT, DETECT(nms), DETECT_SET(has_nms), .minimum = 0, .maximum = 1,    \
      .unit = "IoU", .absent = "the card's or the family's",                                                  \
      .help = "boxes that overlap more are one object; 0 = off"},                                             \
     {.key = "agnostic", .type = SG_OPTION_BOOL, DETECT(agnostic), DETECT_SET(has_agnostic),                  \
@@ -384,16 +384,19 @@ int sg_recipe_parse(const char *path, const char *yaml, size_t size, struct sg_r
                     struct sg_conf_problems *problems)
 {
     int code = sg_recipe_init(recipe);
+    bool bound = false;
 
     if (code < 0)
         return code;
     recipe->path = strdup(path);
-    code = recipe->path ? sg_conf_bind(&sg_recipe_table, recipe, path, yaml, size, problems) : SG_E_NOMEM;
-    if (code == 0)
-        code = check_recipe(recipe, problems);
-    if (code == 0)
-        code = name_from_path(recipe);
-    if (code < 0)
+    code = recipe->path ? sg_conf_bind(&sg_recipe_table, recipe, path, yaml, size, problems, &bound)
+                        : SG_E_NOMEM;
+    /* A misspelt `detect:` was told already. */
+    if (code == 0 || (code == SG_E_CONFIG && (recipe->has_detect || recipe->classify.count > 0)))
+        code = check_recipe(recipe, problems) < 0 ? SG_E_CONFIG : code;
+    if (code != SG_E_NOMEM && bound && name_from_path(recipe) < 0)
+        code = SG_E_NOMEM;
+    if (code == SG_E_NOMEM || !bound)
         sg_recipe_fini(recipe);
     return code;
 }

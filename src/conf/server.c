@@ -23,7 +23,6 @@ static const struct sg_option server_rows[] = {
     {.key = "listen",
      .type = SG_OPTION_TEXT,
      CONF(listen),
-     .short_flag = 'l',
      .value_name = "ADDRESS",
      .value_default = "127.0.0.1:8080",
      .section = "Where it listens",
@@ -31,7 +30,6 @@ static const struct sg_option server_rows[] = {
     {.key = "pipelines",
      .type = SG_OPTION_TEXTS,
      CONF(pipelines),
-     .short_flag = 'p',
      .value_name = "PATH",
      .value_default = "pipelines",
      .section = "What it serves",
@@ -39,21 +37,18 @@ static const struct sg_option server_rows[] = {
     {.key = "models",
      .type = SG_OPTION_TEXTS,
      CONF(models),
-     .short_flag = 'm',
      .value_name = "DIR",
      .value_default = "models",
      .help = "folders of models"},
     {.key = "default_pipeline",
      .type = SG_OPTION_TEXT,
      CONF(default_pipeline),
-     .short_flag = 'd',
      .value_name = "NAME",
      .absent = "objects where there is one, else faces, else the first",
      .help = "pipeline of requests that name none, as seed frames do"},
     {.key = "workers",
      .type = SG_OPTION_INT,
      CONF(workers),
-     .short_flag = 'w',
      .choices = worker_words,
      .minimum = 0,
      .maximum = 256,
@@ -103,6 +98,7 @@ static const struct sg_option server_rows[] = {
          "of one client's address (of one /64 for IPv6); auto is three quarters of max_connections, so that "
          "no address fills the server; behind a proxy all clients are one"},
     {.key = "max_queue",
+     .alias = "max_jobs",
      .type = SG_OPTION_INT,
      CONF(max_queue),
      .minimum = 1,
@@ -250,14 +246,15 @@ int sg_server_conf_parse(const char *path, const char *yaml, size_t size, struct
                          struct sg_conf_problems *problems)
 {
     int code = sg_server_conf_init(conf);
+    bool bound = false;
 
     if (code < 0)
         return code;
     conf->path = strdup(path);
-    code = conf->path ? sg_conf_bind(&sg_server_table, conf, path, yaml, size, problems) : SG_E_NOMEM;
-    if (code == 0)
-        code = check(conf, path, problems);
-    if (code < 0)
+    code = conf->path ? sg_conf_bind(&sg_server_table, conf, path, yaml, size, problems, &bound) : SG_E_NOMEM;
+    if (code != SG_E_NOMEM && bound && check(conf, path, problems) < 0)
+        code = SG_E_CONFIG;
+    if (code == SG_E_NOMEM || !bound)
         sg_server_conf_fini(conf);
     return code;
 }

@@ -67,6 +67,10 @@ int sg_address_parse(const char *text, struct sg_address *address, struct sg_err
     *address = (struct sg_address){.port = SG_ADDRESS_DEFAULT_PORT};
     if (!text || !*text)
         return sg_error_set(err, SG_E_INVALID, "the listen address is empty; " EXPECTED);
+    if (strstr(text, "://"))
+        return sg_error_set(
+            err, SG_E_INVALID,
+            "listen address \"%s\" has a scheme, and every protocol is on the one port; " EXPECTED, text);
     if (strspn(text, "0123456789") == strlen(text)) {
         strcpy(address->host, "127.0.0.1");
         return parse_port(text, text, &address->port, err);

@@ -58,7 +58,7 @@ static void refuses_the_rest_with_a_reason(void **state)
         {"::1:8080", "brackets"},
         {"[::1", "bracket"},
         {"[::1]8080", "bracket"},
-        {"http://localhost:8080", "brackets"},
+        {"http://localhost:8080", "scheme"},
         {"a b:80", "not a host"},
     };
     struct sg_address address;

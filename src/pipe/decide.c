@@ -303,15 +303,16 @@ int sg_decide_head(struct sg_model *model, const char *labels_path, struct sg_co
                    struct sg_error *err)
 {
     struct sg_runner *runner = NULL;
-    int code;
+    struct sg_error rest = {0};
+    int code, bad = sg_decide_labels(model, labels_path, problems, err);
 
-    code = sg_decide_labels(model, labels_path, problems, err);
+    if (bad < 0 && (!problems || !model->card.head.value))
+        return bad;
+    code = sg_model_borrow(model, false, &runner, bad < 0 ? &rest : err);
     if (code < 0)
-        return code;
-    code = sg_model_borrow(model, false, &runner, err);
-    if (code < 0)
-        return code;
-    code = choose_head(model, runner, problems, err);
+        return bad < 0 ? bad : code;
+    code = choose_head(model, runner, problems, bad < 0 ? &rest : err);
+    code = bad < 0 ? bad : code; /* the card's head was looked at so that all problems are told at once */
     if (code == 0)
         code = settle_size(model, runner, problems, err);
     if (code < 0)

@@ -223,6 +223,26 @@ static int choose_default(struct sg_library *library, struct sg_conf_problems *p
     return 0;
 }
 
+/* Whether a default is named that no file has; whatever else is wrong (code). Returns code. */
+static int look_for_default(const struct sg_library *library, struct sg_conf_problems *problems, int code)
+{
+    const struct sg_text *name = library->options.default_pipeline;
+    const char *names[SG_LIBRARY_MAX_PIPELINES];
+    struct sg_error err = {0};
+    int i;
+
+    if (!name || !name->value || name->line <= 0 || !library->options.settings || library->options.only)
+        return code;
+    for (i = 0; i < library->recipe_count; i++) {
+        names[i] = library->recipes[i].name.value;
+        if (strcmp(names[i], name->value) == 0)
+            return code;
+    }
+    (void)sg_library_unknown(name->value, names, library->recipe_count, &err);
+    sg_conf_problems_add(problems, library->options.settings, name->line, name->column, NULL, "%s", err.text);
+    return code;
+}
+
 static int create(struct sg_library **out_library, struct sg_error *err)
 {
     *out_library = calloc(1, sizeof(**out_library));
@@ -251,8 +271,7 @@ int sg_library_open(struct sg_engine *engine, const struct sg_library_options *o
     load_wanted(library);
     code = worse(code, merge_problems(library, problems, err));
     code = worse(code, build_pipelines(library, problems, err));
-    if (code == 0)
-        code = choose_default(library, problems, err);
+    code = code == 0 ? choose_default(library, problems, err) : look_for_default(library, problems, code);
     if (code == 0) {
         *out_library = library;
         library = NULL;

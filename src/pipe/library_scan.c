@@ -62,7 +62,9 @@ static int add_model(struct sg_library *library, const char *path, const char *n
     struct sg_card values;
     int code;
 
-    if (!card || sg_card_load(card, &values, NULL) < 0)
+    if (!card)
+        return add_named(library, path, name, card);
+    if (sg_card_load(card, &values, NULL) < 0 && !values.path)
         return add_named(library, path, name, card);
     code = add_named(library, path, values.name.value ? values.name.value : name, card);
     sg_card_fini(&values);
@@ -163,19 +165,19 @@ static int load_recipe(struct sg_library *library, const char *path, struct sg_t
                        struct sg_conf_problems *problems, struct sg_error *err)
 {
     struct sg_recipe *recipe = &library->recipes[library->recipe_count];
-    int code, i;
+    int code, bad, i;
 
     if (library->recipe_count == SG_LIBRARY_MAX_PIPELINES)
         return sg_error_set(err, SG_E_TOO_LARGE, "more than %d pipelines", SG_LIBRARY_MAX_PIPELINES);
-    code = sg_recipe_load(path, recipe, problems);
-    if (code < 0) {
+    bad = sg_recipe_load(path, recipe, problems);
+    if (bad < 0)
         sg_conf_problems_error(problems, err);
-        return code;
-    }
+    if (bad < 0 && !recipe->path)
+        return bad; /* else what it names is looked at too, so that all problems are told at once */
     if (library->options.only && strcmp(library->options.only, recipe->name.value) != 0) {
         code = sg_texts_append(others, recipe->name.value, strlen(recipe->name.value), 0, 0);
         sg_recipe_fini(recipe);
-        return code;
+        return bad < 0 ? bad : code;
     }
     library->recipe_count++;
     for (i = 0; i < library->recipe_count - 1; i++)
@@ -186,7 +188,7 @@ static int load_recipe(struct sg_library *library, const char *path, struct sg_t
                                         "another pipeline is called \"%s\" too: %s", recipe->name.value,
                                         library->recipes[i].path);
         }
-    return 0;
+    return bad;
 }
 
 static int no_such_pipeline(const char *name, const struct sg_texts *others, struct sg_error *err)

@@ -144,21 +144,23 @@ static int load_card(struct sg_model *model, const struct sg_model_options *opti
                      struct sg_conf_problems *problems, struct sg_error *err)
 {
     struct sg_conf_problems own = {0}, *list = problems ? problems : &own;
+    struct sg_error rest = {0};
     char card_path[MODEL_PATH_MAX], onnx_path[MODEL_PATH_MAX];
-    int code = find_files(options->path, card_path, onnx_path, sizeof(card_path), err);
+    int code = find_files(options->path, card_path, onnx_path, sizeof(card_path), err), bad = 0;
 
     if (code < 0)
         return code;
     if (card_path[0]) {
-        code = sg_card_load(card_path, &model->card, list);
-        if (code < 0) {
-            if (sg_conf_problems_error(list, err) == 0)
-                sg_error_set(err, code, "cannot load model card \"%s\"", card_path);
+        bad = sg_card_load(card_path, &model->card, list);
+        if (bad < 0 && sg_conf_problems_error(list, err) == 0)
+            sg_error_set(err, bad, "cannot load model card \"%s\"", card_path);
+        code = bad;
+        if (bad < 0 && (!problems || !model->card.path))
             goto out;
-        }
+        code = 0; /* what a wrong card names is looked at too, so that all problems are told at once */
         model->card_path = strdup(card_path);
         if (!onnx_path[0])
-            code = find_graph(&model->card, list, onnx_path, sizeof(onnx_path), err);
+            code = find_graph(&model->card, list, onnx_path, sizeof(onnx_path), bad < 0 ? &rest : err);
     } else {
         code = sg_card_init(&model->card);
     }
@@ -172,7 +174,7 @@ static int load_card(struct sg_model *model, const struct sg_model_options *opti
         code = sg_error_set(err, SG_E_NOMEM, "no memory for model \"%s\"", options->path);
 out:
     sg_conf_problems_fini(&own);
-    return code;
+    return bad < 0 ? bad : code;
 }
 
 static int open_graphs(struct sg_model *model, const struct sg_model_options *options, struct sg_error *err)
@@ -197,6 +199,21 @@ static int open_graphs(struct sg_model *model, const struct sg_model_options *op
     return code;
 }
 
+/* Of a model whose card is wrong: what else is. */
+static void look_further(struct sg_model *model, const struct sg_model_options *options,
+                         struct sg_conf_problems *problems)
+{
+    struct sg_error err = {0};
+    int before = problems->count + problems->dropped, code = open_graphs(model, options, &err);
+
+    if (code == 0)
+        code = sg_decide_inputs(model, &err);
+    if (code == 0)
+        code = sg_decide_head(model, options->labels, problems, &err);
+    if (code < 0 && problems->count + problems->dropped == before)
+        sg_conf_problems_add(problems, model->card_path, 0, 0, NULL, "%s", err.text);
+}
+
 int sg_model_open(struct sg_engine *engine, const struct sg_model_options *options,
                   struct sg_conf_problems *problems, struct sg_model **out_model, struct sg_error *err)
 {
@@ -215,6 +232,8 @@ int sg_model_open(struct sg_engine *engine, const struct sg_model_options *optio
     }
     pthread_mutex_init(&model->pool->lock, NULL);
     code = load_card(model, options, problems, err);
+    if (code == SG_E_CONFIG && problems && model->card_path && model->path)
+        look_further(model, options, problems);
     if (code < 0)
         goto out;
     code = open_graphs(model, options, err);

@@ -54,10 +54,12 @@ static struct sg_model *find_model(struct build *build, const struct sg_text *na
                                    enum sg_head_task want)
 {
     struct sg_error why = {0};
-    struct sg_model *model = build->lookup(build->context, name->value, &why);
+    struct sg_model *model = name->value ? build->lookup(build->context, name->value, &why) : NULL;
     char text[320];
     enum sg_head_task task;
 
+    if (!name->value) /* told where the file was read */
+        return NULL;
     if (!model) {
         snprintf(text, sizeof(text), "%.300s", why.text);
         problem(build, name, NULL, text);
@@ -272,8 +274,10 @@ static int build_detect(struct build *build, const struct sg_recipe_detect *from
     struct sg_model *model = find_model(build, &from->model, true, SG_TASK_DETECT);
     int code;
 
-    if (!model)
+    if (!model) {
+        (void)build_classify(build, &from->classify, NULL, &stage->classify, &stage->classify_count);
         return SG_E_CONFIG;
+    }
     detect_defaults(model, stage);
     if (from->has_threshold)
         stage->threshold = from->threshold;
@@ -378,10 +382,9 @@ int sg_pipeline_create(const struct sg_recipe *recipe, sg_model_lookup lookup, v
     pipeline->has_detect = recipe->has_detect;
     if (recipe->has_detect)
         code = build_detect(&build, &recipe->detect, NULL, &pipeline->detect);
-    /* Later stages name classes of the first detector; without it their problems would be echoes of its own.
-     */
-    if (recipe->has_detect && !pipeline->detect.model)
-        goto out;
+    /* Later stages name classes of the first detector. Without it only their models are looked at: the rest
+     * would be echoes of its own problem. */
+    pipeline->has_detect = recipe->has_detect && pipeline->detect.model;
     code = worse(code, build_classify(&build, &recipe->classify, pipeline->detect.model, &pipeline->classify,
                                       &pipeline->classify_count));
     code = worse(code, build_inside(&build));

@@ -33,6 +33,7 @@ struct sg_sink_options {
     bool resume;        /* go on with what is there */
     bool no_timing;     /* leave timing_us out */
     bool colour;        /* the table's */
+    bool narrow;        /* likewise: two short lines for an object */
     struct sg_guard
         *guard; /* of what may be written to; NULL = everything. Borrowed until the sink is closed */
 };

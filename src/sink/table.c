@@ -19,16 +19,17 @@ static int put_attribute(const struct sg_attribute *a, struct sg_buf *out)
     return sg_buf_printf(out, "  %s class %d %.2f", a->model, a->class_id, (double)a->score);
 }
 
-static int put_object(const struct sg_object *o, bool colour, struct sg_buf *out)
+static int put_object(const struct sg_object *o, const struct sg_sink_options *options, struct sg_buf *out)
 {
     char number[24];
     int code, k;
 
     snprintf(number, sizeof(number), "class %d", o->class_id);
-    code =
-        sg_buf_printf(out, "  %s%-14s%s %.2f  at %4.0f,%-4.0f size %4.0fx%-4.0f", colour ? GREEN : "",
-                      o->label ? o->label : number, colour ? PLAIN : "", (double)o->score, (double)o->box.x1,
-                      (double)o->box.y1, (double)(o->box.x2 - o->box.x1), (double)(o->box.y2 - o->box.y1));
+    code = sg_buf_printf(out, "  %s%-14s%s %.2f  %sat %4.0f,%-4.0f size %4.0fx%-4.0f",
+                         options->colour ? GREEN : "", o->label ? o->label : number,
+                         options->colour ? PLAIN : "", (double)o->score, options->narrow ? "\n    " : "",
+                         (double)o->box.x1, (double)o->box.y1, (double)(o->box.x2 - o->box.x1),
+                         (double)(o->box.y2 - o->box.y1));
     for (k = 0; k < o->attribute_count && code == 0; k++)
         code = put_attribute(&o->attributes[k], out);
     if (code == 0 && o->text)
@@ -56,7 +57,7 @@ static int format(const struct sg_sink_options *options, const struct sg_sink_it
             code = sg_buf_append(out, "\n", 1);
     }
     for (i = 0; i < result->object_count && code == 0; i++)
-        code = put_object(&result->objects[i], options->colour, out);
+        code = put_object(&result->objects[i], options, out);
     return code;
 }
 

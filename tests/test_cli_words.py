@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""What people write who come from other tools, and what is said then; one meaning for each letter; help everywhere.
+
+Flags of other tools are those that their documents give: Ultralytics (conf, iou, imgsz, source, save, max_det), YOLOv5
+(--weights, --img, --conf-thres), darknet (-thresh), wrk and hey (-c, -n).
+"""
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import sight
+
+COMMANDS = ["detect", "send", "serve", "bench", "model list", "model explain", "model run", "model bench",
+            "model heads", "config check", "config docs", "completion", "version"]
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    ("detect --conf 0.5 a.jpg", "here it is --threshold"),
+    ("detect --conf_thres=0.5 a.jpg", "here it is --threshold"),
+    ("detect -thresh 0.5 a.jpg", "here it is --threshold"),
+    ("detect --iou-thres 0.5 a.jpg", "here it is --iou"),
+    ("detect --source a.jpg", "write it without a flag: sight detect [IMAGE…]"),
+    ("detect --weights a.onnx b.jpg", "here it is --model"),
+    ("detect -model a.onnx b.jpg", "two dashes: --model"),
+    ("detect --img 640 a.jpg", "the size is the one"),
+    ("detect --save a.jpg", "here it is --annotate"),
+    ("detect --save-txt a.jpg", "--format yolo --output DIR"),
+    ("detect --max_det 5 a.jpg", "here it is --max-objects"),
+    ("detect --device 0 a.jpg", "processor"),
+    ("detect --classes 0 a.jpg", "classes: [person, car]"),
+    ("detect --force a.jpg", "here it is --overwrite"),
+    ("send --host there a.jpg", "here it is --to"),
+    ("send --to http://127.0.0.1:8080 a.jpg", "HOST:PORT without a scheme"),
+    ("bench --url http://127.0.0.1:8080", "a target is named without a flag: HOST:PORT"),
+    ("bench --concurrency 4 127.0.0.1:1", "here it is --connections"),
+    ("serve --port 80", "here it is --listen"),
+    ("serve --listen http://0.0.0.0:80", "expected HOST:PORT"),
+    ("serve -l 0.0.0.0:80", "here it is --listen"),
+    ("serve -m models", "here it is --models"),
+    ("predict a.jpg", 'did you mean "detect"?'),
+    ("detect --nmss 0.5 a.jpg", "did you mean --iou?"),
+])
+def test_words_of_other_tools_are_answered(words: str, said: str) -> None:
+    done = sight.run(*words.split())
+    assert done.returncode == 2 and said in done.stderr and done.stdout == "", done.stderr
+
+
+@pytest.mark.parametrize("address", ["http://example.org/a.jpg", "HTTPS://example.org/a", "rtsp://camera/1"])
+def test_addresses_are_no_pictures(address: str) -> None:
+    done = sight.run("detect", address)
+    assert done.returncode == 1 and "pictures are not fetched" in done.stderr
+    assert "sight detect -" in done.stderr
+
+
+def helps() -> dict[str, str]:
+    return {command: sight.run(*command.split(), "--help", check=True).stdout for command in COMMANDS}
+
+
+def test_a_letter_means_one_thing() -> None:
+    meanings: dict[str, set[str]] = {}
+    for text in helps().values():
+        for letter, flag in re.findall(r"^  -(\w), --([\w-]+)", text, re.MULTILINE):
+            meanings.setdefault(letter, set()).add(flag)
+    # One is a number of requests, the other of runs: how often, both times.
+    assert meanings.pop("n") == {"requests", "runs"}
+    assert len(meanings) > 10
+    assert not {letter: flags for letter, flags in meanings.items() if len(flags) > 1}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_may_come_first(command: str) -> None:
+    done = sight.run("help", *command.split())
+    assert done.returncode == 0
+    assert done.stdout == sight.run(*command.split(), "--help", check=True).stdout
+
+
+def test_the_older_names_are_taken() -> None:
+    """--nms was --iou's name; both reach the same range check."""
+    for flag in ("--nms", "--iou"):
+        done = sight.run("detect", flag, "2", "a.jpg")
+        assert done.returncode == 2 and "expected 0 to 1 IoU, got 2" in done.stderr
+    assert "--nms" not in sight.run("detect", "--help", check=True).stdout
+    done = sight.run("serve", "--max-jobs", "0")
+    assert done.returncode == 2 and "expected 1 to" in done.stderr
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ""])
+@pytest.mark.parametrize("columns", [40, 72])
+def test_narrow_terminals(command: str, columns: int) -> None:
+    """No line is wider than the terminal, but for words that cannot be broken (examples are shown as they are)."""
+    done = subprocess.run([str(sight.SIGHT), *command.split(), "--help"], capture_output=True, text=True, check=True,
+                          env={**os.environ, "COLUMNS": str(columns), "TERM": "dumb"}, timeout=sight.TIMEOUT_S)
+    assert "\033" not in done.stdout
+    for line in done.stdout.splitlines():
+        example = line.startswith("  sight") or re.match(r"^ +(curl|cat|source|build)", line)
+        assert example or len(line) <= columns or len(line.split()) == 1, line
+
+
+def test_config_check_tells_everything_at_once(tmp_path: Path) -> None:
+    """Of a file with mistakes of its own also what it names, of cards as well; each with its place."""
+    (tmp_path / "pipelines").mkdir()
+    card = tmp_path / "models" / "mine"
+    card.mkdir(parents=True)
+    (card / "model.yaml").write_text("threshold: 7\nlabels: none.txt\nfile: none.onnx\n")
+    (tmp_path / "pipelines" / "a.yaml").write_text("detect: { model: absent, treshold: 0.5 }\n"
+                                                   "classify:\n  - { model: mine, on: [x] }\n  - { expand: 0.1 }\n")
+    (tmp_path / "pipelines" / "b.yaml").write_text("detect: [\n")
+    settings = tmp_path / "sightd.yaml"
+    settings.write_text("listen: http://0.0.0.0\nworkers: -3\ndefault_pipeline: c\nmodels: [models, gone]\n"
+                        "max_jobs: 0\npipelines: [pipelines]\n")
+    done = sight.run("config", "check", settings)
+    assert done.returncode == 1
+    told = [line.replace(f"{tmp_path}/", "") for line in done.stderr.splitlines()]
+    for place, what in [("sightd.yaml:1:9", "has a scheme"), ("sightd.yaml:2:10", "workers: expected 0 to 256"),
+                        ("sightd.yaml:3:19", 'no pipeline called "c"'), ("sightd.yaml:4:18", "cannot read models folder"),
+                        ("sightd.yaml:5:11", "max_jobs: expected 1 to"), ("pipelines/a.yaml:1:26", '"treshold"'),
+                        ("pipelines/a.yaml:1:18", 'no model called "absent"'),
+                        ("pipelines/a.yaml:3:14", "its card is wrong"), ("pipelines/a.yaml:4:5", '"model" is missing'),
+                        ("pipelines/b.yaml:2:1", "not valid YAML"), ("models/mine/model.yaml:1:12", "expected 0 to 1"),
+                        ("models/mine/model.yaml:3:7", "no model file")]:
+        assert [line for line in told if line.startswith(place + ": ") and what in line], (place, what, done.stderr)
+    assert len(told) == len(set(told)) == 12, done.stderr
