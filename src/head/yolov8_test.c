@@ -111,6 +111,40 @@ static void layouts_agree(void **state)
     free(halves);
 }
 
+/* Scores as logits: 0.25 is where the logit is ln(1/3) = -1.0986, so the floor must be a logit as well. */
+static void logits_near_the_threshold(void **state)
+{
+    static const float scores[] = {-1.09f, -1.11f, 0.2f, -9.0f};
+    float *grid = calloc(7 * CELLS, sizeof(*grid)), *rows = calloc(7 * CELLS, sizeof(*rows));
+    struct test_graph graph;
+    int i, r, pass;
+
+    (void)state;
+    fill(grid, 7, -9.0f);
+    for (i = 0; i < 4; i++)
+        put(grid, 20 * i, 8, 8.0f + 16.0f * (float)i, 8, 8, 4 + i % 3, scores[i]);
+    for (i = 0; i < CELLS; i++)
+        for (r = 0; r < 7; r++)
+            rows[i * 7 + r] = grid[r * CELLS + i];
+    for (pass = 0; pass < 2; pass++) {
+        test_init(&graph, SIDE, SIDE);
+        snprintf(graph.spec.kind, sizeof(graph.spec.kind), "yolov8");
+        graph.spec.scores = SG_SCORES_LOGITS_SIGMOID;
+        if (pass == 0)
+            test_output(&graph, "o", SG_DTYPE_F32, grid, 3, 1, 7, CELLS);
+        else
+            test_output(&graph, "o", SG_DTYPE_F32, rows, 3, 1, CELLS, 7);
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_int_equal(test_detect(&graph, 0), SG_OK);
+        assert_int_equal(graph.found.count, 2);
+        test_expect(&graph, 0, 4, 36, 12, 44, 2, 0.549834f); /* 1 / (1 + e^-0.2) */
+        test_expect(&graph, 1, 4, 4, 12, 12, 0, 0.251618f);
+        test_fini(&graph);
+    }
+    free(grid);
+    free(rows);
+}
+
 static void bad_values_and_shapes(void **state)
 {
     float *grid = calloc(7 * CELLS, sizeof(*grid));
@@ -325,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(channels_first_by_hand),
         cmocka_unit_test(layouts_agree),
+        cmocka_unit_test(logits_near_the_threshold),
         cmocka_unit_test(bad_values_and_shapes),
         cmocka_unit_test(keypoints_follow_the_classes),
         cmocka_unit_test(masks_become_outlines),

@@ -43,6 +43,9 @@ static void pictures_are_placed_by_the_rules(void **state)
     assert_placed(&box, (struct sg_box){0, 0, 1920, 1080}, 0, 140, 640, 360);
     assert_placed(&box, (struct sg_box){0, 0, 3000, 12}, 0, 318, 640, 3); /* (640-3)/2-0.1 = 318.4 */
     assert_placed(&box, (struct sg_box){0, 0, 60000, 1}, 0, 319, 640, 1); /* 0.01 rows become one */
+    /* Odd padding: the smaller half is at the left and at the top, (640-323)/2-0.1 = 158.4. */
+    assert_placed(&box, (struct sg_box){0, 0, 101, 200}, 158, 0, 323, 640);
+    assert_placed(&box, (struct sg_box){0, 0, 200, 101}, 0, 158, 640, 323);
     assert_placed(&box, (struct sg_box){100, 50, 200, 100}, 0, 160, 640, 320);
     assert_placed(&top, (struct sg_box){0, 0, 1280, 720}, 0, 0, 416, 234);
     assert_placed(&top, (struct sg_box){0, 0, 768, 577}, 0, 0, 416, 312); /* 312.54 is cut */

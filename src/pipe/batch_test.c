@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #define PICTURES  4
+#define MANY      7 /* no power of two, and more than the four that models are measured with */
 #define ROUNDS    6
 #define TOLERANCE 2e-3 /* of the largest value: kernels sum a batch in another order */
 
@@ -126,22 +127,22 @@ static void *run_lane(void *arg)
 }
 
 /* Each thread sends one picture over and over; every batch is made of what the others are at. */
-static void run_together(int max, int64_t delay_us, uint64_t *runs, uint64_t *pictures)
+static void run_together(int together, int max, int64_t delay_us, uint64_t *runs, uint64_t *pictures)
 {
-    struct lane lanes[PICTURES];
+    struct lane lanes[MANY];
     struct sg_batcher *batcher = NULL;
-    pthread_t threads[PICTURES];
-    atomic_int in_flight = PICTURES;
+    pthread_t threads[MANY];
+    atomic_int in_flight = together;
     int i, k;
 
     assert_int_equal(sg_batcher_create(model, max, delay_us, &batcher), 0);
-    for (i = 0; i < PICTURES; i++) {
+    for (i = 0; i < together; i++) {
         lanes[i] = (struct lane){.batcher = batcher, .in_flight = &in_flight, .picture = i};
         assert_int_equal(pthread_create(&threads[i], NULL, run_lane, &lanes[i]), 0);
     }
-    for (i = 0; i < PICTURES; i++)
+    for (i = 0; i < together; i++)
         pthread_join(threads[i], NULL);
-    for (i = 0; i < PICTURES; i++) {
+    for (i = 0; i < together; i++) {
         double expected = alone(i);
 
         assert_int_equal(lanes[i].code, 0);
@@ -160,12 +161,15 @@ static void pictures_that_share_a_run_keep_their_results(void **state)
     (void)state;
     need_model();
     assert_true(model->batches);
-    run_together(PICTURES, 10000000, &runs, &pictures); /* so long that only a full batch runs */
+    run_together(PICTURES, PICTURES, 10000000, &runs, &pictures); /* so long that only a full batch runs */
     assert_int_equal(pictures, PICTURES * ROUNDS);
     assert_int_equal(runs, ROUNDS);
-    run_together(3, 2000, &runs, &pictures);
+    run_together(PICTURES, 3, 2000, &runs, &pictures);
     assert_int_equal(pictures, PICTURES * ROUNDS);
     assert_true(runs >= PICTURES * ROUNDS / 3 && runs <= PICTURES * ROUNDS);
+    run_together(MANY, MANY, 10000000, &runs, &pictures);
+    assert_int_equal(pictures, MANY * ROUNDS);
+    assert_int_equal(runs, ROUNDS);
 }
 
 /* Nobody else is in flight: a wait of an hour would not end. */
