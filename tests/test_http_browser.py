@@ -89,6 +89,17 @@ def test_a_list_of_origins(start_server: Start) -> None:
     assert ask(server, "GET", "/livez").headers["Vary"] == "Origin"  # a cache must not give it to a page
 
 
+def test_pages_may_read_that_there_is_no_place(start_server: Start) -> None:
+    server = start_server("--cors-origins", PAGE, "--max-connections", "1", "--idle-grace", "1h")
+    first = connect(server)
+    first.request("GET", "/livez")
+    assert Answer(first.getresponse()).status == 200
+    answer = post(server, b"x" * 100, Origin=PAGE)
+    assert answer.error(503, "busy") and answer.headers["Access-Control-Allow-Origin"] == PAGE
+    assert not cors(post(server, b"x\r\nOrigin: " + PAGE.encode() + b"\r\n", Origin="http://other.example"))
+    first.close()
+
+
 def test_every_origin(start_server: Start) -> None:
     server = start_server("--default-pipeline", "faces", "--cors-origins", "*")
     for origin in (PAGE, "null", "https://anything.example"):
@@ -120,7 +131,8 @@ def test_reloads_are_not_for_pages_of_other_sites(server: Server) -> None:
     own = f"http://127.0.0.1:{server.port}"
     for headers in ({"Origin": PAGE}, {"Origin": "null"}, {"Origin": "http://127.0.0.1"},
                     {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"},
-                    {"Referer": "http://evil.example/" + own}, {"Content_Type": "text/plain"}, {"Content_Type": "multipart/form-data; boundary=x"}):
+                    {"Referer": "http://evil.example/" + own}, {"Content_Type": "text/plain"},
+                    {"Content_Type": "multipart/form-data; boundary=x"}):
         assert "/v1/reload" in ask(server, "POST", "/v1/reload", None, **headers).error(403, "invalid_argument")
     ask(server, "POST", "/v1/reload", b"a=b", Content_Type="application/x-www-form-urlencoded").error(
         403, "invalid_argument")

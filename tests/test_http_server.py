@@ -246,9 +246,9 @@ def test_logs_as_json(start_server: Start, small: bytes) -> None:
     assert server.stop() == 0
     lines = [json.loads(line) for line in server.lines if line.startswith("{")]
     assert len(lines) >= 4 and all(line["ts"] and line["level"] and line["msg"] for line in lines)
-    mine = [line for line in lines if line.get("request_id") == "find-me"]
-    assert mine and mine[0]["status"] == 200 and mine[0]["path"] == "/v1/infer" and mine[0]["in_bytes"] == len(small)
-    assert any(line.get("path", "").startswith('/a"b\\') for line in lines)
+    mine = [line for line in lines if line.get("id") == "find-me"]
+    assert mine and mine[0]["status"] == 200 and mine[0]["route"] == "/v1/infer" and mine[0]["in_bytes"] == len(small)
+    assert any(line.get("route", "").startswith('/a"b\\') for line in lines)
 
 
 def test_seed_frames_beside_http(server: Server, small: bytes) -> None:

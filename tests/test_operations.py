@@ -189,7 +189,7 @@ def test_a_reload_says_which_folder_took_the_place(start_server: Start, tmp_path
 
 def test_no_more_connections_than_descriptors(start_server: Start) -> None:
     """60 clients, 40 descriptors: each connection that was taken can speak HTTP, the others are told or wait."""
-    server = start_server("--default-pipeline", "faces", descriptors=40)
+    server = start_server("--default-pipeline", "faces", "--max-connections-per-address", "4096", descriptors=40)
     told = re.search(r"for want of descriptors\" connections=(\d+) max_connections=4096 descriptors=40 ",
                      "".join(server.lines))
     assert told

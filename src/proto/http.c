@@ -147,8 +147,12 @@ void http_refuse(struct http_session *session, const struct sg_error *err)
     if (!request)
         http_make_id(session->http, id); /* half a head: who sends it is named by this alone */
     sg_buf_init(&reply, HTTP_RAW_BYTES);
-    http_reply_raw(status, err, request, request ? request->id : id,
-                   request ? request->began_us : session->phase_us, &reply);
+    http_reply_raw(&(struct http_refusal){.status = status,
+                                          .err = err,
+                                          .id = request ? request->id : id,
+                                          .began_us = request ? request->began_us : session->phase_us,
+                                          .request = request},
+                   &reply);
     if (request) {
         request->error = *err;
         request->sent_status = status;
@@ -334,14 +338,21 @@ static const char *const begins[] = {"GET ", "POST", "HEAD", "PUT ", "DELE",
                                      "OPTI", "PATC", "TRAC", "CONN", NULL};
 
 /* One reply, whatever the client sends. */
-static void refuse_at_once(struct sg_conn *conn, struct sg_intake *intake, const struct sg_error *refusal)
+static void refuse_at_once(struct sg_conn *conn, struct sg_intake *intake,
+                           const struct sg_server_options *options, const struct sg_error *refusal)
 {
     char id[SG_JOB_NAME_MAX + 1];
     struct sg_buf reply;
 
     http_make_id(intake->http, id);
     sg_buf_init(&reply, HTTP_RAW_BYTES);
-    http_reply_raw(sg_http_status(refusal->code), refusal, NULL, id, sg_clock_us(), &reply);
+    http_reply_raw(&(struct http_refusal){.status = sg_http_status(refusal->code),
+                                          .err = refusal,
+                                          .id = id,
+                                          .began_us = sg_clock_us(),
+                                          .options = options,
+                                          .conn = conn},
+                   &reply);
     sg_intake_replied(intake, refusal->code);
     if (sg_conn_send(conn, reply.data, reply.size) < 0)
         sg_conn_close(&conn);
@@ -357,7 +368,7 @@ static void http_open(struct sg_conn *conn, struct sg_intake *intake, const stru
     struct sg_error error;
 
     if (refusal) {
-        refuse_at_once(conn, intake, refusal);
+        refuse_at_once(conn, intake, options, refusal);
         return;
     }
     session = calloc(1, sizeof(*session));
@@ -373,7 +384,7 @@ static void http_open(struct sg_conn *conn, struct sg_intake *intake, const stru
         free(session);
         sg_error_set(&error, SG_E_BUSY,
                      "the server has no descriptor left for this connection; try again later");
-        refuse_at_once(conn, intake, &error);
+        refuse_at_once(conn, intake, options, &error);
         return;
     }
     http_phase_set(session, HTTP_HEAD);

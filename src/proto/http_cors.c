@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HEAD_MAX    4096 /* looked at of a request that is not read */
 #define HEADERS_MAX 1024 /* of Access-Control-Request-Headers that is repeated */
 
 static const char exposed[] = "X-Request-Id, Server-Timing, Retry-After, Allow";
@@ -42,23 +43,48 @@ static bool allowed(const struct http_request *request)
                              header(request, MHD_HTTP_HEADER_ORIGIN));
 }
 
+static void add_allowed(const struct sg_server_options *options, const char *origin, bool preflight,
+                        http_add_fn add, void *arg)
+{
+    origin = for_everybody(options) ? "*" : origin;
+    add(arg, "Access-Control-Allow-Origin", origin);
+    if (preflight)
+        return;
+    add(arg, "Access-Control-Expose-Headers", exposed);
+    add(arg, "Timing-Allow-Origin", origin);
+}
+
 void http_cors_headers(const struct http_request *request, http_add_fn add, void *arg)
 {
     const struct sg_server_options *options = options_of(request);
-    const char *origin;
 
     if (options->cors_origin_count == 0 || request->misread)
         return;
     if (!for_everybody(options))
         add(arg, MHD_HTTP_HEADER_VARY, "Origin"); /* also without one: caches must know */
-    if (!allowed(request))
+    if (allowed(request))
+        add_allowed(options, header(request, MHD_HTTP_HEADER_ORIGIN), request->preflight, add, arg);
+}
+
+void http_cors_headers_unread(const struct sg_server_options *options, const struct sg_conn *conn,
+                              http_add_fn add, void *arg)
+{
+    char head[HEAD_MAX + 1], *origin, *end;
+
+    if (options->cors_origin_count == 0)
         return;
-    origin = for_everybody(options) ? "*" : header(request, MHD_HTTP_HEADER_ORIGIN);
-    add(arg, "Access-Control-Allow-Origin", origin);
-    if (request->preflight)
+    head[sg_conn_peek(conn, head, HEAD_MAX)] = '\0';
+    end = strstr(head, "\r\n\r\n");
+    if (end)
+        *end = '\0';
+    origin = strcasestr(head, "\r\norigin:");
+    if (!origin)
         return;
-    add(arg, "Access-Control-Expose-Headers", exposed);
-    add(arg, "Timing-Allow-Origin", origin);
+    origin += strlen("\r\norigin:");
+    origin += strspn(origin, " \t");
+    origin[strcspn(origin, " \t\r\n")] = '\0';
+    if (sg_origin_allowed(options->cors_origins, options->cors_origin_count, origin))
+        add_allowed(options, origin, false, add, arg);
 }
 
 bool http_cors_is_preflight(const struct http_request *request)

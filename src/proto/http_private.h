@@ -162,6 +162,9 @@ const char *http_allow_text(unsigned methods);
 typedef void (*http_add_fn)(void *arg, const char *name, const char *value);
 /* Headers of a reply that tell browsers which pages may read it. */
 void http_cors_headers(const struct http_request *request, http_add_fn add, void *arg);
+/* The same where a connection is refused before its request was read: what has come of it is looked at. */
+void http_cors_headers_unread(const struct sg_server_options *options, const struct sg_conn *conn,
+                              http_add_fn add, void *arg);
 bool http_cors_is_preflight(const struct http_request *request);
 void http_cors_serve_preflight(struct http_request *request);
 /* For routes that change the server: err, and 403, when a page of another site sent it. */
@@ -203,8 +206,17 @@ void http_reply_static(struct http_request *request, const char *type, const voi
 void http_reply_error(struct http_request *request, const struct sg_error *err);
 /* {"error":{…}} for err. */
 void http_error_body(const struct sg_error *err, const char *id, struct sg_buf *out);
-/* A whole reply in bytes that closes the connection. request is the one it answers, or NULL. */
-void http_reply_raw(unsigned status, const struct sg_error *err, const struct http_request *request,
-                    const char *id, int64_t began_us, struct sg_buf *out);
+struct http_refusal {
+    unsigned status;
+    const struct sg_error *err;
+    const char *id;
+    int64_t began_us;
+    const struct http_request *request;
+    const struct sg_server_options *options;
+    const struct sg_conn *conn;
+};
+/* A whole reply in bytes that closes the connection. request is the one it answers, or NULL: then headers
+ * that say which pages may read it can be looked up in what conn (or NULL) has sent. */
+void http_reply_raw(const struct http_refusal *refusal, struct sg_buf *out);
 
 #endif

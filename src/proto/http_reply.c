@@ -131,26 +131,28 @@ void http_reply_error(struct http_request *request, const struct sg_error *err)
     http_reply(request, status, "application/json", &body, NULL);
 }
 
-void http_reply_raw(unsigned status, const struct sg_error *err, const struct http_request *request,
-                    const char *id, int64_t began_us, struct sg_buf *out)
+void http_reply_raw(const struct http_refusal *refusal, struct sg_buf *out)
 {
+    const struct http_request *request = refusal->request;
     struct sg_buf body;
     char timing[TIMING_MAX];
 
     sg_buf_init(&body, REPLY_ERROR_BYTES);
-    http_error_body(err, id, &body);
+    http_error_body(refusal->err, refusal->id, &body);
     sg_buf_printf(out,
                   "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
                   "Server-Timing: %s\r\nX-Request-Id: %s\r\nConnection: close\r\n",
-                  status, MHD_get_reason_phrase_for(status), body.size, timing_text(NULL, began_us, timing),
-                  id);
-    if (sg_http_status_retry(status))
+                  refusal->status, MHD_get_reason_phrase_for(refusal->status), body.size,
+                  timing_text(NULL, refusal->began_us, timing), refusal->id);
+    if (sg_http_status_retry(refusal->status))
         sg_buf_printf(out, "Retry-After: %lld\r\n",
                       (long long)retry_after_s(request ? request->retry_ms : 0));
     if (request && request->allow)
         add_to_text(out, MHD_HTTP_HEADER_ALLOW, http_allow_text(request->allow));
     if (request)
         http_cors_headers(request, add_to_text, out);
+    else if (refusal->conn)
+        http_cors_headers_unread(refusal->options, refusal->conn, add_to_text, out);
     sg_buf_append_text(out, "\r\n");
     sg_buf_append(out, body.data, body.size);
     sg_buf_fini(&body);
