@@ -165,52 +165,6 @@ static void convert_floats(const AVFrame *frame, const AVPixFmtDescriptor *about
     }
 }
 
-static uint8_t webp_clip(int value)
-{
-    return (uint8_t)(value < 0 ? 0 : value > 16383 ? 255 : value >> 6);
-}
-
-/* RFC 9649 leaves the conversion open; these are BT.601 limited range in the 14-bit fixed point of libwebp.
- */
-static void webp_pixel(int luma, int u, int v, uint8_t *out)
-{
-    int base = luma * 19077 >> 8;
-
-    out[0] = webp_clip(base + (v * 26149 >> 8) - 14234);
-    out[1] = webp_clip(base - (u * 6419 >> 8) - (v * 13320 >> 8) + 8708);
-    out[2] = webp_clip(base + (u * 33050 >> 8) - 17685);
-}
-
-/* Chroma sits between the pixels: 9/16 of the nearest sample, 3/16 of the next in each direction, 1/16 of the
- * diagonal one; the border repeats. */
-static void convert_webp(const AVFrame *frame, struct sg_image *image)
-{
-    int chroma_width = (image->width + 1) / 2, chroma_height = (image->height + 1) / 2;
-
-    for (int y = 0; y < image->height; y++) {
-        const uint8_t *luma = frame_row(frame, 0, y);
-        uint8_t *out = image_row(image, y);
-        int near_y = y / 2, far_y = near_y + (y & 1 ? 1 : -1);
-        const uint8_t *near_row[2], *far_row[2];
-
-        far_y = far_y < 0 ? 0 : far_y >= chroma_height ? chroma_height - 1 : far_y;
-        for (int plane = 0; plane < 2; plane++) {
-            near_row[plane] = frame_row(frame, plane + 1, near_y);
-            far_row[plane] = frame_row(frame, plane + 1, far_y);
-        }
-        for (int x = 0; x < image->width; x++, out += 3) {
-            int near_x = x / 2, far_x = near_x + (x & 1 ? 1 : -1), mixed[2];
-
-            far_x = far_x < 0 ? 0 : far_x >= chroma_width ? chroma_width - 1 : far_x;
-            for (int plane = 0; plane < 2; plane++)
-                mixed[plane] = (9 * near_row[plane][near_x] + 3 * near_row[plane][far_x] +
-                                3 * far_row[plane][near_x] + far_row[plane][far_x] + 8) >>
-                               4;
-            webp_pixel(luma[x], mixed[0], mixed[1], out);
-        }
-    }
-}
-
 /* Multipliers of one conversion to RGB, 16 fraction bits: ITU-T H.273 equations 38 to 40. */
 struct yuv {
     int shift_x, shift_y; /* chroma is halved that often */
@@ -281,7 +235,8 @@ static uint8_t clip(int value)
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/* Chroma sits between the pixels, as convert_webp has it. */
+/* Chroma sits between the pixels: 9/16 of the nearest sample, 3/16 of the next in each direction, 1/16 of the
+ * diagonal one; the border repeats. */
 static int convert_yuv(const AVFrame *frame, const AVPixFmtDescriptor *about,
                        const struct sg_convert_rule *rule, struct sg_image *image)
 {
@@ -343,9 +298,6 @@ int sg_convert_run(struct sg_convert *convert, const AVFrame *frame, const struc
         convert_packed(frame, layout, image);
     else if (frame->format == AV_PIX_FMT_PAL8)
         convert_palette(frame, image);
-    else if (rule->webp_chroma &&
-             (frame->format == AV_PIX_FMT_YUV420P || frame->format == AV_PIX_FMT_YUVA420P))
-        convert_webp(frame, image);
     else if (!about || about->flags & (AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_BAYER))
         code = SG_E_UNSUPPORTED;
     else if (about->flags & AV_PIX_FMT_FLAG_FLOAT)

@@ -11,9 +11,8 @@ struct AVFrame;
 
 /* How numbers become 8 bits and colours. Zeroed: YUV is BT.601 of full range. */
 struct sg_convert_rule {
-    bool webp_chroma; /* YUV 4:2:0 of limited range, upsampled and converted as libwebp does */
-    int matrix;       /* of YUV, ITU-T H.273; 0, which would be RGB: BT.601 */
-    bool limited;     /* 16 is black and 235 white */
+    int matrix;   /* of YUV, ITU-T H.273; 0, which would be RGB: BT.601 */
+    bool limited; /* 16 is black and 235 white */
 };
 
 /* Memory kept between pictures. Zeroed is valid. */

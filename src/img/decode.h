@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Encoded bytes to upright pixels. JPEG through libjpeg-turbo, TIFF through libtiff, the rest through FFmpeg;
+ * Encoded bytes to upright pixels. JPEG through libjpeg-turbo, TIFF through libtiff, WebP through libwebp,
+ * BMP by bmp.c, the rest through FFmpeg;
  * nothing of the process is changed (docs/FORMATS.md). The format is told from the bytes, never from a name.
  * A decoder belongs to one thread at a time.
  */

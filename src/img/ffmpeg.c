@@ -23,27 +23,24 @@ struct format {
     unsigned magic_bytes;
     enum AVCodecID codec;
     sg_header_fn header;
-    struct sg_convert_rule rule;
 };
 
 static const struct format formats[] = {
-    {"png", "\x89PNG\r\n\x1a\n", 8, AV_CODEC_ID_PNG, sg_header_png, {0}},
-    {"webp", "RIFF", 4, AV_CODEC_ID_WEBP, sg_header_webp, {.webp_chroma = true}},
-    {"gif", "GIF87a", 6, AV_CODEC_ID_GIF, sg_header_gif, {0}},
-    {"gif", "GIF89a", 6, AV_CODEC_ID_GIF, sg_header_gif, {0}},
-    {"bmp", "BM", 2, AV_CODEC_ID_BMP, sg_header_bmp, {0}},
-    {"jpeg2000", "\0\0\0\x0CjP  \r\n\x87\n", 12, AV_CODEC_ID_JPEG2000, sg_header_jpeg2000, {0}},
-    {"jpeg2000", "\xFF\x4F\xFF\x51", 4, AV_CODEC_ID_JPEG2000, sg_header_jpeg2000, {0}},
-    {"pbm", "P1", 2, AV_CODEC_ID_PBM, sg_header_pnm, {0}},
-    {"pgm", "P2", 2, AV_CODEC_ID_PGM, sg_header_pnm, {0}},
-    {"ppm", "P3", 2, AV_CODEC_ID_PPM, sg_header_pnm, {0}},
-    {"pbm", "P4", 2, AV_CODEC_ID_PBM, sg_header_pnm, {0}},
-    {"pgm", "P5", 2, AV_CODEC_ID_PGM, sg_header_pnm, {0}},
-    {"ppm", "P6", 2, AV_CODEC_ID_PPM, sg_header_pnm, {0}},
-    {"pam", "P7\n", 3, AV_CODEC_ID_PAM, sg_header_pam, {0}},
-    {"sun", "\x59\xA6\x6A\x95", 4, AV_CODEC_ID_SUNRAST, sg_header_sun, {0}},
-    {"exr", "\x76\x2F\x31\x01", 4, AV_CODEC_ID_EXR, sg_header_exr, {0}},
-    {"qoi", "qoif", 4, AV_CODEC_ID_QOI, sg_header_qoi, {0}},
+    {"png", "\x89PNG\r\n\x1a\n", 8, AV_CODEC_ID_PNG, sg_header_png},
+    {"gif", "GIF87a", 6, AV_CODEC_ID_GIF, sg_header_gif},
+    {"gif", "GIF89a", 6, AV_CODEC_ID_GIF, sg_header_gif},
+    {"jpeg2000", "\0\0\0\x0CjP  \r\n\x87\n", 12, AV_CODEC_ID_JPEG2000, sg_header_jpeg2000},
+    {"jpeg2000", "\xFF\x4F\xFF\x51", 4, AV_CODEC_ID_JPEG2000, sg_header_jpeg2000},
+    {"pbm", "P1", 2, AV_CODEC_ID_PBM, sg_header_pnm},
+    {"pgm", "P2", 2, AV_CODEC_ID_PGM, sg_header_pnm},
+    {"ppm", "P3", 2, AV_CODEC_ID_PPM, sg_header_pnm},
+    {"pbm", "P4", 2, AV_CODEC_ID_PBM, sg_header_pnm},
+    {"pgm", "P5", 2, AV_CODEC_ID_PGM, sg_header_pnm},
+    {"ppm", "P6", 2, AV_CODEC_ID_PPM, sg_header_pnm},
+    {"pam", "P7\n", 3, AV_CODEC_ID_PAM, sg_header_pam},
+    {"sun", "\x59\xA6\x6A\x95", 4, AV_CODEC_ID_SUNRAST, sg_header_sun},
+    {"exr", "\x76\x2F\x31\x01", 4, AV_CODEC_ID_EXR, sg_header_exr},
+    {"qoi", "qoif", 4, AV_CODEC_ID_QOI, sg_header_qoi},
 };
 
 struct ffmpeg {
@@ -61,8 +58,6 @@ static const struct format *format_of(const uint8_t *bytes, size_t size)
 
         if (size < format->magic_bytes || memcmp(bytes, format->magic, format->magic_bytes) != 0)
             continue;
-        if (format->codec == AV_CODEC_ID_WEBP && (size < 12 || memcmp(bytes + 8, "WEBP", 4) != 0))
-            continue; /* RIFF of another kind */
         return format;
     }
     return NULL;
@@ -229,6 +224,7 @@ static int ffmpeg_decode(void *state, const struct sg_encoded *encoded, const st
     struct ffmpeg *ffmpeg = state;
     const struct format *format = format_of(encoded->bytes, encoded->size);
     AVCodecContext *codec = NULL;
+    const struct sg_convert_rule rule = {0};
     struct sg_header header;
     int code;
 
@@ -250,7 +246,7 @@ static int ffmpeg_decode(void *state, const struct sg_encoded *encoded, const st
         code = check_size(ffmpeg->frame, format, stored, err);
     if (code < 0)
         goto out;
-    code = sg_convert_run(&ffmpeg->convert, ffmpeg->frame, &format->rule, image, err);
+    code = sg_convert_run(&ffmpeg->convert, ffmpeg->frame, &rule, image, err);
     if (code < 0)
         sg_error_prefix(err, "cannot decode %s", format->name);
 out:

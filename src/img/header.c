@@ -80,7 +80,7 @@ bool sg_header_webp(const uint8_t *bytes, size_t size, struct sg_header *header)
 {
     bool known = false;
 
-    if (size < 30)
+    if (size < 30 && (size < 25 || memcmp(bytes + 12, "VP8L", 4) != 0))
         return false;
     if (!memcmp(bytes + 12, "VP8X", 4)) {
         known = set_size(header, (int64_t)(sg_le32(bytes + 24) & 0xFFFFFF) + 1,
