@@ -2,14 +2,26 @@
 """Files that are no models, and graphs that no head can serve: a refusal that says what is wrong, never a crash."""
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import json
+import lzma
+import pickle
+import struct
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 import sight
 
+np = pytest.importorskip("numpy")
 onnx = pytest.importorskip("onnx", reason="skipped: python3-onnx is not installed")
 from onnx import TensorProto as T  # noqa: E402
 from onnx import helper  # noqa: E402
+
+import forms  # noqa: E402
 
 PICTURE = [1, 3, 8, 8]
 
@@ -23,33 +35,131 @@ def refused(path: Path) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("content, said", [
-    (b"", "is empty"),
-    (b"not a model\n", "Protobuf parsing failed"),
-    (bytes(range(256)) * 20, "Protobuf parsing failed"),
-    (b"PK\x03\x04" + bytes(40), "no ONNX file but a zip archive, as PyTorch and Keras save models; export it to ONNX"),
-    (b"\x80\x02" + bytes(40), "no ONNX file but a Python pickle"),
-    (b"\x1c\0\0\0TFL3" + bytes(40), "no ONNX file but a TensorFlow Lite model"),
-    (b"\x89HDF\r\n\x1a\n" + bytes(40), "no ONNX file but HDF5"),
-    (b'<?xml version="1.0"?>\n<net name="x"/>', "no ONNX file but XML, as OpenVINO saves models"),
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n", "`git lfs pull` fetches that"),
-    (b"<!DOCTYPE html><title>404</title>", "no ONNX file but a web page"),
-    (b"\xff\xd8\xff\xe0" + bytes(40), "no ONNX file but a JPEG picture"),
-])
-def test_files_that_are_no_models(content: bytes, said: str, tmp_path: Path) -> None:
+def packed(names: dict[str, bytes]) -> bytes:
+    """A zip archive as programs write them."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in names.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def archived(name: str) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    return file.getvalue()
+
+
+def zipped(name: str) -> bytes:
+    file = io.BytesIO()
+    with gzip.GzipFile(name, "wb", fileobj=file) as out:
+        out.write(bytes(range(50)))
+    return file.getvalue()
+
+
+def varint(value: int) -> bytes:
+    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+
+def field(number: int, content: bytes | int) -> bytes:
+    """One field of a protobuf message, by its encoding's description."""
+    if isinstance(content, int):
+        return varint(number << 3) + varint(content)
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+SAFETENSORS = json.dumps({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+PAGE = b"<html lang=en><title>404</title></html>"
+# What each format's own description or writer makes of nearly nothing.
+FOREIGN: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", "is empty"),
+    "bytes": (bytes(range(256)) * 20, "Protobuf parsing failed"),
+    "zeros": (bytes(5000), "nothing but zeros, perhaps a download that was not finished"),
+    "a line": (b"not a model\n", 'text that begins with "not a model..."'),
+    "blank lines": (b"\n \r\n\n", "blank text"),
+    "letters beyond ASCII": ("modèle à venir".encode(), 'text that begins with "mod..."'),
+    "UTF-16": ("text".encode("utf-16"), "text in UTF-16"),
+    "page": (b"<!DOCTYPE html><title>404</title>", "a web page"),
+    "page, small letters": (b"<!doctype HTML>" + PAGE, "a web page"),
+    "page after blank lines": (b"\n" * 8 + b"<!DOCTYPE html>\n" + PAGE, "a web page"),
+    "page after a byte order mark": (b"\xef\xbb\xbf\r\n" + PAGE, "a web page"),
+    "page after a comment": (b"<!-- saved -->\n<!-- twice -->" + PAGE, "a web page"),
+    "XHTML": (b'<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "-">' + PAGE, "a web page"),
+    "storage's answer": (b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', "XML with an error"),
+    "OpenVINO": (b'<?xml version="1.0"?>\n<net name="x"/>', "XML, as OpenVINO saves models"),
+    "JSON": (b'{"message":"Not Found","status":"404"}', "perhaps a server's answer"),
+    "TensorFlow.js": (b'{"format": "graph-model", "modelTopology": {}}', "a TensorFlow.js model"),
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n", "`git lfs pull` fetches that"),
+    "ncnn": (b"7767517\n1 1\nInput data 0 1 data\n", "ncnn graph"),
+    "Darknet": (b"[net]\nbatch=1\n", "a Darknet network"),
+    "Caffe's text": (b'name: "x"\nlayer {\n  type: "Input"\n}\n', "a Caffe network"),
+    "ONNX as text": (b"ir_version: 8\ngraph {\n}\n", "ONNX written as text"),
+    "zip without its end": (b"PK\x03\x04" + bytes(40),
+                            "a zip archive, as PyTorch and Keras save models; export it to ONNX"),
+    "PyTorch": (packed({"m/data.pkl": b"\x80\x02}.", "m/version": b"3"}), "as PyTorch saves models"),
+    "TorchScript": (packed({"m/data.pkl": b"", "m/constants.pkl": b""}), "a TorchScript model"),
+    "Keras 3": (packed({"config.json": b"{}", "model.weights.h5": b""}), "a Keras model"),
+    "SavedModel, packed": (packed({"m/saved_model.pb": b""}), "a TensorFlow SavedModel"),
+    "Core ML package": (packed({"m.mlpackage/Data/model.mlmodel": b""}), "a Core ML model"),
+    "arrays": (packed({"a.npy": b""}), "NumPy arrays"),
+    "ONNX in a zip": (packed({"readme": b"", "m/best.onnx": b"\x08\x07"}), 'with "m/best.onnx" inside; unpack it'),
+    "ONNX in gzip": (zipped("best.onnx"), 'GZIP data, of a file "best.onnx"; unpack it'),
+    "gzip without a name": (gzip.compress(b"\x08\x07" * 50), "GZIP data; unpack it"),
+    "xz": (lzma.compress(b"x"), "xz; unpack it"), "bzip2": (bz2.compress(b"x"), "bzip2; unpack it"),
+    "tar": (archived("best.onnx"), 'a tar archive that begins with "best.onnx"; unpack it'),
+    **{f"pickle {n}": (pickle.dumps({"a": 1}, n), "a Python pickle") for n in (2, 3, 4, 5)},
+    "safetensors": (struct.pack("<Q", len(SAFETENSORS)) + SAFETENSORS + bytes(4), "weights in Safetensors"),
+    "GGUF": (b"GGUF\3" + bytes(60), "GGUF"),
+    "TensorFlow Lite": (b"\x1c\0\0\0TFL3" + bytes(40), "a TensorFlow Lite model"),
+    "ORT": (b"\x1c\0\0\0ORTM" + bytes(40), "ONNX Runtime's own format"),
+    "Keras": (b"\x89HDF\r\n\x1a\n" + bytes(40), "HDF5"),
+    "JPEG": (b"\xff\xd8\xff\xe0" + bytes(40), "a JPEG picture"),
+    "array": (b"\x93NUMPY\1\0" + bytes(40), "a NumPy array"),
+    "GraphDef": (field(1, field(1, b"image") + field(2, b"Placeholder")) + field(4, field(1, 21)),
+                 "a frozen TensorFlow graph"),
+    "SavedModel": (field(1, 1) + field(2, field(1, field(4, b"serve")) + field(2, b"")), "a TensorFlow SavedModel"),
+    "Core ML": (field(1, 4) + field(2, field(1, field(1, b"image"))) + field(500, b""), "a Core ML model"),
+    "caffemodel": (field(1, b"net") + field(100, field(1, b"data")), "a Caffe model"),
+    "PaddlePaddle": (field(1, field(1, 0) + field(2, 0)) + field(4, field(1, 0)), "a PaddlePaddle program"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_files_that_are_no_models(name: str, tmp_path: Path) -> None:
+    content, said = FOREIGN[name]
     path = tmp_path / "x.onnx"
     path.write_bytes(content)
     text = refused(path)
     assert said in text and str(path) in text
+    assert "is no ONNX file but " in text or name in ("nothing", "bytes")
 
 
-@pytest.mark.skipif(not sight.MODELS.is_dir(), reason=sight.WITHOUT_SHARED)
-@pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
+def test_a_tensor_of_test_data(tmp_path: Path) -> None:
+    path = tmp_path / "input_0.pb.onnx"
+    path.write_bytes(onnx.numpy_helper.from_array(np.zeros((2, 3), np.float32), "x").SerializeToString())
+    assert "one tensor, as ONNX keeps test data" in refused(path)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9, 0.999])
 def test_a_model_that_was_cut_short(share: float, tmp_path: Path) -> None:
-    whole = (sight.MODELS / "yolo_fastestv2_352.onnx").read_bytes()
-    path = tmp_path / "cut.onnx"
+    net = forms.Net(PICTURE)
+    net.output("out", net.answer(np.zeros((1, 5000), np.float32)), [1, 5000])
+    path = net.save(tmp_path / "cut.onnx", {"names": "{0: 'a'}"})
+    whole = path.read_bytes()
     path.write_bytes(whole[:int(len(whole) * share)])
-    assert "Protobuf parsing failed" in refused(path)
+    text = refused(path)
+    assert f"is an ONNX file that ends early: it has {int(len(whole) * share)} bytes and wants" in text
+
+
+def test_an_onnx_file_that_is_whole_is_not_called_foreign(tmp_path: Path) -> None:
+    graph = helper.make_graph([helper.make_node("NoSuchOp", ["x"], ["y"])], "g",
+                              [helper.make_tensor_value_info("x", T.FLOAT, PICTURE)],
+                              [helper.make_tensor_value_info("y", T.FLOAT, PICTURE)])
+    path = tmp_path / "op.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    text = refused(path)
+    assert "NoSuchOp" in text and "no ONNX file" not in text and "ends early" not in text
 
 
 def test_a_folder_without_a_model_and_nothing_at_all(tmp_path: Path) -> None:

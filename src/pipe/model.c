@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "conf/files.h"
 #include "pipe/breadth.h"
+#include "pipe/foreign.h"
 #include "pipe/model_private.h"
 
 #include <dirent.h>
@@ -180,7 +181,7 @@ out:
 static int open_graphs(struct sg_model *model, const struct sg_model_options *options, struct sg_error *err)
 {
     struct sg_graph_options graph = {.threads = 1};
-    const char *what;
+    char what[SG_FOREIGN_TEXT_MAX];
     int code;
 
     if (options->narrow || options->wide_threads <= 1) {
@@ -191,9 +192,8 @@ static int open_graphs(struct sg_model *model, const struct sg_model_options *op
         graph.spin = true;
         code = sg_graph_open(model->engine, model->path, &graph, &model->wide, err);
     }
-    what = code == SG_E_MODEL ? sg_foreign_file(model->path) : NULL;
-    if (what)
-        return sg_error_set(err, code, "model \"%s\" is no ONNX file but %s", model->path, what);
+    if (code == SG_E_MODEL && sg_foreign_file(model->path, what, sizeof(what)))
+        return sg_error_set(err, code, "model \"%.180s\" %s", model->path, what);
     if (code == 0)
         model->signature = sg_graph_signature(model->narrow ? model->narrow : model->wide);
     return code;

@@ -11,9 +11,6 @@
 void sg_model_decide(struct sg_model *model, const char *key, const char *value, bool guessed,
                      const char *evidence, ...) __attribute__((format(printf, 5, 6)));
 
-/* foreign.c: what a file is that is no ONNX model, with what to do about it; NULL when it cannot be told. */
-const char *sg_foreign_file(const char *path);
-
 /* decide_input.c: which input is the picture, its layout, type and size; what the others are fed. */
 int sg_decide_inputs(struct sg_model *model, struct sg_error *err);
 /* decide_labels.c. Before the head is known: --labels, the card, the exporter's metadata. */
