@@ -116,7 +116,8 @@ def test_config_check_tells_everything_at_once(tmp_path: Path) -> None:
     assert done.returncode == 1
     told = [line.replace(f"{tmp_path}/", "") for line in done.stderr.splitlines()]
     for place, what in [("sightd.yaml:1:9", "has a scheme"), ("sightd.yaml:2:10", "workers: expected 0 to 256"),
-                        ("sightd.yaml:3:19", 'no pipeline called "c"'), ("sightd.yaml:4:18", "cannot read models folder"),
+                        ("sightd.yaml:3:19", 'no pipeline called "c"'),
+                        ("sightd.yaml:4:18", "cannot read models folder"),
                         ("sightd.yaml:5:11", "max_jobs: expected 1 to"), ("pipelines/a.yaml:1:26", '"treshold"'),
                         ("pipelines/a.yaml:1:18", 'no model called "absent"'),
                         ("pipelines/a.yaml:3:14", "its card is wrong"), ("pipelines/a.yaml:4:5", '"model" is missing'),
@@ -124,3 +125,51 @@ def test_config_check_tells_everything_at_once(tmp_path: Path) -> None:
                         ("models/mine/model.yaml:3:7", "no model file")]:
         assert [line for line in told if line.startswith(place + ": ") and what in line], (place, what, done.stderr)
     assert len(told) == len(set(told)) == 12, done.stderr
+
+
+def always(path: Path, class_id: int, classes: int) -> Path:
+    """A classifier of any picture that always says the same class, softmax included."""
+    onnx = pytest.importorskip("onnx")
+    arrays = pytest.importorskip("onnx.numpy_helper")
+    numpy = pytest.importorskip("numpy")
+    bias = numpy.zeros(classes, numpy.float32)
+    bias[class_id] = 12
+    nodes = [onnx.helper.make_node("GlobalAveragePool", ["picture"], ["mean"]),
+             onnx.helper.make_node("Flatten", ["mean"], ["flat"]),
+             onnx.helper.make_node("Gemm", ["flat", "weight", "bias"], ["logits"]),
+             onnx.helper.make_node("Softmax", ["logits"], ["probabilities"])]
+    tensors = [arrays.from_array(numpy.zeros((3, classes), numpy.float32), "weight"),
+               arrays.from_array(bias, "bias")]
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(nodes, "always", [value("picture", 1, [1, 3, 224, 224])],
+                                   [value("probabilities", 1, [1, classes])], tensors)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.mark.parametrize(("class_id", "name"), [(0, "tench"), (207, "golden retriever"), (281, "tabby"), (309, "bee"),
+                                                (340, "zebra"), (954, "banana"), (999, "toilet tissue")])
+def test_imagenets_names_are_known(tmp_path: Path, class_id: int, name: str) -> None:
+    """Numbers and names by the list of ILSVRC 2012, as every framework's own copy of it has them."""
+    if not (sight.ROOT / "models" / "labels" / "imagenet1k.json").is_file():
+        pytest.skip("skipped: models/labels/imagenet1k.json is absent: make deps")
+    picture = sight.ROOT / "deps" / "samples" / "faces" / "group1.jpg"
+    if not picture.is_file():
+        pytest.skip(f"skipped: {picture} is absent: make deps")
+    model = always(tmp_path / "always.onnx", class_id, 1000)
+    for words in ([], ["--labels", "imagenet1k"]):
+        (reply,) = sight.detect("--model", model, *words, picture)
+        assert [a["class_id"] for a in reply["attributes"]] == [class_id]
+        assert reply["attributes"][0]["label"].split(",")[0] == name
+
+
+def test_other_numbers_of_classes_get_no_names(tmp_path: Path) -> None:
+    picture = sight.ROOT / "deps" / "samples" / "faces" / "group1.jpg"
+    if not picture.is_file():
+        pytest.skip(f"skipped: {picture} is absent: make deps")
+    (reply,) = sight.detect("--model", always(tmp_path / "always.onnx", 7, 1001), picture)
+    assert [(a["class_id"], a.get("label")) for a in reply["attributes"]] == [(7, None)]
+    done = sight.run("detect", "--model", tmp_path / "always.onnx", "--labels", "imagenet2k", picture)
+    assert done.returncode == 1 and 'labels "imagenet2k" cannot be read' in done.stderr

@@ -90,7 +90,8 @@ def test_overload_loses_nothing(start_server: Start, images: Path, group: bytes,
         for _ in range(3):
             assert ask(client, group).result
         done = subprocess.run([str(BIN), "bench", target, "-i", str(images / "people_group10.jpeg"), "--rate", "300",
-                               "-n", "600", "-c", "100", "--deadline", "2s", "--warmup", "0", "--duration", "100s", "--json"],
+                               "-n", "600", "-c", "100", "--deadline", "2s", "--warmup", "0", "--duration", "100s",
+                               "--json"],
                               capture_output=True, text=True, timeout=300, check=False)
         (found,) = json.loads(done.stdout)["targets"]
         assert found["results"] + found["errors"] == 600

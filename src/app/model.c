@@ -393,7 +393,7 @@ static int list_heads(void)
     const struct sg_head_ops *const *kind;
 
     for (kind = sg_head_kinds(); *kind; kind++)
-        printf("%-16s%s\n", (*kind)->name, (*kind)->summary);
+        printf("%-19s %s\n", (*kind)->name, (*kind)->summary);
     return SG_EXIT_OK;
 }
 

@@ -292,7 +292,8 @@ static const struct sg_option card_rows[] = {
      CARD(labels),
      .flags = SG_OPTION_NUMBERED,
      .absent = "the graph's metadata",
-     .help = "names of the classes: a list, a map {0: person, …}, a known set (coco80, coco91, voc20, face, "
+     .help = "names of the classes: a list, a map {0: person, …}, a known set (coco80, coco91, imagenet1k, "
+             "voc20, face, "
              "person, text) or a file beside the card: one name a line, or YAML, JSON or .pbtxt as exporters "
              "write it"},
     {.key = "class_offset",

@@ -11,25 +11,25 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define DECIDE_PATH_MAX 4096
+#define DECIDE_PATH_MAX  4096
+#define IMAGENET_CLASSES 1000
 
 /* Labels as a card writes them: the name of a well-known set, a file beside the card, or a list. *out_what
  * says which. */
 static int labels_of_card(const struct sg_card *card, const struct sg_texts *given, struct sg_labels *labels,
                           const char **out_what, struct sg_conf_problems *problems, struct sg_error *err)
 {
-    const char *const *set;
     const char **items;
     char path[DECIDE_PATH_MAX];
-    int count, code, i;
+    int code, i;
 
     if (given->count == 1 && given->scalar) {
         const struct sg_text *name = &given->items[0];
 
-        set = sg_head_labels(name->value, &count);
-        *out_what = set ? "the card names a well-known set" : "the card names a file";
-        if (set)
-            return sg_labels_copy(set, count, labels, err);
+        code = sg_labels_known(name->value, labels, err);
+        *out_what = code != 0 ? "the card names a well-known set" : "the card names a file";
+        if (code != 0)
+            return code < 0 ? code : 0;
         code = sg_conf_beside(card->path, name->value, path, sizeof(path));
         code = code < 0 ? sg_error_set(err, code, "the path of labels \"%.80s\" is too long", name->value)
                         : sg_labels_read(path, labels, err);
@@ -53,16 +53,16 @@ int sg_decide_labels(struct sg_model *model, const char *labels_path, struct sg_
 {
     const struct sg_texts *given = &model->card.labels;
     const char *what, *key;
-    const char *const *set;
     char count[32];
-    int code, set_count;
+    int code;
 
     if (labels_path) {
-        set = access(labels_path, F_OK) == 0 ? NULL : sg_head_labels(labels_path, &set_count);
+        code = access(labels_path, F_OK) == 0 ? 0 : sg_labels_known(labels_path, &model->labels, err);
         sg_model_decide(model, "labels", labels_path, false, "%s",
-                        set ? "as asked for, a well-known set" : "as asked for");
-        return set ? sg_labels_copy(set, set_count, &model->labels, err)
-                   : sg_labels_read(labels_path, &model->labels, err);
+                        code != 0 ? "as asked for, a well-known set" : "as asked for");
+        if (code == 0)
+            code = sg_labels_read(labels_path, &model->labels, err);
+        return code < 0 ? code : 0;
     }
     if (given->count > 0) {
         code = labels_of_card(&model->card, given, &model->labels, &what, problems, err);
@@ -83,17 +83,18 @@ int sg_decide_labels(struct sg_model *model, const char *labels_path, struct sg_
 
 static int family_labels(struct sg_model *model, struct sg_error *err)
 {
-    const char *const *set;
-    int count;
+    const char *set = model->guess.labels;
+    int code = 0;
 
-    if (model->labels.count == 0 && model->guess.labels[0]) {
-        set = sg_head_labels(model->guess.labels, &count);
-        if (set) {
-            sg_model_decide(model, "labels", model->guess.labels, true,
-                            "the family's usual set for %d classes", model->guess.class_count);
-            return sg_labels_copy(set, count, &model->labels, err);
-        }
-    }
+    if (!set[0] && model->guess.class_count == IMAGENET_CLASSES && sg_model_task(model) == SG_TASK_CLASSIFY)
+        set = "imagenet1k";
+    if (model->labels.count == 0 && set[0])
+        code = sg_labels_known(set, &model->labels, err);
+    if (code > 0)
+        sg_model_decide(model, "labels", set, true, "the family's usual set for %d classes",
+                        model->guess.class_count);
+    if (code != 0)
+        return code < 0 ? code : 0;
     if (model->labels.count == 0)
         sg_model_decide(
             model, "labels", "none", true,

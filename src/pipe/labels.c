@@ -2,12 +2,15 @@
  * Class names: from a file, from exporters' metadata, from a list.
  */
 #include "conf/names.h"
+#include "conf/places.h"
 #include "data/literal.h"
 #include "pipe/model_private.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Puts a copy of text at index, growing as needed. */
 static int labels_put(struct sg_labels *labels, int index, const char *text, size_t size,
@@ -50,6 +53,26 @@ int sg_labels_copy(const char *const *items, int count, struct sg_labels *labels
         if (items[i])
             code = labels_put(labels, i, items[i], strlen(items[i]), err);
     return code;
+}
+
+int sg_labels_known(const char *set, struct sg_labels *labels, struct sg_error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+    char data[SG_PLACE_MAX], path[SG_PLACE_MAX + 64];
+    int count, code;
+    const char *const *names = sg_head_labels(set, &count);
+
+    if (names) {
+        code = sg_labels_copy(names, count, labels, err);
+        return code < 0 ? code : 1;
+    }
+    if (set[0] == '\0' || strlen(set) > SG_HEAD_NAME_MAX || strspn(set, letters) != strlen(set))
+        return 0; /* a file's name */
+    snprintf(path, sizeof(path), "%s/models/labels/%s.json", sg_place_data(data, sizeof(data)), set);
+    if (access(path, R_OK) != 0)
+        return 0;
+    code = sg_labels_read(path, labels, err);
+    return code < 0 ? code : 1;
 }
 
 int sg_labels_read(const char *path, struct sg_labels *labels, struct sg_error *err)

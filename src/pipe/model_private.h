@@ -42,6 +42,9 @@ int sg_labels_parse(const char *text, struct sg_labels *labels, struct sg_error 
  * is 0 long; *out_key: where they were. SG_E_NOMEM, SG_E_TOO_LARGE. */
 int sg_labels_meta(const struct sg_signature *signature, struct sg_labels *labels, const char **out_key,
                    struct sg_error *err);
+/* The names of a set that sightd knows: built in, or a file of models/labels/ in the data folder (imagenet1k,
+ * which `make deps` brings). 1; 0 when there is none of that name; SG_E_…. */
+int sg_labels_known(const char *set, struct sg_labels *labels, struct sg_error *err);
 int sg_labels_copy(const char *const *items, int count, struct sg_labels *labels, struct sg_error *err);
 void sg_labels_fini(struct sg_labels *labels);
 
