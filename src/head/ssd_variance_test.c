@@ -32,7 +32,8 @@ static void decodes_the_face_mask_anchors(void **state)
     assert_int_equal(test_create(&graph), SG_OK);
     assert_string_equal(sg_head_kind(graph.head)->name, "ssd-variance");
     assert_string_equal(graph.guess.labels, "mask");
-    assert_true(graph.guess.agnostic);
+    /* conf_thresh and iou_thresh of AIZOO's inference(), one NMS for both classes */
+    assert_true(graph.guess.agnostic && graph.guess.threshold == 0.5f && graph.guess.iou == 0.4f);
     graph.options.iou = 0.9f;
     assert_int_equal(test_detect(&graph, 0), SG_OK);
     assert_int_equal(graph.found.count, 2);

@@ -68,6 +68,35 @@ static void yolov5_by_hand(void **state)
     free(table);
 }
 
+/* Objectness and classes as logits, the card's word: 0.5 and 0.993307 are 0.496654 together; -1.2 is
+ * 0.231475, below the threshold by itself; -1.0 (0.268941) is above it with a sure class alone. */
+static void logits_near_the_threshold(void **state)
+{
+    float *table = calloc(3 * CELLS * COLUMNS, sizeof(*table));
+    struct test_graph graph;
+    int i;
+
+    (void)state;
+    fill(table, 3 * CELLS);
+    for (i = 0; i < 3 * CELLS; i++)
+        table[i * COLUMNS + 4] = -9.0f;
+    set(table + 5 * COLUMNS, 20, 30, 8, 4, 0.0f, -5.0f, 5.0f);
+    set(table + 9 * COLUMNS, 50, 30, 8, 4, -1.2f, 9.0f, -9.0f);
+    set(table + 20 * COLUMNS, 50, 50, 8, 4, -1.0f, 9.0f, -9.0f);
+    set(table + 30 * COLUMNS, 10, 10, 8, 4, -1.0f, 1.0f, -9.0f);
+    test_init(&graph, SIDE, SIDE);
+    snprintf(graph.spec.kind, sizeof(graph.spec.kind), "yolov5");
+    graph.spec.scores = SG_SCORES_LOGITS_SIGMOID;
+    test_output(&graph, "output", SG_DTYPE_F32, table, 3, 1, 3 * CELLS, COLUMNS);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 2);
+    test_expect(&graph, 0, 16, 28, 24, 32, 1, 0.496654f);
+    test_expect(&graph, 1, 46, 48, 54, 52, 0, 0.268908f);
+    test_fini(&graph);
+    free(table);
+}
+
 /* Cell 3 + 2*8 of stride 8 is (3, 2); row 64 + 5 is cell (1, 1) of stride 16. */
 static void yolox_by_hand(void **state)
 {
@@ -260,9 +289,13 @@ static void yolov4_by_hand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(yolov5_by_hand),        cmocka_unit_test(yolox_by_hand),
-        cmocka_unit_test(yolox_decoded_by_hand), cmocka_unit_test(grids),
-        cmocka_unit_test(yolov4_by_hand),        cmocka_unit_test(grids_with_channels_first),
+        cmocka_unit_test(yolov5_by_hand),
+        cmocka_unit_test(logits_near_the_threshold),
+        cmocka_unit_test(yolox_by_hand),
+        cmocka_unit_test(yolox_decoded_by_hand),
+        cmocka_unit_test(grids),
+        cmocka_unit_test(yolov4_by_hand),
+        cmocka_unit_test(grids_with_channels_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
