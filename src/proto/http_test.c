@@ -305,6 +305,7 @@ static void metrics_count_and_write(void **state)
     sg_metrics_job(&metrics, SG_PROTOCOL_HTTP, job);
     sg_metrics_http(&metrics, "/v1/infer", 422);
     sg_metrics_http(&metrics, NULL, 404);
+    atomic_store(&counters.errors[-SG_E_BUSY - 1], 7);
     sg_buf_init(&out, 1 << 20);
     assert_int_equal(sg_metrics_write(&metrics, &counters, &gauges, &out), 0);
     text = sg_buf_text(&out);
@@ -316,6 +317,8 @@ static void metrics_count_and_write(void **state)
     assert_non_null(strstr(text, "stage=\"total\"} 99.001500\n"));
     assert_non_null(strstr(text, "sightd_http_responses_total{route=\"\",status=\"404\"} 1\n"));
     assert_non_null(strstr(text, "sightd_connections 3\n"));
+    assert_non_null(strstr(text, "replies of every protocol by code.\n# TYPE sightd_errors_total counter\n"
+                                 "sightd_errors_total{code=\"busy\"} 7\n# HELP"));
     sg_buf_fini(&out);
     /* Names without end do not take memory without end. */
     for (i = 0; i < 1000; i++) {
