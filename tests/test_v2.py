@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import re
 import socket
 import struct
 import subprocess
@@ -482,6 +483,31 @@ def test_connection_limit_is_told(start_server: Start) -> None:
     with dial(server):
         with pytest.raises(ConnectionError, match="busy"):
             dial(server)
+
+
+def test_silent_connections_give_way(start_server: Start, two: bytes) -> None:
+    server = start_server("--default-pipeline", "faces", "--max-connections", "1", "--idle-grace", "300ms")
+    with dial(server) as first:
+        assert ask(first, two).result
+        time.sleep(0.5)
+        with dial(server) as second:
+            assert ask(second, two).result
+            assert first.link.recv(100) == v2.HEADER.pack(0, 0x85, 0, 0, 0)  # leaving, and nothing behind it
+            assert first.link.recv(100) == b""
+
+
+def test_a_line_for_each_frame(start_server: Start, two: bytes) -> None:
+    server = start_server("--default-pipeline", "faces", "--log-requests", "all")
+    with dial(server) as client:
+        ids = [client.send(two), client.send(b"junk"), client.send(two, pipeline="nope")]
+        gather(client, 3)
+    assert server.stop() == 0
+    lines = [line for line in server.lines if 'msg="request" protocol=v2' in line]
+    said = {re.search(r"\bid=(\d+)", line)[1]: line for line in lines}  # type: ignore[index]
+    assert len(lines) == 3 and set(said) == set(map(str, ids))
+    for number, code in zip(ids, ("ok", "bad_image", "not_found")):
+        assert re.search(rf"level=info .*code={code} ms=\d+\.\d{{3}} in_bytes=\d+ out_bytes=\d+ ", said[str(number)])
+    assert 'pipeline="faces" code=ok' in said[str(ids[0])] and f"in_bytes={len(two)} " in said[str(ids[0])]
 
 
 def test_example_prints_json(server: Server, images: Path) -> None:
