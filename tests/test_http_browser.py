@@ -270,6 +270,21 @@ def test_silent_connections_give_way(start_server: Start, small: bytes) -> None:
         link.close()
 
 
+def test_a_client_waits_for_one_that_says_nothing(start_server: Start, small: bytes) -> None:
+    """All places are taken by connections of this moment that say nothing: within a second one gives way."""
+    server = start_server("--default-pipeline", "faces", "--max-connections", "4",
+                          "--max-connections-per-address", "4")
+    silent = [dial(server) for _ in range(4)]
+    with dial(server) as frames, dial(server) as http:
+        frames.sendall(struct.pack("<i", len(small)) + small)
+        http.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b'"object_num":10' in told(frames)
+        assert response(http, "GET").status == 200
+    assert [told(link) for link in silent[:2]] == [b"", b""]
+    for link in silent:
+        link.close()
+
+
 def test_http_connections_give_way_too(start_server: Start) -> None:
     server = start_server("--default-pipeline", "faces", "--max-connections", "2", "--max-connections-per-address", "2",
                           "--idle-grace", "500ms")
@@ -289,7 +304,7 @@ def test_http_connections_give_way_too(start_server: Start) -> None:
 
 def test_one_address_cannot_take_all_places(start_server: Start, small: bytes) -> None:
     """127.0.0.2 is another address of the same machine."""
-    server = start_server("--default-pipeline", "faces", "--max-connections", "8", "--idle-grace", "1h")
+    server = start_server("--default-pipeline", "faces", "--max-connections", "8", "--idle-grace", "0")
     links = [dial(server) for _ in range(6)]  # three quarters
     with dial(server) as link:
         link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -29,7 +29,7 @@ void sg_conn_watch(struct sg_conn *conn)
 
     switch (conn->state) {
     case CONN_SNIFFING:
-        events = UV_READABLE | UV_DISCONNECT;
+        events = conn->held ? 0 : UV_READABLE | UV_DISCONNECT;
         break;
     case CONN_OPEN:
         if (!conn->eof && !conn->paused)
@@ -267,6 +267,13 @@ static void on_event(uv_poll_t *poll, int status, int events)
         read_some(conn);
     else if (conn->state == CONN_OPEN && (events & UV_DISCONNECT))
         on_disconnect(conn);
+}
+
+void sg_conn_hold(struct sg_conn *conn, int64_t until_us)
+{
+    conn->held = true;
+    conn->deadline_us = until_us;
+    sg_conn_watch(conn);
 }
 
 void sg_conn_start(struct sg_conn *conn, const struct sg_conn_ops *ops, void *user)

@@ -85,6 +85,8 @@ void sg_conn_each(struct sg_conn_table *table, void (*visit)(void *arg, struct s
 /* Takes fd (closed on failure) and starts to sniff. SG_E_NOMEM, SG_E_BUSY (table full), SG_E_IO. */
 int sg_conn_add(struct sg_conn_table *table, int fd, const struct sockaddr *peer, socklen_t peer_size,
                 struct sg_conn **out_conn);
+/* While sniffing: nothing is heard of it until then (sg_clock_us); `sniffed` comes again. */
+void sg_conn_hold(struct sg_conn *conn, int64_t until_us);
 /* Ends sniffing: reading goes to ops from the first byte on. */
 void sg_conn_start(struct sg_conn *conn, const struct sg_conn_ops *ops, void *user);
 /* Ends sniffing and hands the socket, nothing read from it, to the caller; conn is gone. */

@@ -21,6 +21,7 @@ struct sg_conn {
     enum conn_state state;
     bool paused, eof, peer_shut;
     int refused; /* a code */
+    bool held;   /* sniffing: not listened to until its deadline */
     bool begun;  /* sniffing: some of the first bytes were there at the last look */
     int64_t added_us, active_us;
     const struct sg_conn_ops *ops;

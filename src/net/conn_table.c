@@ -17,6 +17,11 @@ static void first_bytes_late(struct sg_conn *conn, int64_t now)
     int count = sg_sniff_count(conn->fd, head);
     bool seen = conn->begun;
 
+    if (conn->held) {
+        conn->held = false;
+        sg_conn_watch(conn);
+        return;
+    }
     if (count == SG_SNIFF_BYTES)
         return; /* all there: this turn's poll tells */
     conn->begun = count > 0;

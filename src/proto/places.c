@@ -20,6 +20,7 @@ struct search {
     int count, refused; /* of the address: with a place, conn itself included; without */
     struct sg_conn *longest;
     int64_t longest_us;
+    int64_t soon_us; /* until the next one has been silent for long enough; 0 = none is silent */
 };
 
 static bool same_address(const struct search *search, const struct sg_conn *conn)
@@ -42,36 +43,40 @@ static void count(void *arg, struct sg_conn *conn)
         search->count++;
 }
 
-/* For how long it has been silent, 0 when it is not, or its time has not come. */
-static int64_t silence_us(const struct search *search, struct sg_conn *conn)
+/* For how long it has been silent, 0 when it is not; in *out_grace_us how long it may be. */
+static int64_t silence_us(const struct search *search, struct sg_conn *conn, int64_t *out_grace_us)
 {
     struct sg_session *session = sg_conn_user(conn);
-    int64_t silent_us, grace_us = search->grace_us;
+    int64_t since_us;
 
+    *out_grace_us = search->grace_us;
     if (session) {
-        int64_t since_us = session->ops->idle_since(session);
-
-        silent_us = since_us > 0 ? search->now - since_us : 0;
-    } else {
-        silent_us = sg_conn_sniffing(conn) ? sg_conn_age_us(conn) : 0;
-        grace_us = grace_us < UNSPOKEN_GRACE_US ? grace_us : UNSPOKEN_GRACE_US;
+        since_us = session->ops->idle_since(session);
+        return since_us > 0 ? search->now - since_us : 0;
     }
-    return silent_us >= grace_us ? silent_us : 0;
+    if (search->grace_us > UNSPOKEN_GRACE_US)
+        *out_grace_us = UNSPOKEN_GRACE_US;
+    return sg_conn_sniffing(conn) ? sg_conn_age_us(conn) : 0;
 }
 
 static void look(void *arg, struct sg_conn *conn)
 {
     struct search *search = arg;
-    int64_t silent_us;
+    int64_t silent_us, grace_us;
     uint8_t first;
 
     if (conn == search->conn || sg_conn_refused(conn) ||
         (search->same_address && !same_address(search, conn)))
         return;
-    silent_us = silence_us(search, conn);
-    if (silent_us > search->longest_us && sg_conn_peek(conn, &first, 1) == 0) {
+    silent_us = silence_us(search, conn, &grace_us);
+    if (silent_us <= 0 || (silent_us >= grace_us && silent_us <= search->longest_us) ||
+        sg_conn_peek(conn, &first, 1) > 0)
+        return;
+    if (silent_us >= grace_us) {
         search->longest = conn;
         search->longest_us = silent_us;
+    } else if (search->soon_us == 0 || grace_us - silent_us < search->soon_us) {
+        search->soon_us = grace_us - silent_us;
     }
 }
 
@@ -105,7 +110,8 @@ int sg_places_per_address(const struct sg_server_options *options)
     return most > 0 ? most : options->max_connections - options->max_connections / 4;
 }
 
-int sg_places_take(struct sg_conn_table *conns, const struct sg_server_options *options, struct sg_conn *conn)
+int sg_places_take(struct sg_conn_table *conns, const struct sg_server_options *options, struct sg_conn *conn,
+                   int64_t *out_soon_us)
 {
     struct search search = {.conn = conn, .now = sg_clock_us(), .grace_us = options->idle_grace_ms * 1000};
     bool full;
@@ -116,8 +122,10 @@ int sg_places_take(struct sg_conn_table *conns, const struct sg_server_options *
     if (sg_conn_table_count(conns) > sg_places_per_address(options))
         sg_conn_each(conns, count, &search);
     search.same_address = search.count > sg_places_per_address(options);
+    *out_soon_us = 0;
     if ((!full && !search.same_address) || give_way(conns, &search))
         return 0;
+    *out_soon_us = search.soon_us;
     if (full)
         return SG_E_BUSY;
     /* They wait for a second to be told: one address must not fill the table with those either. */

@@ -10,9 +10,10 @@
 
 /* A place for conn, which has just been added to the table. Where there is none the connection that has been
  * silent longest is ended: one of the same address when that has its share. 0; SG_E_BUSY, SG_E_TOO_MANY: it
- * is to be told so; SG_E_DROPPED: to be closed at once. */
-int sg_places_take(struct sg_conn_table *conns, const struct sg_server_options *options,
-                   struct sg_conn *conn);
+ * is to be told so; SG_E_DROPPED: to be closed at once. *out_soon_us: after how long one of the silent
+ * ones may give way, 0 = none is silent. */
+int sg_places_take(struct sg_conn_table *conns, const struct sg_server_options *options, struct sg_conn *conn,
+                   int64_t *out_soon_us);
 /* What a connection that got none is told; `code` is what sg_places_take said. */
 void sg_places_explain(const struct sg_conn_table *conns, const struct sg_server_options *options, int code,
                        struct sg_error *err);

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define SERVER_REFUSE_MS     1000 /* how long such a one may stay silent */
+#define SERVER_WAIT_MS       2000 /* and wait for a place that comes free by itself */
 #define SERVER_TICK_LEAST_MS 10
 #define SERVER_TICK_MOST_MS  250
 
@@ -87,6 +88,7 @@ static void on_accepted(void *user, int fd, const struct sockaddr *peer, socklen
 {
     struct sg_server *server = user;
     struct sg_conn *conn;
+    int64_t soon_us;
     int count, code;
 
     if (sg_conn_add(server->conns, fd, peer, peer_size, &conn) < 0) {
@@ -94,7 +96,7 @@ static void on_accepted(void *user, int fd, const struct sockaddr *peer, socklen
         return;
     }
     sg_counter_add(&server->intake.counters.accepted, 1);
-    code = sg_places_take(server->conns, &server->options, conn);
+    code = sg_places_take(server->conns, &server->options, conn, &soon_us);
     if (code < 0) {
         sg_counter_add(&server->intake.counters.refused, 1);
         sg_conn_set_refused(conn, code);
@@ -131,8 +133,26 @@ static void open_protocol(struct sg_server *server, struct sg_conn *conn, const 
     proto->open(conn, &server->intake, &server->options, refusal);
 }
 
+/* One that got no place asks once more when it speaks, and waits where a silent one gives way soon. True: it
+ * waits. */
+static bool wait_for_place(struct sg_server *server, struct sg_conn *conn)
+{
+    int64_t soon_us, age_us = sg_conn_age_us(conn);
+    int code;
+
+    sg_conn_set_refused(conn, 0);
+    code = sg_places_take(server->conns, &server->options, conn, &soon_us);
+    sg_conn_set_refused(conn, code == SG_E_DROPPED ? SG_E_TOO_MANY : code);
+    if (code == 0 || soon_us == 0 || age_us + soon_us > SERVER_WAIT_MS * 1000)
+        return false;
+    sg_conn_hold(conn, sg_clock_us() + soon_us);
+    return true;
+}
+
 static void on_sniffed(void *user, struct sg_conn *conn, const uint8_t head[SG_SNIFF_BYTES])
 {
+    if (sg_conn_refused(conn) && wait_for_place(user, conn))
+        return;
     open_protocol(user, conn, sg_proto_find(head), NULL);
 }
 
