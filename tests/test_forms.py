@@ -441,3 +441,65 @@ def test_plates_want_the_sides_of_their_priors(sides: str, tmp_path: Path) -> No
     found = reply(model, forms.flat(tmp_path / "x.ppm", 640, 640))["objects"]
     assert corners(found[0]) == pytest.approx(box, abs=0.02) and len(found) == 1
     assert np.allclose(found[0]["landmarks"], dots, atol=0.02)
+
+
+# --- fixed batches -------------------------------------------------------------------------------------------------
+
+def brightness(path: Path, batch: int, mixed: bool = False) -> Path:
+    """A YOLOv8-like end of two boxes per picture, the first of which scores the picture's mean; `mixed`: of all."""
+    net = forms.Net([batch, 3, 64, 64])
+    mean = net.op("ReduceMean", net.picture, axes=[1, 2, 3], keepdims=1)
+    if mixed:
+        mean = net.op("Add", net.op("Mul", mean, net.const(np.float32(0))),
+                      net.op("ReduceMean", mean, axes=[0], keepdims=1))
+    score = net.op("Reshape", mean, net.const([batch, 1, 1], np.int64))
+    base = np.zeros((batch, 20, 6), np.float32)
+    base[:, 0] = [8, 16, 40, 48, 0, 1]
+    place = np.zeros((1, 20, 6), np.float32)
+    place[0, 0, 4] = 1
+    net.output("output0", net.op("Add", net.const(base), net.op("Mul", score, net.const(place))), [batch, 20, 6])
+    return net.save(path, {"task": "detect", "names": "{0: 'a', 1: 'b'}"})
+
+
+@pytest.mark.parametrize("batch", [2, 4, 32])
+def test_a_fixed_batch_is_run_with_the_rest_empty(batch: int, tmp_path: Path) -> None:
+    model = brightness(tmp_path / "fixed.onnx", batch)
+    assert explained(model)["batch"] == f"always {batch}"
+    pictures = [forms.flat(tmp_path / f"{level}.ppm", 64, 64, (level,) * 3) for level in (255, 127, 204)]
+    for found, level in zip(sight.detect("--model", model, *pictures), (255, 127, 204), strict=True):
+        assert [(corners(o), o["label"]) for o in found["objects"]] == [([8, 16, 40, 48], "b")]
+        assert found["objects"][0]["score"] == pytest.approx(level / 255, abs=0.001)
+
+
+@pytest.mark.parametrize("batch, mixed, said", [
+    (33, False, "has a fixed batch of 33, at most 32 are run; export it with batch 1 or a dynamic one"),
+    (4, True, "a fixed batch of 4, and a picture's result changes with its batch mates; export it with batch 1"),
+])
+def test_a_fixed_batch_that_cannot_be_run_is_refused(batch: int, mixed: bool, said: str, tmp_path: Path) -> None:
+    done = sight.run("model", "explain", brightness(tmp_path / "fixed.onnx", batch, mixed))
+    assert done.returncode == 1 and said in done.stderr
+
+
+def test_a_fixed_batch_of_one_table_is_refused(tmp_path: Path) -> None:
+    """Rows that do not say whose they are: those of the empty pictures would be among them."""
+    rows = np.float32([[8, 16, 40, 48, 0.9, 1], [1, 2, 30, 40, 0.8, 0]])
+    done = sight.run("model", "explain", forms.constant(tmp_path / "flat.onnx", {"dets": rows}, (4, 3, 64, 64)))
+    assert done.returncode == 1 and "its outputs are not one part for each picture; export it with" in done.stderr
+
+
+def test_crops_share_a_fixed_batch(tmp_path: Path) -> None:
+    """A classifier of three pictures at a time on five boxes: each box has the colour that lies there."""
+    boxes = np.zeros((1, 10, 6), np.float32)
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 0, 0), (0, 0, 255)]
+    pixels = np.zeros((320, 320, 3), np.uint8)
+    for i, colour in enumerate(colours):
+        boxes[0, i] = [60 * i + 4, 40, 60 * i + 52, 90, 0.9 - 0.01 * i, 0]
+        pixels[30:100, 60 * i:60 * i + 56] = colour
+    forms.constant(tmp_path / "boxes.onnx", {"output0": boxes}, (1, 3, 320, 320),
+                   {"task": "detect", "names": "{0: 'thing'}"})
+    means(tmp_path / "colour.onnx", (3, 3, 16, 16),
+          {"task": "classify", "names": "{0: 'red', 1: 'green', 2: 'blue'}", "imgsz": "[16, 16]"})
+    recipe = tmp_path / "both.yaml"
+    recipe.write_text("detect: { model: boxes }\nclassify:\n  - { model: colour }\n", encoding="utf-8")
+    found = sight.detect("--models", tmp_path, "--pipelines", recipe, forms.picture(tmp_path / "x.ppm", pixels))[0]
+    assert [o["attributes"][0]["label"] for o in found["objects"]] == ["red", "green", "blue", "red", "blue"]

@@ -187,7 +187,7 @@ def graph(path: Path, op: str, kind: int, shape: list[int], out: int = T.FLOAT, 
     ('input "x" is 1x5x8x8: expected 1 or 3 channels, got 5; `input: {layout', ("Identity", T.FLOAT, [1, 5, 8, 8])),
     ('expected one of 4 dimensions (or 3xHxW), "x" has 3', ("Identity", T.FLOAT, [1, 80, 3000])),
     ('input "x" is 3x0x8: a side of no pixels', ("Identity", T.FLOAT, [3, 0, 8])),
-    ('input "x" has a fixed batch of 4', ("Identity", T.FLOAT, [4, 3, 8, 8])),
+    ('input "x" has a fixed batch of 40, at most 32', ("Identity", T.FLOAT, [40, 3, 8, 8])),
     ('input "x" is 1x3x0x8: a side of no pixels', ("Identity", T.FLOAT, [1, 3, 0, 8])),
     ('input "x" would be 60000x60000 pixels; at most 8192', ("Identity", T.FLOAT, [1, 3, 60000, 60000])),
     ('input "extra0" is neither a picture (4 dimensions, 1 or 3 channels) nor one that can be filled (scale_factor, '

@@ -194,6 +194,33 @@ static int settle_size(struct sg_model *model, struct sg_runner *runner, struct 
     return choose_head(model, runner, problems, err);
 }
 
+/* A graph that wants several pictures is given one and zeros. Its answers must tell whose they are, and those
+ * of the first picture must not change with the others. Crops fill it where they may. */
+static int decide_fixed_batch(struct sg_model *model, struct sg_runner *runner, struct sg_error *err)
+{
+    bool told, independent, reads = sg_model_task(model) == SG_TASK_TEXT_READ;
+    int code = sg_probe_batch(model, runner, &told, &independent, err);
+    char value[48];
+
+    if (code < 0)
+        return code;
+    if (!reads && (!told || !independent))
+        return sg_error_set(
+            err, SG_E_MODEL,
+            "the graph has a fixed batch of %d, and %s; export it with batch 1 or a dynamic one",
+            model->fixed_batch,
+            told ? "a picture's result changes with its batch mates"
+                 : "its outputs are not one part for each picture");
+    model->max_batch = reads ? 1 : model->fixed_batch;
+    snprintf(value, sizeof(value), "always %d", model->fixed_batch);
+    sg_model_decide(
+        model, "batch", value, false,
+        "fixed in the graph; what is missing is filled with zeros, so one picture takes as long as %d: "
+        "export it with batch 1 or a dynamic one",
+        model->fixed_batch);
+    return 0;
+}
+
 static int decide_batch(struct sg_model *model, struct sg_runner *runner, struct sg_error *err)
 {
     char value[32];
@@ -201,6 +228,8 @@ static int decide_batch(struct sg_model *model, struct sg_runner *runner, struct
     int code;
 
     model->max_batch = 1;
+    if (model->fixed_batch)
+        return decide_fixed_batch(model, runner, err);
     if (!model->dynamic_batch) {
         sg_model_decide(model, "batch", "never", false, "the graph has a fixed batch of 1");
         return 0;

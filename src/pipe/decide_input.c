@@ -240,10 +240,13 @@ int sg_decide_inputs(struct sg_model *model, struct sg_error *err)
         return sg_error_set(err, SG_E_MODEL,
                             "input \"%s\" would be %dx%d pixels; at most %d a side are supported", slot->name,
                             t->width, t->height, DECIDE_MAX_SIDE);
-    if (slot->dims[0] > 1)
-        return sg_error_set(err, SG_E_MODEL,
-                            "input \"%s\" has a fixed batch of %lld; export it with batch 1 or a dynamic one",
-                            slot->name, (long long)slot->dims[0]);
+    if (slot->dims[0] > SG_MODEL_MAX_BATCH)
+        return sg_error_set(
+            err, SG_E_MODEL,
+            "input \"%s\" has a fixed batch of %lld, at most %d are run; export it with batch 1 "
+            "or a dynamic one",
+            slot->name, (long long)slot->dims[0], SG_MODEL_MAX_BATCH);
+    model->fixed_batch = slot->dims[0] > 1 ? (int)slot->dims[0] : 0;
     model->dynamic_batch = slot->dims[0] == -1;
     /* Quantised graphs whose input is signed have their zero point at -128: black is -128, white 127. */
     for (i = 0; i < 3; i++) {

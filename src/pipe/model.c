@@ -445,16 +445,20 @@ int sg_model_shape(const struct sg_model *model, struct sg_runner *runner,
                    size_t *out_item_bytes, struct sg_error *err)
 {
     int channels = transform->channels == SG_CHANNELS_GRAY ? 1 : 3;
-    int64_t nchw[4] = {items, channels, transform->height, transform->width};
-    int64_t nhwc[4] = {items, transform->height, transform->width, channels};
+    int all = items < model->fixed_batch ? model->fixed_batch : items;
+    int64_t nchw[4] = {all, channels, transform->height, transform->width};
+    int64_t nhwc[4] = {all, transform->height, transform->width, channels};
     const int64_t *dims = transform->layout == SG_LAYOUT_NCHW ? nchw : nhwc;
     int code, i;
 
     code = sg_runner_input(runner, model->image_input, dims + model->no_batch_axis, 4 - model->no_batch_axis,
                            out_tensor, err);
     for (i = 0; i < model->aux_count && code == 0; i++)
-        code = fill_aux(model, runner, &model->aux[i], transform, items, err);
+        code = fill_aux(model, runner, &model->aux[i], transform, all, err);
     *out_item_bytes = (size_t)channels * (size_t)transform->width * (size_t)transform->height *
                       sg_dtype_bytes(transform->dtype);
+    if (code == 0 && all > items)
+        memset((char *)out_tensor->data + (size_t)items * *out_item_bytes, 0,
+               (size_t)(all - items) * *out_item_bytes);
     return code;
 }

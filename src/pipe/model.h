@@ -68,7 +68,9 @@ struct sg_model {
     int image_input;    /* index of the picture's input */
     int no_batch_axis;  /* 1: the picture's input is 3xHxW or HxWx3, else 0 */
     bool dynamic_batch; /* the first dimension takes any number */
-    bool batches;       /* and results do not depend on batch mates (measured at load) */
+    int fixed_batch; /* pictures that every run has, when the graph wants more than one; else 0. What is not
+                        asked for is filled with zeros. */
+    bool batches;    /* and results do not depend on batch mates (measured at load) */
     int max_batch;
     atomic_bool batch_pays;             /* measured when the wide graph came; see sg_model_batch_pays */
     bool native_size;                   /* takes pictures of any size and resizes inside the graph */

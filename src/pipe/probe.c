@@ -108,11 +108,12 @@ int sg_probe_batch(struct sg_model *model, struct sg_runner *runner, bool *out_t
     *out_told = *out_independent = false;
     code = sg_probe_run(model, runner, 1, err);
     if (code == 0)
-        code = first_items(runner, 1, &alone, &alone_count, err);
+        code = first_items(runner, model->fixed_batch ? model->fixed_batch : 1, &alone, &alone_count, err);
     if (code == 0)
         code = sg_probe_run(model, runner, 2, err);
     if (code == 0)
-        code = first_items(runner, 2, &together, &together_count, err);
+        code =
+            first_items(runner, model->fixed_batch ? model->fixed_batch : 2, &together, &together_count, err);
     if (code < 0 || !alone || !together || alone_count != together_count)
         goto out;
     *out_told = true;
