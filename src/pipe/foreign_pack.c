@@ -109,8 +109,8 @@ static bool gzip(const struct sg_foreign *file, char *out, size_t out_bytes)
         snprintf(inside, sizeof(inside), ", of a file %s",
                  sg_foreign_quote(file->data + at, size, NAME_SHOWN, name, sizeof(name)));
     }
-    snprintf(out, out_bytes, "is no ONNX file but GZIP data%s; unpack it (`gunzip`, or `tar xzf` for an archive)",
-             inside);
+    snprintf(out, out_bytes,
+             "is no ONNX file but GZIP data%s; unpack it (`gunzip`, or `tar xzf` for an archive)", inside);
     return true;
 }
 
