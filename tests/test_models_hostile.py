@@ -218,3 +218,18 @@ def test_turned_boxes_are_refused_by_name(tmp_path: Path) -> None:
     helper.set_model_props(model, {"task": "obb", "names": "{0: 'plane'}"})
     onnx.save(model, str(tmp_path / "obb.onnx"))
     assert 'metadata says task "obb", for which there is no head' in refused(tmp_path / "obb.onnx")
+
+
+def test_an_output_of_more_dimensions_than_tensors_have(tmp_path: Path) -> None:
+    """Known only when it has run: how many axes there are follows from a count of what is not zero."""
+    ones = onnx.numpy_helper.from_array(np.ones(7, np.int64), "ones")
+    nodes = [helper.make_node("Shape", ["x"], ["shape"]), helper.make_node("NonZero", ["shape"], ["places"]),
+             helper.make_node("Squeeze", ["places"], ["place"]),
+             helper.make_node("Gather", ["shape", "place"], ["own"]),
+             helper.make_node("Concat", ["own", "ones"], ["all"], axis=0),
+             helper.make_node("Reshape", ["x", "all"], ["y"])]
+    body = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", T.FLOAT, PICTURE)],
+                             [helper.make_tensor_value_info("y", T.FLOAT, None)], [ones])
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(body, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    assert 'output "y" has 11 dimensions; at most 8 are supported' in refused(path)
