@@ -285,7 +285,23 @@ static void metrics_count_and_write(void **state)
 {
     static const char hostile[] = "a\"b\\c\nd";
     struct sg_metrics metrics;
-    struct sg_metrics_gauges gauges = {.connections = 3};
+    struct sg_metrics_gauges gauges = {.connections = 3,
+                                       .jobs = 4,
+                                       .in_flight = 5,
+                                       .workers = 6,
+                                       .queue_bytes = 7,
+                                       .unsent_bytes = 8,
+                                       .bytes_in = 9,
+                                       .bytes_out = 10};
+    static const char *const lines[] = {"connections 3",
+                                        "jobs_admitted 4",
+                                        "jobs_in_flight 5",
+                                        "workers 6",
+                                        "queue_bytes 7",
+                                        "unsent_bytes 8",
+                                        "received_bytes_total{protocol=\"frames\"} 9",
+                                        "sent_bytes_total{protocol=\"frames\"} 10",
+                                        "ready 1"};
     struct sg_counters counters = {0};
     struct sg_job *job = calloc(1, sizeof(*job));
     struct sg_buf out;
@@ -316,9 +332,19 @@ static void metrics_count_and_write(void **state)
     assert_non_null(strstr(text, "stage=\"total\",le=\"+Inf\"} 2\n"));
     assert_non_null(strstr(text, "stage=\"total\"} 99.001500\n"));
     assert_non_null(strstr(text, "sightd_http_responses_total{route=\"\",status=\"404\"} 1\n"));
-    assert_non_null(strstr(text, "sightd_connections 3\n"));
+    for (i = 0; i < (int)(sizeof(lines) / sizeof(lines[0])); i++) {
+        char line[80];
+
+        snprintf(line, sizeof(line), "\nsightd_%s\n", lines[i]);
+        if (!strstr(text, line))
+            fail_msg("there is no line%s", line);
+    }
     assert_non_null(strstr(text, "replies of every protocol by code.\n# TYPE sightd_errors_total counter\n"
                                  "sightd_errors_total{code=\"busy\"} 7\n# HELP"));
+    sg_buf_clear(&out);
+    gauges.draining = true;
+    assert_int_equal(sg_metrics_write(&metrics, &counters, &gauges, &out), 0);
+    assert_non_null(strstr(sg_buf_text(&out), "\nsightd_ready 0\n"));
     sg_buf_fini(&out);
     /* Names without end do not take memory without end. */
     for (i = 0; i < 1000; i++) {

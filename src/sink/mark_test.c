@@ -4,12 +4,14 @@
  */
 #include "sink/mark.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jpeglib.h>
 
@@ -133,12 +135,31 @@ static void texts_are_known_by_how_they_begin(void **state)
             fail_msg("%s", rows[i].text);
 }
 
+/* A file is looked into and closed again: the next one to be opened gets the same number as before. */
+static void a_file_is_closed_again(void **state)
+{
+    char path[] = "/tmp/mark_test_XXXXXX";
+    int fd = mkstemp(path), next;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "[\n]\n", 4), 4);
+    close(fd);
+    assert_true(sg_mark_found(path));
+    next = open(path, O_RDONLY);
+    assert_int_equal(next, fd);
+    close(next);
+    unlink(path);
+    assert_false(sg_mark_found(path));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drawing_is_known_until_it_is_changed),
         cmocka_unit_test(what_is_no_jpeg_is_not_marked),
         cmocka_unit_test(texts_are_known_by_how_they_begin),
+        cmocka_unit_test(a_file_is_closed_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
