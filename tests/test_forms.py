@@ -503,3 +503,33 @@ def test_crops_share_a_fixed_batch(tmp_path: Path) -> None:
     recipe.write_text("detect: { model: boxes }\nclassify:\n  - { model: colour }\n", encoding="utf-8")
     found = sight.detect("--models", tmp_path, "--pipelines", recipe, forms.picture(tmp_path / "x.ppm", pixels))[0]
     assert [o["attributes"][0]["label"] for o in found["objects"]] == ["red", "green", "blue", "red", "blue"]
+
+
+# --- declared sizes that are wrong -----------------------------------------------------------------------------------
+
+def test_outputs_may_be_declared_wrongly(tmp_path: Path) -> None:
+    """What counts is what a run gives: 20 rows where 10 are declared."""
+    net = forms.Net([1, 3, 64, 64])
+    rows = np.zeros((1, 20, 6), np.float32)
+    rows[0, 12] = [8, 16, 40, 48, 0.9, 1]
+    shape = net.op("Add", net.const(np.float32([1, 20, 6])), net.zero())  # so that no shape is known before a run
+    shape = net.op("Cast", shape, to=forms.KINDS[np.dtype(np.int64)])
+    net.output("out", net.op("Reshape", net.answer(rows), shape), [1, 10, 6])
+    found = reply(net.save(tmp_path / "out.onnx"), forms.flat(tmp_path / "x.ppm", 64, 64))["objects"]
+    assert [(corners(o), o["class_id"]) for o in found] == [([8, 16, 40, 48], 1)]
+
+
+@pytest.mark.parametrize("shape, said", [
+    ([1, 3, 64, 64], "a 64x64 picture, the size that it declares; export it with a free height and width if that is"),
+    ([1, 3, "height", "width"], "a 640x640 picture, try another `input: {size: [WIDTH, HEIGHT]}`"),
+])
+def test_an_input_that_is_declared_wrongly(shape: list[Any], said: str, tmp_path: Path) -> None:
+    net = forms.Net(shape)
+    small = net.op("Reshape", "images", net.const([1, 3, 32, 32], np.int64))
+    net.output("out", net.op("Softmax", net.op("Flatten", net.op("GlobalAveragePool", small)), axis=1), [1, 3])
+    model = net.save(tmp_path / "size.onnx")
+    done = sight.run("model", "explain", model)
+    assert done.returncode == 1 and said in done.stderr
+    if shape[2] == "height":
+        (tmp_path / "size.yaml").write_text("input: {size: [32, 32]}\n", encoding="utf-8")
+        assert explained(model)["size"] == "32x32"

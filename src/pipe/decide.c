@@ -157,8 +157,12 @@ static int choose_head(struct sg_model *model, struct sg_runner *runner, struct 
 
     code = sg_probe_run(model, runner, 1, err);
     if (code < 0)
-        return sg_error_prefix(err, "the model does not run on a %dx%d picture", model->transform.width,
-                               model->transform.height);
+        return sg_error_prefix(err, "the model does not run on a %dx%d picture%s", model->transform.width,
+                               model->transform.height,
+                               model->dynamic_width || model->dynamic_height
+                                   ? ", try another `input: {size: [WIDTH, HEIGHT]}`"
+                                   : ", the size that it declares; export it with a free height and width if "
+                                     "that is wrong");
     outputs = sg_runner_outputs(runner, &count);
     fill_spec(model, &spec);
     model->guess = (struct sg_head_guess){.transform = model->transform};

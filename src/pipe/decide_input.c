@@ -177,7 +177,7 @@ static int decide_size(struct sg_model *model, const struct sg_slot *slot, struc
             return sg_error_set(
                 err, SG_E_CONFIG,
                 "the card says `input: {size: [%d, %d]}`, but the graph is fixed at %s; leave "
-                "it out",
+                "it out, or export the model with a free height and width",
                 card->size[0], card->size[1], size);
         return 0;
     }
