@@ -46,10 +46,14 @@ def describe(found: dict[str, Any]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Send pictures to sightd and print what it finds.")
     parser.add_argument("path", type=Path, help="a picture, or a folder of them")
+    parser.add_argument("--to", metavar="HOST:PORT", help="the server's address; or:")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--json", action="store_true", help="print the replies as they came, one a line")
     args = parser.parse_args()
+    if args.to:
+        args.host, _, port = args.to.partition(":")
+        args.port = int(port or args.port)
     failed = 0
     try:
         folder = args.path.is_dir()

@@ -161,12 +161,16 @@ def parse_records(block: bytes) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Send pictures to sightd over frame protocol v2.")
     parser.add_argument("picture", type=Path, nargs="+")
+    parser.add_argument("--to", metavar="HOST:PORT", help="the server's address; or:")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--pipeline", default="", help="default: the server's")
     parser.add_argument("--deadline", type=int, default=0, metavar="MS")
     parser.add_argument("--records", action="store_true", help="binary records instead of JSON on the wire")
     args = parser.parse_args()
+    if args.to:
+        args.host, _, port = args.to.partition(":")
+        args.port = int(port or args.port)
     failed = 0
     try:
         with Client(args.host, args.port) as client:

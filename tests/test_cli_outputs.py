@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -197,3 +198,106 @@ def test_watching_follows_folders(photos: Path) -> None:
     names = [os.path.relpath(json.loads(line)["source"], photos) for line in out.read_text().splitlines()]
     assert sorted(names) == sorted(["old/a.jpg", *(f"new{n}/deep/b.jpg" for n in range(5)), "moved/deep/in.jpg",
                                     "elsewhere/in.jpg", "elsewhere/c.jpg", "e.jpg"])
+
+
+def test_an_interrupt_does_not_wait_for_a_server_that_is_gone(photos: Path) -> None:
+    """The server goes while pictures are to come; the run would try for a minute to reach it again."""
+    with subprocess.Popen([str(sight.SIGHT), "serve", "--listen", "127.0.0.1:0", "--pipelines",
+                           str(sight.ROOT / "pipelines" / "faces.yaml"), "--log-level", "error"], cwd=sight.ROOT,
+                          stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        address = server.stdout.readline().split()[-1]
+        out = photos.parent / "out.jsonl"
+        with subprocess.Popen([str(sight.SIGHT), "send", "--to", address, "--watch", str(photos), "--retry", "60s",
+                               "-o", str(out)], stderr=subprocess.PIPE, text=True) as run:
+            wait_for(out, 0)
+            shutil.copy(SAMPLES / "faces" / "group3.jpg", photos)
+            wait_for(out, 1)
+            server.terminate()
+            assert server.wait(60) == 0
+            shutil.copy(SAMPLES / "faces" / "group4.jpg", photos)
+            time.sleep(1)
+            began = time.monotonic()
+            run.send_signal(signal.SIGINT)
+            said = run.communicate(timeout=60)[1]
+            assert time.monotonic() - began < 20 and run.returncode == 130, said
+            assert "the connection to" in said
+    assert out.read_bytes().count(b"\n") == 1
+
+
+def test_no_server_is_said_in_one_clear_sentence(photos: Path) -> None:
+    done = sight.run("send", "--to", "127.0.0.1:1", photos)
+    assert done.returncode == 1
+    assert done.stderr == ('sight send: no server: cannot connect to "127.0.0.1:1": Connection refused; is sightd '
+                           "running there? `sight serve` starts one\n")
+
+
+def test_lists_of_names_in_every_form(photos: Path) -> None:
+    """Lines, lines of Windows, NULs as find -print0 writes them; an empty list is no success."""
+    for separator in ("\n", "\r\n", "\0"):
+        names = photos / "names"
+        names.write_bytes("".join(f"{name}{separator}" for name in ("group1.jpg", "group2.jpg")).encode())
+        done = detect(photos, "--files-from", names, "-f", "jsonl")
+        assert done.returncode == 0, done.stderr
+        assert [json.loads(line)["source"] for line in done.stdout.splitlines()] == ["group1.jpg", "group2.jpg"]
+    names.write_bytes(b"\n\n")
+    done = detect(photos, "--files-from", names)
+    assert done.returncode == 1 and f'no picture is named in "{names}"' in done.stderr
+    done = detect(photos, "--files-from", photos)
+    assert done.returncode == 1 and "Is a directory" in done.stderr
+
+
+def test_names_that_a_terminal_would_obey(photos: Path) -> None:
+    odd = "a\x1b[31m\nb.jpg"
+    (photos / "group1.jpg").rename(photos / odd)
+    (photos / "c\x07.jpg").write_bytes(b"no picture")
+    done = detect(photos, ".", "-f", "table")
+    assert "./a?[31m?b.jpg  1920x1280" in done.stdout and "\x1b" not in done.stdout
+    assert "./c?.jpg: " in done.stderr and "\x07" not in done.stderr
+    (reply,) = [json.loads(line) for line in detect(photos, odd, "-f", "jsonl").stdout.splitlines()]
+    assert reply["source"] == odd
+    (photos / "-dash.jpg").write_bytes((photos / "group2.jpg").read_bytes())
+    done = detect(photos, "-dash.jpg")
+    assert done.returncode == 2 and "written ./-dash.jpg" in done.stderr
+    assert detect(photos, "--", "-dash.jpg").returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="skipped: a small disk is mounted, which takes root")
+@pytest.mark.parametrize("words", [["-f", "jsonl", "-o", "o"], ["-f", "coco", "-o", "o"], ["-f", "yolo", "-o", "o"],
+                                   ["--annotate", "o"], ["--crop", "o"]])
+def test_a_disk_that_is_full(photos: Path, words: list[str]) -> None:
+    """Told with the file's name, and no half of a file is left."""
+    disk = photos / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], check=False,
+                      capture_output=True).returncode:
+        pytest.skip("skipped: mount is not allowed here")
+    try:
+        (disk / "fill").write_bytes(b"x" * 65536)
+        done = subprocess.run([str(sight.SIGHT), "detect", "--model", str(MODEL), *words, str(photos / "group1.jpg")],
+                              cwd=disk, capture_output=True, text=True, timeout=sight.TIMEOUT_S, check=False)
+        assert done.returncode == 1 and "No space left on device" in done.stderr and '"o' in done.stderr, done.stderr
+        assert not [p for p in disk.rglob("*") if p.is_file() and p.name != "fill" and p.stat().st_size]
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_every_sender_takes_to(photos: Path) -> None:
+    """`sight send`, the two examples and the Python package name the server alike."""
+    with subprocess.Popen([str(sight.SIGHT), "serve", "--listen", "127.0.0.1:0", "--pipelines",
+                           str(sight.ROOT / "pipelines" / "faces.yaml"), "--log-level", "error"], cwd=sight.ROOT,
+                          stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        address = server.stdout.readline().split()[-1]
+        while not server.stdout.readline().startswith("ready"):
+            pass
+        picture = photos / "group1.jpg"
+        for command in ([sight.SIGHT, "send"], [sys.executable, sight.ROOT / "examples" / "client.py"],
+                        [sys.executable, sight.ROOT / "examples" / "client_v2.py"],
+                        [sys.executable, "-m", "sightd"]):
+            done = subprocess.run([*map(str, command), "--to", address, str(picture)], capture_output=True, text=True,
+                                  env={**os.environ, "PYTHONPATH": str(sight.ROOT / "python")}, timeout=120,
+                                  check=False)
+            assert done.returncode == 0 and "face" in done.stdout, (command, done.stderr)
+        server.terminate()
+        assert server.wait(60) == 0

@@ -41,6 +41,11 @@ static void on_signal(int number)
     stop_signal = number;
 }
 
+bool sg_front_stopping(void)
+{
+    return stop_signal != 0;
+}
+
 /* Whether the folder for results is the one that is watched. */
 static bool goes_back(const char *watched, const char *results)
 {
@@ -88,21 +93,44 @@ static enum sg_sink_format format_of(const struct sg_front_args *args)
     return isatty(STDOUT_FILENO) ? SG_SINK_TABLE : SG_SINK_JSONL;
 }
 
+/* The names in one line of a list; find -print0 has NULs where others have line ends. */
+static int add_line(struct sg_pictures *pictures, char *line, size_t size, struct sg_error *err)
+{
+    size_t at, length;
+    int code = 0;
+
+    if (size > 0 && line[size - 1] == '\n')
+        line[--size] = '\0';
+    for (at = 0; at < size && code == 0; at += length + 1) {
+        char *name = line + at;
+
+        length = strlen(name);
+        if (length > 1 && name[length - 1] == '\r' && access(name, F_OK) != 0)
+            name[length - 1] = '\0'; /* a list from Windows */
+        if (name[0])
+            code = sg_pictures_add(pictures, name, err);
+    }
+    return code;
+}
+
 static int add_names_from(struct sg_pictures *pictures, const char *path, struct sg_error *err)
 {
     FILE *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    int before = pictures->count, code = 0;
     char *line = NULL;
     size_t capacity = 0;
     ssize_t size;
-    int code = 0;
 
     if (!from)
         return sg_error_set(err, SG_E_NOT_FOUND, "cannot read \"%s\": %s", path, strerror(errno));
-    while (code == 0 && (size = getline(&line, &capacity, from)) > 0) {
-        line[size - (line[size - 1] == '\n')] = '\0';
-        if (line[0])
-            code = sg_pictures_add(pictures, line, err);
-    }
+    errno = 0;
+    while (code == 0 && (size = getline(&line, &capacity, from)) > 0)
+        code = add_line(pictures, line, (size_t)size, err);
+    if (code == 0 && !feof(from))
+        code = sg_error_set(err, SG_E_IO, "cannot read \"%s\": %s", path, strerror(errno));
+    else if (code == 0 && pictures->count == before)
+        code = sg_error_set(err, SG_E_NOT_FOUND, "no picture is named in %s%s%s", from == stdin ? "" : "\"",
+                            from == stdin ? "standard input" : path, from == stdin ? "" : "\"");
     free(line);
     if (from != stdin)
         (void)fclose(from);
@@ -371,7 +399,9 @@ static int run_feed(struct feed *feed)
     for (i = 0; i < SG_BATCH_NAMED_MAX; i++)
         free(totals.failures[i]);
     if (code < 0)
-        return sg_command_fail(feed->front->self, &err);
+        (void)sg_command_fail(feed->front->self, &err);
+    if (code < 0 && !totals.stopped)
+        return SG_EXIT_FAILED;
     if (totals.stopped && (!feed->watch || stop_signal == SIGINT))
         return 128 + (int)stop_signal;
     return totals.failed || feed->pictures.failed || feed->gone ? SG_EXIT_FAILED : SG_EXIT_OK;

@@ -18,6 +18,7 @@
 #define WAIT_LONGEST_MS 5000
 #define BUSY_LEAST_MS   50
 #define CONNECT_MS      10000
+#define SLICE_MS        20 /* of a pause: between looks at the signal */
 
 struct send_args {
     struct sg_front_args front;
@@ -103,11 +104,14 @@ static int connect_once(struct send *send, struct sg_error *err)
     return sg_v2_link_open(&options, &send->link, err);
 }
 
+/* Ends early when the run is to stop. */
 static void pause_ms(int64_t ms)
 {
-    const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+    const struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
+    int64_t until = sg_clock_us() + ms * 1000;
 
-    (void)nanosleep(&time, NULL);
+    while (sg_clock_us() < until && !sg_front_stopping())
+        (void)nanosleep(&slice, NULL);
 }
 
 /* A new link in place of that of `generation`, unless another worker was here before. */
@@ -119,7 +123,8 @@ static int connect_again(struct send *send, unsigned generation, struct sg_error
     pthread_rwlock_wrlock(&send->lock);
     if (!send->lost && send->generation == generation) {
         sg_v2_link_close(&send->link);
-        while ((code = connect_once(send, &send->why)) < 0 && sg_clock_us() + wait_ms * 1000 < until) {
+        while ((code = connect_once(send, &send->why)) < 0 && sg_clock_us() + wait_ms * 1000 < until &&
+               !sg_front_stopping()) {
             pause_ms(wait_ms);
             wait_ms = wait_ms * 2 < WAIT_LONGEST_MS ? wait_ms * 2 : WAIT_LONGEST_MS;
         }
@@ -196,7 +201,8 @@ static int run_lane(void *state, const struct sg_buf *bytes, struct sg_result *r
         if (code == SG_E_IO || code == SG_E_SHUTDOWN || code == SG_E_TIMEOUT) {
             if (connect_again(send, generation, err) < 0)
                 return SG_E_SHUTDOWN;
-        } else if ((code == SG_E_BUSY || code == SG_E_TOO_MANY) && sg_clock_us() < until) {
+        } else if ((code == SG_E_BUSY || code == SG_E_TOO_MANY) && sg_clock_us() < until &&
+                   !sg_front_stopping()) {
             pause_ms(retry_ms > BUSY_LEAST_MS ? retry_ms : BUSY_LEAST_MS);
         } else {
             return code;
@@ -214,8 +220,7 @@ static int prepare(void *ctx, int pictures, int *out_workers)
 
     if (connect_once(send, &err) < 0) {
         if (err.code == SG_E_IO)
-            sg_error_set(&err, SG_E_IO, "no server at %s: %s; start one with `sight serve`",
-                         send->args->to.value, err.text);
+            sg_error_set(&err, SG_E_IO, "no server: %s `sight serve` starts one", err.text);
         sg_command_fail(send->self, &err);
         return SG_E_IO;
     }

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NAME_MAX_BYTES 64
 #define MAX_CANDIDATES 256
@@ -78,6 +79,10 @@ static int unknown_flag(struct parser *parser, const char *arg, const char *name
         sg_args_hint(parser->command, parser->bindings, name[0] ? name : arg, room, sizeof(room));
     int i, count = 0;
 
+    if (!hint && access(arg, F_OK) == 0) {
+        snprintf(room, sizeof(room), "the file of that name is written ./%.60s", arg);
+        hint = room;
+    }
     if (hint)
         return sg_error_set(parser->err, SG_E_INVALID, "unknown flag %.60s; %s", arg, hint);
 
@@ -203,7 +208,9 @@ static int parse_short(struct parser *parser, int argc, char **argv, int *index)
         char flag[3] = {'-', *letter, '\0'};
 
         if (!row)
-            return unknown_flag(parser, (unsigned char)*letter < 0x80 ? flag : argv[*index], "");
+            return unknown_flag(
+                parser,
+                (unsigned char)*letter < 0x80 && access(argv[*index], F_OK) != 0 ? flag : argv[*index], "");
         if (row->type == SG_OPTION_BOOL) {
             code = apply(parser, row, values, "true");
             continue;

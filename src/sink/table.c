@@ -7,6 +7,19 @@
 #define GREEN "\033[32m"
 #define PLAIN "\033[0m"
 
+/* Appends the text, controls shown as '?': names of files, labels and what was read may hold any, and a
+ * terminal obeys them. */
+static int put_shown(const char *text, struct sg_buf *out)
+{
+    size_t at = out->size;
+    int code = sg_buf_append_text(out, text);
+
+    for (; code == 0 && at < out->size; at++)
+        if (out->data[at] < 0x20 || out->data[at] == 0x7f)
+            out->data[at] = '?';
+    return code;
+}
+
 static int put_attribute(const struct sg_attribute *a, struct sg_buf *out)
 {
     if (a->has_value)
@@ -33,8 +46,26 @@ static int put_object(const struct sg_object *o, const struct sg_sink_options *o
     for (k = 0; k < o->attribute_count && code == 0; k++)
         code = put_attribute(&o->attributes[k], out);
     if (code == 0 && o->text)
-        code = sg_buf_printf(out, "  \"%s\" %.2f", o->text, (double)o->text_score);
+        code = sg_buf_append_text(out, "  \"");
+    if (code == 0 && o->text)
+        code = put_shown(o->text, out);
+    if (code == 0 && o->text)
+        code = sg_buf_printf(out, "\" %.2f", (double)o->text_score);
     return code < 0 ? code : sg_buf_append(out, "\n", 1);
+}
+
+static int put_head(const struct sg_sink_options *options, const struct sg_sink_item *item,
+                    struct sg_buf *out)
+{
+    const struct sg_result *result = item->result;
+    int code = sg_buf_append_text(out, options->colour ? BOLD : "");
+
+    if (code == 0)
+        code = put_shown(item->source, out);
+    return code < 0
+               ? code
+               : sg_buf_printf(out, "%s  %dx%d  %d object%s", options->colour ? PLAIN : "", result->width,
+                               result->height, result->object_count, result->object_count == 1 ? "" : "s");
 }
 
 static int format(const struct sg_sink_options *options, const struct sg_sink_item *item, struct sg_buf *out)
@@ -44,9 +75,7 @@ static int format(const struct sg_sink_options *options, const struct sg_sink_it
 
     if (item->err && item->err->code != SG_OK)
         return 0; /* told on standard error */
-    code = sg_buf_printf(out, "%s%s%s  %dx%d  %d object%s", options->colour ? BOLD : "", item->source,
-                         options->colour ? PLAIN : "", result->width, result->height, result->object_count,
-                         result->object_count == 1 ? "" : "s");
+    code = put_head(options, item, out);
     if (code == 0 && !options->no_timing)
         code = sg_buf_printf(out, "  %.1f ms", (double)result->timing_us[SG_STAGE_TOTAL] / 1000.0);
     if (code == 0)
