@@ -100,7 +100,7 @@ def draw(port: int, out: Path) -> int:
 
 def refuse(port: int) -> None:
     status, _, body = ask(port, "POST", "/v1/infer", b"this is no picture")
-    check(status == 422 and b"not an image" in body, f"what is no picture: status {status}, {body[:200]!r}")
+    check(status == 422 and b'"bad_image"' in body, f"what is no picture: status {status}, {body[:200]!r}")
     print(f"  POST /v1/infer                   no picture         {status}  refused, as it should be")
 
 
