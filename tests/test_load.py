@@ -10,6 +10,7 @@ import http.client
 import io
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -200,6 +201,16 @@ def test_a_drawn_picture_keeps_its_deadline_and_no_memory(start_server: Start, i
     deadline = f"deadline_ms={int(took_ms / 2)}"
     assert wait_until(lambda: ask_for(deadline).status == 200, 60)
     assert ask_for("annotate=png&" + deadline).status == 503
+
+
+@pytest.mark.skipif(sanitized(), reason="skipped: a sanitizer's own memory is counted")
+def test_memory_of_the_pipelines_that_are_brought(start_server: Start) -> None:
+    """Trying models must not leave what it took: 85 MiB are private; 253 were, when each session kept an arena."""
+    server = start_server()
+    server.settled_rss_kib()
+    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
+    found = re.search(r"RssAnon:\s+(\d+)", status)
+    assert found and int(found[1]) < 150 * 1024
 
 
 def test_idle_and_slow_clients_beside_others(start_server: Start, group: bytes) -> None:

@@ -40,6 +40,9 @@ int sg_graph_open_beside(const struct sg_graph *first, const char *path,
                          struct sg_error *err);
 /* Whether the weights are held once for all graphs opened beside this one. */
 bool sg_graph_shares(const struct sg_graph *graph);
+/* Whether runs give the memory they needed back to the system: for a graph that is tried, not served. The
+ * next run of any graph may be slower for it. False at first. */
+void sg_graph_lean(struct sg_graph *graph, bool lean);
 void sg_graph_destroy(struct sg_graph **graph);
 /* As the graph declares it; lives as long as the graph. */
 const struct sg_signature *sg_graph_signature(const struct sg_graph *graph);

@@ -74,6 +74,34 @@ static void ORT_API_CALL log_line(void *param, OrtLoggingLevel severity, const c
         sg_log(SG_LOG_DEBUG, "onnxruntime", "text=%s", sg_log_quote(message, quoted, sizeof(quoted)));
 }
 
+/* One arena for all sessions, which grows by what is asked for: each had one of its own, as large as the most
+ * that session ever needed, and doubling. Whoever shares the runtime's environment with us may have
+ * registered one before; then that is used. */
+static int share_arena(struct sg_engine *engine, struct sg_error *err)
+{
+    static const char *const keys[] = {"arena_extend_strategy"};
+    static const size_t values[] = {1}; /* kSameAsRequested */
+    const OrtApi *api = engine->api;
+    OrtArenaCfg *arena = NULL;
+    OrtStatus *status;
+    int code = ort_check(engine, api->CreateArenaCfgV2(keys, values, 1, &arena), SG_E_NOMEM,
+                         "ONNX Runtime memory arena", err);
+
+    if (code < 0)
+        return code;
+    status = api->CreateAndRegisterAllocator(engine->env, engine->memory, arena);
+    if (status)
+        api->ReleaseStatus(status);
+    api->ReleaseArenaCfg(arena);
+    code =
+        ort_check(engine, api->CreateRunOptions(&engine->lean), SG_E_NOMEM, "ONNX Runtime run options", err);
+    if (code == 0)
+        code = ort_check(
+            engine, api->AddRunConfigEntry(engine->lean, "memory.enable_memory_arena_shrinkage", "cpu:0"),
+            SG_E_INTERNAL, "ONNX Runtime run options", err);
+    return code;
+}
+
 int sg_engine_create(struct sg_engine **out_engine, struct sg_error *err)
 {
     struct sg_engine *engine = calloc(1, sizeof(*engine));
@@ -108,6 +136,8 @@ int sg_engine_create(struct sg_engine **out_engine, struct sg_error *err)
     code = ort_check(engine,
                      engine->api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &engine->memory),
                      SG_E_NOMEM, "ONNX Runtime memory info", err);
+    if (code == 0)
+        code = share_arena(engine, err);
     if (code < 0)
         goto out;
     *out_engine = engine;
@@ -123,6 +153,8 @@ void sg_engine_destroy(struct sg_engine **engine)
 
     if (!e)
         return;
+    if (e->lean)
+        e->api->ReleaseRunOptions(e->lean);
     if (e->memory)
         e->api->ReleaseMemoryInfo(e->memory);
     if (e->env)

@@ -42,6 +42,12 @@ int ort_session_options(const struct sg_engine *engine, const struct sg_graph_op
     return 0;
 }
 
+static int use_shared_arena(const struct sg_engine *engine, OrtSessionOptions *session, struct sg_error *err)
+{
+    return ort_check(engine, engine->api->AddSessionConfigEntry(session, "session.use_env_allocators", "1"),
+                     SG_E_INVALID, "shared arena", err);
+}
+
 /* Sessions over shared weights; all or nothing. */
 static int open_shared(struct sg_graph *graph, struct ort_shared *shared,
                        const struct sg_graph_options *options, struct sg_error *err)
@@ -51,7 +57,9 @@ static int open_shared(struct sg_graph *graph, struct ort_shared *shared,
 
     if (code < 0)
         return code;
-    code = ort_shared_session(graph->engine, shared, session, &graph->session, err);
+    code = use_shared_arena(graph->engine, session, err);
+    if (code == 0)
+        code = ort_shared_session(graph->engine, shared, session, &graph->session, err);
     graph->engine->api->ReleaseSessionOptions(session);
     if (code == 0)
         graph->shared = ort_shared_hold(shared);
@@ -67,8 +75,10 @@ static int open_file(struct sg_graph *graph, const char *path, const struct sg_g
 
     if (code < 0)
         return code;
-    code = ort_check(engine, engine->api->CreateSession(engine->env, path, session, &graph->session),
-                     SG_E_MODEL, "the runtime cannot load it", err);
+    code = use_shared_arena(engine, session, err);
+    if (code == 0)
+        code = ort_check(engine, engine->api->CreateSession(engine->env, path, session, &graph->session),
+                         SG_E_MODEL, "the runtime cannot load it", err);
     engine->api->ReleaseSessionOptions(session);
     return code < 0 ? code : ort_signature_read(graph, err);
 }
@@ -148,6 +158,11 @@ int sg_graph_open_beside(const struct sg_graph *first, const char *path,
 bool sg_graph_shares(const struct sg_graph *graph)
 {
     return graph->shared != NULL;
+}
+
+void sg_graph_lean(struct sg_graph *graph, bool lean)
+{
+    atomic_store_explicit(&graph->lean, lean, memory_order_relaxed);
 }
 
 void sg_graph_destroy(struct sg_graph **graph)

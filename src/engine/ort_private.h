@@ -9,11 +9,13 @@
 #include "engine/engine.h"
 
 #include <onnxruntime_c_api.h>
+#include <stdatomic.h>
 
 struct sg_engine {
     const OrtApi *api;
     OrtEnv *env;
     OrtMemoryInfo *memory;
+    OrtRunOptions *lean; /* of runs that give back what memory they needed */
     char version[64];
 };
 
@@ -22,6 +24,7 @@ struct sg_graph {
     OrtSession *session;
     struct ort_shared *shared; /* a reference; NULL when the session has weights of its own */
     struct sg_signature signature;
+    atomic_bool lean; /* sg_graph_lean */
 };
 
 /* Takes status; NULL is success. The runtime's words go to the detail, the first line of them to the client

@@ -170,6 +170,7 @@ int sg_runner_run(struct sg_runner *runner, struct sg_error *err)
     const struct sg_engine *engine = runner->graph->engine;
     const char *input_names[SG_SIGNATURE_MAX_IO], *output_names[SG_SIGNATURE_MAX_IO];
     const OrtValue *inputs[SG_SIGNATURE_MAX_IO];
+    bool lean;
     int code, i;
 
     release_outputs(runner);
@@ -182,8 +183,9 @@ int sg_runner_run(struct sg_runner *runner, struct sg_error *err)
     }
     for (i = 0; i < signature->output_count; i++)
         output_names[i] = signature->outputs[i].name;
+    lean = atomic_load_explicit(&runner->graph->lean, memory_order_relaxed);
     code = ort_check(engine,
-                     engine->api->Run(runner->graph->session, NULL, input_names, inputs,
+                     engine->api->Run(runner->graph->session, lean ? engine->lean : NULL, input_names, inputs,
                                       (size_t)signature->input_count, output_names,
                                       (size_t)signature->output_count, runner->outputs),
                      SG_E_INFERENCE, "the model cannot be run on this input", err);

@@ -5,6 +5,7 @@
 #include "pipe/golden.h"
 #include "pipe/library_private.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,10 +78,21 @@ static void *load_models(void *arg)
                                                .widen_later = library->options.threads > 1};
 
             if (sg_model_open(library->engine, &options, &entry->problems, &entry->model, &entry->why) == 0 &&
-                library->options.prove)
+                library->options.prove) {
+                sg_model_lean(entry->model, library->options.serve);
                 sg_golden_check(entry->model, library->options.exact, &entry->problems, &entry->why);
+                sg_model_lean(entry->model, false);
+            }
         }
     }
+}
+
+/* What loading took and does not need any more: C libraries keep it, in heaps of threads that have ended. */
+static void give_back(void)
+{
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
 }
 
 static void load_wanted(struct sg_library *library)
@@ -95,6 +107,8 @@ static void load_wanted(struct sg_library *library)
     load_models(library);
     for (i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
+    if (library->options.serve)
+        give_back();
 }
 
 static struct sg_model *lookup(void *context, const char *name, struct sg_error *err)
@@ -304,6 +318,7 @@ static void *widen(void *arg)
             sg_log(SG_LOG_WARN, "a model has no graph for all cores", "model=%s code=%s",
                    library->models[i].name, sg_err_name(err.code));
     }
+    give_back();
     return NULL;
 }
 

@@ -214,6 +214,12 @@ static void look_further(struct sg_model *model, const struct sg_model_options *
         sg_conf_problems_add(problems, model->card_path, 0, 0, NULL, "%s", err.text);
 }
 
+void sg_model_lean(struct sg_model *model, bool lean)
+{
+    if (model->narrow)
+        sg_graph_lean(model->narrow, lean);
+}
+
 int sg_model_open(struct sg_engine *engine, const struct sg_model_options *options,
                   struct sg_conf_problems *problems, struct sg_model **out_model, struct sg_error *err)
 {
@@ -240,6 +246,7 @@ int sg_model_open(struct sg_engine *engine, const struct sg_model_options *optio
     if (code < 0)
         goto out;
     model->load_us = sg_clock_us() - began;
+    sg_model_lean(model, options->narrow);
     code = sg_decide_inputs(model, err);
     if (code == 0)
         code = sg_decide_head(model, options->labels, problems, err);
@@ -249,6 +256,7 @@ int sg_model_open(struct sg_engine *engine, const struct sg_model_options *optio
         sg_error_prefix(err, "model \"%s\"", model->name);
         goto out;
     }
+    sg_model_lean(model, false);
     model->probe_us = sg_clock_us() - began - model->load_us;
     *out_model = model;
     model = NULL;
@@ -267,9 +275,12 @@ int sg_model_widen(struct sg_model *model, int threads, struct sg_error *err)
     if (code == 0)
         code = sg_runner_create(graph, &runner, err);
     /* Once now, so that no request pays for the first run. */
-    if (code == 0)
-        code = sg_probe_run(model, runner, 1, err);
     if (code == 0) {
+        sg_graph_lean(graph, true);
+        code = sg_probe_run(model, runner, 1, err);
+    }
+    if (code == 0) {
+        sg_graph_lean(graph, false);
         pthread_mutex_lock(&model->pool->lock);
         model->wide = graph;
         model->pool->wide = runner;

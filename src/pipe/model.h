@@ -98,6 +98,9 @@ struct sg_model {
  * err says why it failed in one sentence. SG_E_NOT_FOUND, SG_E_CONFIG, SG_E_MODEL, SG_E_NOMEM. */
 int sg_model_open(struct sg_engine *engine, const struct sg_model_options *options,
                   struct sg_conf_problems *problems, struct sg_model **out_model, struct sg_error *err);
+/* Whether runs on one core give the memory they needed back to the system: while a model is tried, by the
+ * thread that opened it. */
+void sg_model_lean(struct sg_model *model, bool lean);
 void sg_model_destroy(struct sg_model **model);
 /* Adds the wide graph to a model that has only the narrow one. Any thread, while others run the model; once.
  */
