@@ -203,6 +203,40 @@ def test_a_drawn_picture_keeps_its_deadline_and_no_memory(start_server: Start, i
     assert ask_for("annotate=png&" + deadline).status == 503
 
 
+def bomb(kind: str) -> bytes:
+    """A small file of 25 megapixels: 75 MB of coefficients or rows, and 75 MB of RGB."""
+    out = io.BytesIO()
+    options: dict[str, Any] = {"progressive": True, "subsampling": 0} if kind == "JPEG" else {"compress_level": 1}
+    Image.new("RGB", (5000, 5000), (90, 120, 150)).save(out, kind, **options)
+    assert len(out.getvalue()) < 1_500_000
+    return out.getvalue()
+
+
+@pytest.mark.skipif(sanitized(), reason="skipped: a sanitizer's own memory is counted")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_small_files_of_many_pixels_take_bounded_memory(start_server: Start, kind: str) -> None:
+    """Sixteen at a time, eight workers: one or two are decoded, the others wait, all are answered."""
+    server = start_server("--default-pipeline", "faces", "--workers", "8", "--max-decode-bytes", "200MiB")
+    before = server.settled_rss_kib()
+    picture, statuses = bomb(kind), []
+
+    def client() -> None:
+        link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
+        link.request("POST", "/v1/infer?decode=exact", picture)
+        statuses.append(link.getresponse().status)
+        link.close()
+
+    threads = [threading.Thread(target=client) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 16
+    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
+    peak = re.search(r"VmHWM:\s+(\d+)", status)
+    assert peak and int(peak[1]) - before < 400 * 1024  # eight at a time took 1,200 MB and more
+
+
 @pytest.mark.skipif(sanitized(), reason="skipped: a sanitizer's own memory is counted")
 def test_memory_of_the_pipelines_that_are_brought(start_server: Start) -> None:
     """Trying models must not leave what it took: 85 MiB are private; 253 were, when each session kept an arena."""

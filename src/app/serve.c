@@ -159,6 +159,9 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     code = cors_options(&serve->conf, &options, &origins, &err);
     if (code == 0)
         code = sg_log_start(&err);
+    serve->memory = sg_memory_create((size_t)serve->conf.max_decode_bytes);
+    if (code == 0 && !serve->memory)
+        code = sg_error_set(&err, SG_E_NOMEM, "no memory for the server");
     /* The port first: when it is taken, nobody should wait for models to hear of it. */
     if (code == 0)
         code = sg_server_create(&options, &serve->server, &err);
@@ -182,6 +185,7 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     if (serve->library)
         sg_library_release(&serve->library);
     sg_engine_destroy(&serve->engine);
+    sg_memory_destroy(&serve->memory);
     /* Last: all of the above may log. When nobody reads, the reason goes unsaid and the exit status stays. */
     if (sg_log_stop() && code < 0)
         sg_command_problems(self, &problems, &err);

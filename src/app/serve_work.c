@@ -7,6 +7,7 @@
 #include "base/cpu.h"
 #include "img/draw.h"
 #include "img/encode.h"
+#include "img/need.h"
 
 #include <stdlib.h>
 
@@ -15,6 +16,7 @@ struct worker {
     struct sg_decode_limits limits;
     int workers; /* how many of its kind there are */
     struct sg_workspace *workspace;
+    struct sg_memory *memory; /* of all of them; borrowed */
     struct sg_decoder *decoder;
     struct sg_painter *painter;
     struct sg_image canvas;
@@ -25,11 +27,12 @@ static int open_worker(void *ctx, int index, void **out_state, struct sg_error *
     const struct serve *serve = ctx;
     struct worker *worker = calloc(1, sizeof(*worker));
     struct sg_workspace_options options = {
-        .limits = {(size_t)serve->conf.max_image_bytes, serve->conf.max_pixels}};
+        .limits = {(size_t)serve->conf.max_image_bytes, serve->conf.max_pixels}, .memory = serve->memory};
     int code = SG_E_NOMEM;
 
     if (worker) {
         worker->limits = options.limits;
+        worker->memory = options.memory;
         worker->workers = serve->conf.workers > 0 ? serve->conf.workers : sg_cpu_count();
         code = sg_workspace_create(&options, &worker->workspace);
     }
@@ -57,12 +60,19 @@ static void annotate(struct worker *worker, struct sg_job *job, const struct sg_
 {
     const struct sg_decode_wish whole = {0};
     int64_t began = sg_clock_us();
+    size_t held = 0;
     int code = open_painter(worker, &job->error);
 
     if (code == 0 && frame->pixels)
         code = sg_error_set(&job->error, SG_E_UNSUPPORTED, "only encoded pictures come back drawn");
     if (code == 0)
         code = sg_job_expired(job, began);
+    if (code == 0) {
+        held = 1 + sg_decode_need(frame->bytes, frame->size, job->result.width, job->result.height, &whole);
+        code = sg_memory_take(worker->memory, 0, held, job->deadline_us, &job->cancelled, &job->error);
+        if (code < 0)
+            held = 0;
+    }
     if (code == 0)
         code = sg_decoder_decode(worker->decoder, frame->bytes, frame->size, &whole, &worker->canvas,
                                  &job->error);
@@ -78,6 +88,7 @@ static void annotate(struct worker *worker, struct sg_job *job, const struct sg_
         sg_job_expired(job, sg_clock_us());
     sg_image_trim(&worker->canvas, SG_PIPELINE_KEEP_BYTES);
     sg_decoder_trim(worker->decoder, SG_PIPELINE_KEEP_BYTES);
+    sg_memory_give(worker->memory, held);
     job->result.timing_us[SG_STAGE_POSTPROCESS] += sg_clock_us() - began;
 }
 

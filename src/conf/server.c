@@ -79,6 +79,15 @@ static const struct sg_option server_rows[] = {
      .value_default = "100M",
      .unit = "pixels",
      .help = "pictures above it are refused before a pixel is allocated"},
+    {.key = "max_decode_bytes",
+     .type = SG_OPTION_SIZE,
+     CONF(max_decode_bytes),
+     .minimum = 1048576,
+     .maximum = 1099511627776.0,
+     .value_default = "1GiB",
+     .help = "memory that pictures take together while they are decoded; further ones wait, one that is "
+             "larger is decoded "
+             "alone"},
     {.key = "max_connections",
      .type = SG_OPTION_INT,
      CONF(max_connections),

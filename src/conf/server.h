@@ -27,6 +27,7 @@ struct sg_server_conf {
     int decode;  /* enum sg_server_decode */
     int64_t max_image_bytes;
     int64_t max_pixels;
+    int64_t max_decode_bytes;
     int max_connections;
     int max_connections_per_address; /* 0 = a share of them */
     int max_queue;                   /* jobs admitted and not yet answered, all connections together */

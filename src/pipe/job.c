@@ -45,7 +45,7 @@ static void job_free(struct sg_job *job)
 
 static size_t kept_bytes(const struct sg_job *job)
 {
-    return job->bytes.capacity + job->reply.capacity;
+    return job->bytes.capacity + job->reply.capacity + job->result.arena_bytes;
 }
 
 struct sg_job *sg_job_store_take(struct sg_job_store *store)
@@ -81,13 +81,15 @@ void sg_job_store_give(struct sg_job_store *store, struct sg_job **take_job)
         sg_buf_fini(&job->bytes);
     if (job->reply.capacity > SG_JOB_KEEP_BYTES)
         sg_buf_fini(&job->reply);
+    sg_result_clear(&job->result);
+    if (job->result.arena_bytes > SG_JOB_KEEP_BYTES)
+        sg_result_fini(&job->result);
     if (store->count >= SG_JOB_STORE_COUNT || store->bytes + kept_bytes(job) > SG_JOB_STORE_BYTES) {
         job_free(job);
         return;
     }
     sg_buf_clear(&job->bytes);
     sg_buf_clear(&job->reply);
-    sg_result_clear(&job->result);
     keep = (struct sg_job){.bytes = job->bytes, .reply = job->reply, .result = job->result};
     *job = keep;
     job->mail.next = store->free_jobs;

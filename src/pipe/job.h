@@ -19,7 +19,7 @@
 
 #define SG_JOB_KEEP_BYTES  ((size_t)2 << 20)  /* a larger buffer is freed with its job */
 #define SG_JOB_STORE_COUNT 64                 /* jobs kept for reuse */
-#define SG_JOB_STORE_BYTES ((size_t)64 << 20) /* their payloads and replies together */
+#define SG_JOB_STORE_BYTES ((size_t)64 << 20) /* their payloads, replies and results together */
 #define SG_JOB_REPLY_BYTES ((size_t)64 << 20) /* a native reply with a drawn picture is the largest */
 
 #define SG_JOB_NAME_MAX 64 /* bytes of a request id */

@@ -3,6 +3,7 @@
  * one of only the rows that crops need, views of crops, and where a model's input shows a region. Called by
  * the worker's thread.
  */
+#include "img/need.h"
 #include "pipe/pipeline_private.h"
 
 #include <math.h>
@@ -95,21 +96,55 @@ static bool is_whole(const struct run *run, const struct sg_box *box)
            box->y2 >= (float)run->result->height;
 }
 
+/* Memory for one decode, before any of it is allocated. */
+static int take_memory(struct run *run, const struct sg_decode_wish *wish, size_t *out_bytes)
+{
+    struct sg_workspace *ws = run->ws;
+    int code;
+
+    *out_bytes = 0;
+    if (!ws->options.memory)
+        return 0;
+    *out_bytes = 1 + sg_decode_need(run->frame->bytes, run->frame->size, run->result->width,
+                                    run->result->height, wish);
+    code = sg_memory_take(ws->options.memory, ws->held, *out_bytes, run->request->deadline_us,
+                          run->request->cancelled, run->err);
+    if (code == 0)
+        ws->held += *out_bytes;
+    return code;
+}
+
+/* What was only needed while decoding goes back; the picture stays until the frame is done. */
+static void keep_picture(struct run *run, const struct sg_image *image, size_t taken)
+{
+    struct sg_workspace *ws = run->ws;
+
+    if (taken <= image->capacity_bytes)
+        return;
+    sg_memory_lower(ws->options.memory, taken - image->capacity_bytes - 1);
+    ws->held -= taken - image->capacity_bytes - 1;
+}
+
 /* Decodes region (whole picture when it covers it) at width x height or larger into image. */
 static int decode(struct run *run, const struct sg_box *region, int width, int height, struct sg_image *image)
 {
     struct sg_decode_wish wish = {.min_width = width, .min_height = height, .exact = run->exact};
     int64_t since = 0;
+    size_t taken;
     int code;
 
-    run_tick(run, SG_STAGE_COUNT, &since);
     if (run->exact)
         wish.min_width = wish.min_height = 0;
     if (!is_whole(run, region)) {
         wish.has_region = true;
         wish.region = *region;
     }
+    code = take_memory(run, &wish, &taken);
+    if (code < 0)
+        return code;
+    run_tick(run, SG_STAGE_COUNT, &since);
     code = sg_decoder_decode(run->ws->decoder, run->frame->bytes, run->frame->size, &wish, image, run->err);
+    keep_picture(run, image, taken);
     run_tick(run, SG_STAGE_DECODE, &since);
     return code;
 }

@@ -9,6 +9,7 @@
 #include "data/result.h"
 #include "img/decode.h"
 #include "img/letterbox.h"
+#include "pipe/memory.h"
 #include "pipe/model.h"
 #include "pipe/request.h"
 
@@ -24,6 +25,7 @@ struct sg_workspace;
 
 struct sg_workspace_options {
     struct sg_decode_limits limits;
+    struct sg_memory *memory; /* borrowed; NULL: decodes are not bounded together */
 };
 
 int sg_workspace_create(const struct sg_workspace_options *options, struct sg_workspace **out_workspace);

@@ -49,6 +49,9 @@ static void trim(struct sg_workspace *ws)
     sg_image_trim(&ws->detail, SG_PIPELINE_KEEP_BYTES);
     sg_image_trim(&ws->line, SG_PIPELINE_KEEP_BYTES);
     sg_decoder_trim(ws->decoder, SG_PIPELINE_KEEP_BYTES);
+    if (ws->options.memory)
+        sg_memory_give(ws->options.memory, ws->held);
+    ws->held = 0;
 }
 
 bool class_set_has(const struct class_set *set, int class_id)
