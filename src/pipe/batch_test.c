@@ -161,13 +161,13 @@ static void pictures_that_share_a_run_keep_their_results(void **state)
     (void)state;
     need_model();
     assert_true(model->batches);
-    run_together(PICTURES, PICTURES, 10000000, &runs, &pictures); /* so long that only a full batch runs */
+    run_together(PICTURES, PICTURES, 100000000, &runs, &pictures); /* so long that only a full batch runs */
     assert_int_equal(pictures, PICTURES * ROUNDS);
     assert_int_equal(runs, ROUNDS);
     run_together(PICTURES, 3, 2000, &runs, &pictures);
     assert_int_equal(pictures, PICTURES * ROUNDS);
     assert_true(runs >= PICTURES * ROUNDS / 3 && runs <= PICTURES * ROUNDS);
-    run_together(MANY, MANY, 10000000, &runs, &pictures);
+    run_together(MANY, MANY, 100000000, &runs, &pictures);
     assert_int_equal(pictures, MANY * ROUNDS);
     assert_int_equal(runs, ROUNDS);
 }
