@@ -247,7 +247,7 @@ static int entries(struct reader *reader, int close, sg_literal_put put, void *c
 
     for (skip_blanks(reader); peek(reader) != close; next++) {
         bool none = false;
-        int index = next, code;
+        int index, code;
 
         if (close == '}') {
             index = entry(reader, &none);
