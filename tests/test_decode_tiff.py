@@ -223,6 +223,18 @@ def test_alpha_is_dropped_and_not_blended(tmp_path, kind, planar, bits):
         same(tmp_path, data, np.repeat(picture, 3, 2) if photometric == 1 else picture, 2 if kind == 1 else 0)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_fully_transparent_pixels(tmp_path, bits):
+    """Multiplied with an alpha of 0 every colour is 0, and 0 of 0 is no number: black, as it is stored."""
+    top = 255 if bits == 8 else 65535
+    stored = np.dstack([RGB.astype(float) / 255 * top, np.full((48, 64), top)])
+    stored[5:9, 7:20] = 0
+    expected = RGB.copy()
+    expected[5:9, 7:20] = 0
+    same(tmp_path, tiff(described(64, 48, 4, bits, 2, extra=1, rows=48), [stored.astype(f"<u{bits // 8}").tobytes()]),
+         expected)
+
+
 def test_subsampled_ycbcr_without_jpeg(tmp_path):
     """2x2 blocks of 4 luma and 2 chroma bytes (TIFF 6.0 section 21); grey chroma leaves the luma."""
     luma = GREY.reshape(24, 2, 32, 2).transpose(0, 2, 1, 3).reshape(24, 32, 4)
