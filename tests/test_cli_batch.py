@@ -350,6 +350,8 @@ def test_terminals_get_progress_a_table_and_colour(photos: Path, tmp_path: Path)
     assert "\033[1m" in shown and "5 objects" in shown and '{"' not in shown
     plain = on_a_terminal(words, NO_COLOR="1")
     assert "\033[" not in plain and "5 objects" in plain
+    asked = [sight.SIGHT, "detect", "--help"]
+    assert "\033[" in on_a_terminal(asked) and "\033[" not in on_a_terminal(asked, NO_COLOR="1")
     shown = on_a_terminal([*words, "-o", tmp_path / "o.jsonl"])
     assert "/s" in shown and " left" in shown and "7 pictures in " in shown
     assert "█" not in on_a_terminal([*words, "-o", tmp_path / "o.jsonl", "--no-progress"])

@@ -256,3 +256,11 @@ def test_idle_connections_close(start_server: Start) -> None:
         assert response(link, "GET").status == 200
         began = time.monotonic()
         assert at_end(link) and 0.2 < time.monotonic() - began < 3
+
+
+def test_silent_connections_close(start_server: Start) -> None:
+    """What never said a word has no protocol yet, and is idle all the same."""
+    server = start_server("--idle-timeout", "300ms")
+    began = time.monotonic()
+    with dial(server, 10) as link:
+        assert at_end(link) and 0.2 < time.monotonic() - began < 5
