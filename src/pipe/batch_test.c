@@ -101,7 +101,7 @@ static double alone(int picture)
 struct lane {
     struct sg_batcher *batcher;
     const atomic_int *in_flight;
-    int picture, code;
+    int picture, code, workers;
     double sums[ROUNDS];
 };
 
@@ -118,7 +118,7 @@ static void *run_lane(void *arg)
         if (lane->code < 0)
             break;
         fill(seat.data, lane->picture);
-        lane->code = sg_batcher_run(lane->batcher, &seat, lane->in_flight, PICTURES, &err);
+        lane->code = sg_batcher_run(lane->batcher, &seat, lane->in_flight, lane->workers, &err);
         if (lane->code == 0)
             lane->sums[i] = digest(&sg_batcher_outputs(&seat, &count)[0], seat.index);
         sg_batcher_leave(lane->batcher, &seat);
@@ -137,7 +137,8 @@ static void run_together(int together, int max, int64_t delay_us, uint64_t *runs
 
     assert_int_equal(sg_batcher_create(model, max, delay_us, &batcher), 0);
     for (i = 0; i < together; i++) {
-        lanes[i] = (struct lane){.batcher = batcher, .in_flight = &in_flight, .picture = i};
+        lanes[i] =
+            (struct lane){.batcher = batcher, .in_flight = &in_flight, .picture = i, .workers = together};
         assert_int_equal(pthread_create(&threads[i], NULL, run_lane, &lanes[i]), 0);
     }
     for (i = 0; i < together; i++)
