@@ -100,7 +100,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--port", type=int, help="its port, where --to names none")
     made.add_argument("--pipeline", default="", help="the server's pipeline of that name; with --in-process a pipeline "
                       "file or an .onnx model (default: the server's own, pipelines/objects.yaml)")
-    made.add_argument("-o", "--output", "--out", dest="out", metavar="FILE.jsonl", help="write the lines there instead of to stdout")
+    made.add_argument("-o", "--output", "--out", dest="out", metavar="FILE.jsonl",
+                      help="write the lines there instead of to stdout")
     made.add_argument("--window", type=int, help="pictures under way at a time (default: what the server allows)")
     made.add_argument("--in-process", action="store_true", help="without a server, through libsight")
     made.add_argument("--threshold", type=float, help="least score, 0 to 1 (default: the pipeline's)")
