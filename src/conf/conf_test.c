@@ -123,6 +123,7 @@ static void every_problem_is_reported(void **state)
 
     (void)state;
     assert_int_equal(sg_recipe_parse("p/f.yaml", text, sizeof(text) - 1, &recipe, &problems), SG_E_CONFIG);
+    sg_recipe_fini(&recipe);
     assert_int_equal(problems.count, 8);
     assert_problem(0, "p/f.yaml:1:24: unknown key \"treshold\" in detect; did you mean \"threshold\"?");
     assert_problem(1, "p/f.yaml:1:44: detect.nms: expected 0 to 1 IoU, got 2");
@@ -184,6 +185,7 @@ static void assert_recipe_refused(const char *text, const char *message)
 
     sg_conf_problems_fini(&problems);
     assert_int_equal(sg_recipe_parse("f.yaml", text, strlen(text), &recipe, &problems), SG_E_CONFIG);
+    sg_recipe_fini(&recipe);
     assert_problem(problems.count - 1, message);
 }
 
@@ -227,6 +229,7 @@ static void server_has_defaults_and_a_file_changes_them(void **state)
     assert_int_equal(conf.max_connections, 4096);
     sg_server_conf_fini(&conf);
     assert_int_equal(sg_server_conf_load("/nowhere/s.yaml", &conf, &problems), SG_E_CONFIG);
+    sg_server_conf_fini(&conf);
     assert_problem(0, "/nowhere/s.yaml: cannot be read: No such file or directory");
 }
 
@@ -266,6 +269,7 @@ static void problems_show_the_line(void **state)
     fputs("# \xe4\xba\xba\ndetect: { model: \xe4\xba\xba, nsm: 1 }\n", file);
     fclose(file);
     assert_int_equal(sg_recipe_load(path, &recipe, &problems), SG_E_CONFIG);
+    sg_recipe_fini(&recipe);
     sg_conf_problems_print(&problems, to, true, false);
     fclose(to);
     snprintf(expected, sizeof(expected),

@@ -151,6 +151,7 @@ static void a_card_may_have_a_map(void **state)
     assert_string_equal(card.outputs.items[0].labels.items[1].value, "m");
     sg_card_fini(&card);
     assert_int_equal(sg_card_parse("m.yaml", bad, sizeof(bad) - 1, &card, &problems), SG_E_CONFIG);
+    sg_card_fini(&card);
     assert_int_equal(problems.count, 1);
     assert_string_equal(sg_conf_problem_format(&problems.items[0], line, sizeof(line)),
                         "m.yaml:2:3: labels: class 1 has no name; they must go from 0 to 2 without a hole");
