@@ -14,16 +14,22 @@
 
 #include <cmocka.h>
 
+#define FREE       "deps/tests/models/yolo11n.onnx" /* any batch and size */
+#define FIXED      "deps/tests/models/yolov8n.onnx" /* 1x3x640x640 */
+#define EXPRESSION "models/expression/model.onnx"   /* any batch */
+
 static struct sg_engine *engine;
 
+/* Models that set-up brings: those of sightd itself below models/, those for tests below deps/tests/models/.
+ */
 static const char *model_path(const char *name)
 {
     static char path[1024];
-    const char *shared = getenv("SIGHT_SHARED");
+    const char *root = getenv("SIGHT_ROOT");
 
-    snprintf(path, sizeof(path), "%s/assets/models/%s", shared ? shared : "../shared", name);
+    snprintf(path, sizeof(path), "%s/%s", root ? root : ".", name);
     if (access(path, R_OK) != 0) {
-        print_message("skipped: %s is absent\n", path);
+        print_message("skipped: %s is absent (scripts/deps --tests)\n", path);
         skip();
     }
     return path;
@@ -60,7 +66,7 @@ static struct sg_graph *open_graph(const char *name, int threads)
 
 static void a_signature_is_read(void **state)
 {
-    struct sg_graph *graph = open_graph("yolo11n_dyn.onnx", 1);
+    struct sg_graph *graph = open_graph(FREE, 1);
     const struct sg_signature *s = sg_graph_signature(graph);
 
     (void)state;
@@ -80,7 +86,7 @@ static void a_signature_is_read(void **state)
 /* The rows of a softmax over any input sum to one: a property of the network, whoever runs it. */
 static void a_batch_runs_and_shapes_change(void **state)
 {
-    struct sg_graph *graph = open_graph("faceapi_expression.onnx", 1);
+    struct sg_graph *graph = open_graph(EXPRESSION, 1);
     struct sg_runner *runner = NULL;
     struct sg_error err = {0};
     const struct sg_tensor *outputs;
@@ -115,11 +121,11 @@ static void a_batch_runs_and_shapes_change(void **state)
 
 static void a_wrong_shape_is_named(void **state)
 {
-    struct sg_graph *graph = open_graph("yolox_nano.onnx", 1);
+    struct sg_graph *graph = open_graph(FIXED, 1);
     struct sg_runner *runner = NULL;
     struct sg_error err = {0};
     struct sg_tensor input;
-    int64_t dims[4] = {1, 3, 640, 640};
+    int64_t dims[4] = {1, 3, 416, 416};
 
     (void)state;
     assert_int_equal(sg_runner_create(graph, &runner, &err), 0);
@@ -173,7 +179,7 @@ static void *run_alone(void *arg)
 
 static void runners_of_one_graph_run_side_by_side(void **state)
 {
-    struct sg_graph *graph = open_graph("faceapi_expression.onnx", 1);
+    struct sg_graph *graph = open_graph(EXPRESSION, 1);
     struct parallel work[4];
     pthread_t threads[4];
     int i;
@@ -220,7 +226,7 @@ static void shared_weights_give_the_same_results(void **state)
     static const struct {
         const char *name;
         int side;
-    } models[] = {{"yolox_nano.onnx", 416}, {"faceapi_expression.onnx", 112}, {"yolo11n_dyn.onnx", 320}};
+    } models[] = {{FIXED, 640}, {EXPRESSION, 112}, {FREE, 320}};
     size_t i;
 
     (void)state;
@@ -250,13 +256,12 @@ static void shared_weights_give_the_same_results(void **state)
 /* A graph that was not asked to share is opened again from its file. */
 static void a_graph_beside_one_of_its_own(void **state)
 {
-    struct sg_graph *first = open_graph("faceapi_expression.onnx", 1), *beside = NULL;
+    struct sg_graph *first = open_graph(EXPRESSION, 1), *beside = NULL;
     struct sg_graph_options options = {.threads = 2};
     struct sg_error err = {0};
 
     (void)state;
-    assert_int_equal(
-        sg_graph_open_beside(first, model_path("faceapi_expression.onnx"), &options, &beside, &err), 0);
+    assert_int_equal(sg_graph_open_beside(first, model_path(EXPRESSION), &options, &beside, &err), 0);
     assert_false(sg_graph_shares(beside));
     assert_float_equal(run_on_wave(beside, 112), run_on_wave(first, 112), 1e-4);
     sg_graph_destroy(&beside);
