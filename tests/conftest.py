@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What the end-to-end tests share: the real binary, started on a free port, and the public test images.
+"""What the end-to-end tests share: the real binary, started on a free port, and pictures.
 
-SIGHT_BIN names the binary (default: sight in $SIGHT_BUILD, which scripts/test sets, else in build/); SIGHT_SHARED
-the folder with the test images. What is absent makes its tests skip and say why.
+SIGHT_BIN names the binary (default: sight in $SIGHT_BUILD, which scripts/test sets, else in build/). What is absent
+makes its tests skip and say why.
 """
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import assets
 import pytest
 from PIL import Image
 from sight import detect
@@ -26,10 +27,8 @@ from sight import detect
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "python"))  # the package sightd
 BIN = Path(os.environ.get("SIGHT_BIN") or Path(os.environ.get("SIGHT_BUILD") or ROOT / "build") / "sight")
-SHARED = Path(os.environ.get("SIGHT_SHARED") or ROOT.parent / "shared")
 READY_SECONDS = 60  # generous: sanitizer builds load models slowly
-PYTHON_PICTURES = ["people_group10.jpeg", "people_two.jpeg", "cls_golden_retriever.jpeg", "cls_bee.jpeg",
-                   "cls_zebra.jpeg"]
+PYTHON_PICTURES = ["people.jpg", "zidane.jpg", "small.jpg", "coffee.png", "cat.png"]
 ADDRESS = re.compile(r"\b127\.0\.0\.1:(\d+)\b")
 
 
@@ -105,10 +104,7 @@ def sight() -> Path:
 
 @pytest.fixture(scope="session")
 def images() -> Path:
-    folder = SHARED / "assets" / "images"
-    if not folder.is_dir():
-        pytest.skip(f"skipped: no test images in {folder} (set SIGHT_SHARED)")
-    return folder
+    return assets.pictures()
 
 
 @pytest.fixture
@@ -148,7 +144,7 @@ def faces_server(sight: Path) -> Iterator[Server]:
 
 @pytest.fixture(name="group", scope="module")
 def group_bytes(images: Path) -> bytes:
-    return (images / "people_group10.jpeg").read_bytes()
+    return (images / "people.jpg").read_bytes()
 
 
 @pytest.fixture(name="small", scope="module")
@@ -182,7 +178,12 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Prints what tests recorded with record_property("summary", text), also from other processes."""
+    """Says whether the additional set was there, and prints what tests recorded with record_property("summary", text),
+    also from other processes."""
+    if assets.ADDITIONAL in assets.SETS:
+        terminalreporter.write_line(f"known results: the base set's and those of {assets.SHARED}")
+    else:
+        terminalreporter.write_line(f"known results: the base set's; no additional set in {assets.SHARED}")
     for report in terminalreporter.getreports("passed"):
         for key, text in report.user_properties:
             if key == "summary":

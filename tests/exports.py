@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The graphs that exporters write and that no file of ../shared shows, made from a real model at run time.
+"""The graphs that exporters write and of which no file is at hand, made from a real model at run time.
 
-Each maker takes a real model of ../shared and appends, or cuts off, what the exporter in question adds, so that the
+Each maker takes a model (assets.py) and appends, or cuts off, what the exporter in question adds, so that the
 real binary runs a real network on real pictures and must find what it finds with the unmodified model. Where a form
 is taken from stands with its maker.
 """
@@ -21,7 +21,8 @@ class Graph:
     def __init__(self, path: Path) -> None:
         self.model = onnx.load(str(path))
         self.graph = self.model.graph
-        self.count = 0
+        taken = [n for node in self.graph.node for n in node.output] + [t.name for t in self.graph.initializer]
+        self.count = max((int(n[5:]) for n in taken if n.startswith("made_")), default=0)  # a stand-in has some
 
     def name(self) -> str:
         self.count += 1
@@ -50,6 +51,11 @@ class Graph:
 
     def transpose(self, tensor: str, *order: int) -> str:
         return self.op("Transpose", tensor, perm=list(order))
+
+    def sum(self, tensor: str, axis: int) -> str:
+        if self.model.opset_import[0].version < 13:
+            return self.op("ReduceSum", tensor, axes=[axis], keepdims=0)
+        return self.op("ReduceSum", tensor, self.const([axis], np.int64), keepdims=0)
 
     def scale(self, tensor: str, by: Any) -> str:
         return self.op("Mul", tensor, self.const(by))
@@ -198,8 +204,13 @@ def yolov8_normalised(g: Graph) -> None:
     g.end({"out": (g.op("Concat", g.scale(box, 1 / 640), classes, axis=1), F32, [1, 84, 8400])})
 
 
+def candidates(width: int, height: int) -> int:
+    """How many rows YOLOv8 gives at this size: the cells of strides 8, 16 and 32."""
+    return sum((width // s) * (height // s) for s in (8, 16, 32))
+
+
 def picked_rows(g: Graph) -> tuple[list[str], str, str]:
-    """x1, y1, x2, y2 (each 1x1x8400), scores 1x80x8400, and what NonMaxSuppression picks of them, Kx3."""
+    """x1, y1, x2, y2 (each 1x1xN), scores 1x80xN, and what NonMaxSuppression picks of the N candidates, Kx3."""
     box, classes = g.split("output0", [4, 80], 1)
     # One class per box, as Ultralytics' exporter has it.
     best = g.op("Less", classes, g.op("ReduceMax", classes, axes=[1], keepdims=1))
@@ -210,13 +221,13 @@ def picked_rows(g: Graph) -> tuple[list[str], str, str]:
                                 g.const([0.25]))
 
 
-def suppressed(g: Graph, most: int) -> tuple[str, str, str, str]:
-    """Boxes 1xKx4 (corners), scores 1xK, classes 1xK (int64) of the best `most`, and how many count (1x1)."""
+def suppressed(g: Graph, most: int, rows: int = 8400) -> tuple[str, str, str, str]:
+    """Boxes 1xKx4 (corners), scores 1xK, classes 1xK (int64) of the best `most` of so many rows, and how many count."""
     sides, classes, picked = picked_rows(g)
     corners = g.transpose(g.op("Concat", *sides, axis=1), 0, 2, 1)
     _, label, row = g.split(picked, [1, 1, 1], 1)
     label, row = g.reshape(label, -1), g.reshape(row, -1)
-    flat = g.op("Add", g.op("Mul", label, g.const(8400, np.int64)), row)
+    flat = g.op("Add", g.op("Mul", label, g.const(rows, np.int64)), row)
     score = g.op("Gather", g.reshape(classes, -1), flat, axis=0)
     box = g.op("Gather", g.reshape(corners, -1, 4), row, axis=0)
     # Rows of zeros behind, so that there are always enough.
@@ -486,19 +497,26 @@ def custom_vision(g: Graph) -> None:
 def multi_label(g: Graph) -> None:
     """Classes that do not exclude each other: a sigmoid of the values before the softmax."""
     before = next(n.input[0] for n in g.graph.node if n.op_type == "Softmax")
-    g.end({"labels": (g.op("Sigmoid", g.op("Sub", before, g.const(15))), F32, [1, 1000, 1, 1])})
+    g.end({"labels": (g.op("Sigmoid", before), F32, [1, 4])})
+
+
+def pooled(g: Graph) -> tuple[str, str, int]:
+    """What the last global pooling pools, what it gives, and of how many channels."""
+    pool = [n for n in g.graph.node if n.op_type == "GlobalAveragePool"][-1]
+    weights = next(n.input[1] for n in g.graph.node if pool.output[0] in n.input)
+    return pool.input[0], pool.output[0], next(t.dims[1] for t in g.graph.initializer if t.name == weights)
 
 
 def sequence_and_vector(g: Graph, vector_first: bool) -> None:
     """Transformers' vision encoders (optimum): last_hidden_state 1xTxC beside pooler_output 1xC."""
-    pool = next(n for n in g.graph.node if n.op_type == "GlobalAveragePool")
-    sequence = g.transpose(g.reshape(pool.input[0], 1, 1000, -1), 0, 2, 1)
-    outputs = {"last_hidden_state": (sequence, F32, [1, "tokens", 1000]),
-               "pooler_output": (g.reshape(pool.output[0], 1, 1000), F32, [1, 1000])}
+    features, vector, n = pooled(g)
+    sequence = g.transpose(g.reshape(features, 1, n, -1), 0, 2, 1)
+    outputs = {"last_hidden_state": (sequence, F32, [1, "tokens", n]),
+               "pooler_output": (g.reshape(vector, 1, n), F32, [1, n])}
     g.end(dict(reversed(outputs.items())) if vector_first else outputs)
 
 
 def embedding(g: Graph) -> None:
     """The pooled features alone: what is compared, not named."""
-    pooled = next(n.output[0] for n in g.graph.node if "Pool" in n.op_type and "Global" in n.op_type)
-    g.end({"features": (pooled, F32, [1, 1000, 1, 1])})
+    _, vector, n = pooled(g)
+    g.end({"features": (vector, F32, [1, n, 1, 1])})

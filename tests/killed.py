@@ -4,7 +4,7 @@
 
     tests/killed.py [--pictures N] [--kills N] [--seed N] [--format F] [--model FILE] [--folder DIR]
 
-The pictures are hard links to small copies of the test images. Prints what it saw; exit status 1 when the outputs
+The pictures are hard links to small copies of test pictures. Prints what it saw; exit status 1 when the outputs
 differ. Used by test_cli_batch.py with few pictures.
 """
 from __future__ import annotations
@@ -19,9 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import assets
 from conftest import ROOT, wait_until
-
-SHARED = Path(os.environ.get("SIGHT_SHARED") or ROOT.parent / "shared") / "assets"
 
 
 def wait_for_lines(path: Path, count: int) -> bool:
@@ -34,9 +33,9 @@ def make_pictures(folder: Path, count: int) -> Path:
 
     originals = folder.with_name(folder.name + "-originals")
     originals.mkdir(parents=True)
-    names = ["zidane.jpg", "bus.jpg", "dog.jpg", "people_group10.jpeg", "horses.jpg"]
+    names = ["zidane.jpg", "bus.jpg", "cat.png", "people.jpg", "coffee.png"]
     for name in names:
-        with Image.open(SHARED / "images" / name) as picture:
+        with Image.open(assets.pictures() / name) as picture:
             picture.thumbnail((160, 160))
             picture.convert("RGB").save(originals / f"{Path(name).stem}.jpg", quality=85)
     for i in range(count):
@@ -81,7 +80,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--format", default="jsonl")
-    parser.add_argument("--model", default=str(SHARED / "models" / "ultraface_rfb_320.onnx"))
+    parser.add_argument("--model", default=str(assets.model("blazeface")))
     parser.add_argument("--binary", default=str(ROOT / "build" / "sight"))
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,21 +1,31 @@
 # SPDX-License-Identifier: MIT
-"""Where the build and the shared test data are, and how tests run the real command-line tool."""
+"""Where the build is, how tests run the real command-line tool, and what they run it on (assets.py)."""
 
 import json
 import os
 import subprocess
 from pathlib import Path
 
+import assets
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("SIGHT_BUILD", ROOT / "build"))
 SIGHT = BUILD / "sight"
-SHARED = Path(os.environ.get("SIGHT_SHARED", ROOT.parent / "shared"))
-MODELS = SHARED / "assets" / "models"
-IMAGES = SHARED / "assets" / "images"
-GOLDENS = SHARED / "assets" / "goldens"
+SHARED = assets.SHARED.parent  # the additional set and other things that may be there or not
 # Sanitizer builds are several times slower; nothing here is a measurement.
 TIMEOUT_S = 600
-WITHOUT_SHARED = f"skipped: {SHARED / 'assets'} is absent"
+
+
+def __getattr__(name: str) -> Path:
+    """IMAGES is the folder of the base set's pictures; asking for it skips where there is none."""
+    if name == "IMAGES":
+        return assets.pictures()
+    raise AttributeError(name)
+
+
+def model(name: str) -> Path:
+    """A model of the base set, a bare file without a card."""
+    return assets.model(name)
 
 
 def run(*arguments: object, check: bool = False) -> subprocess.CompletedProcess[str]:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BIN, ROOT, SHARED, Server
+import assets
+from conftest import BIN, ROOT, Server
 
-MODELS = SHARED / "assets/models"
-PICTURES = ["people_group10.jpeg", "people_two.jpeg", "bus.jpg", "street_couple_dog.jpg"]
+PICTURES = ["people.jpg", "zidane.jpg", "bus.jpg", "group1.jpg"]
 THRESHOLD = 0.3
 
 Start = Callable[..., Server]
@@ -29,7 +29,7 @@ def place(folder: Path, model: str, batch: str) -> list[str]:
     (folder / "models" / "m").mkdir(parents=True, exist_ok=True)
     link = folder / "models" / "m" / "model.onnx"
     link.unlink(missing_ok=True)
-    link.symlink_to((MODELS / model).resolve())
+    link.symlink_to(assets.model(model))
     recipe = f"detect: {{ model: m, threshold: {THRESHOLD}, batch: {batch} }}\n"
     (folder / "p.yaml").write_text(recipe, encoding="utf-8")
     return ["--models", str(folder / "models"), "--pipelines", str(folder / "p.yaml"), "--default-pipeline", "p"]
@@ -74,11 +74,9 @@ def start() -> Start:
         server.stop()
 
 
-@pytest.mark.parametrize("model", ["yolov8n-face_dynbatch.onnx", "yolo11n_dyn.onnx"])
+@pytest.mark.parametrize("model", ["yolov8n-face-batch", "yolo11n"])
 def test_answers_do_not_depend_on_batch_mates(start: Start, tmp_path: Path, model: str) -> None:
-    if not (MODELS / model).exists():
-        pytest.skip(f"skipped: {MODELS / model} is absent")
-    images = [(SHARED / "assets/images" / name).read_bytes() for name in PICTURES]
+    images = [(assets.pictures() / name).read_bytes() for name in PICTURES]
     single = start(*place(tmp_path, model, "{ use: never }"))
     expected = [boxes(ask(single.port, image, 1)[0]) for image in images]
     assert any(expected)
@@ -95,9 +93,7 @@ def test_answers_do_not_depend_on_batch_mates(start: Start, tmp_path: Path, mode
 
 
 def test_a_model_that_must_not_batch_is_refused(tmp_path: Path) -> None:
-    model = "yolo11n_320_int8_dynquant.onnx"
-    if not (MODELS / model).exists():
-        pytest.skip(f"skipped: {MODELS / model} is absent")
+    model = "yolov8n"  # its batch is fixed at 1
     done = subprocess.run([str(BIN), "serve", "--listen", "127.0.0.1:0", *place(tmp_path, model, "{ use: always }")],
                           cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0

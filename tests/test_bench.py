@@ -21,10 +21,10 @@ def bench(*args: str, status: int = 0) -> subprocess.CompletedProcess[str]:
 
 def test_counts_results_objects_and_errors(server: Server, tmp_path: Path, images: Path) -> None:
     target, histogram = f"127.0.0.1:{server.port}", tmp_path / "histogram"
-    shown = len(sight.detect(images / "people_two.jpeg")[0]["objects"])  # another way to the same pipeline
+    shown = len(sight.detect(images / "zidane.jpg")[0]["objects"])  # another way to the same pipeline
     damaged = tmp_path / "damaged.jpg"
     damaged.write_bytes(b"not a picture")
-    done = bench(target, "-i", str(images / "people_two.jpeg"), "-i", str(damaged), "-n", "40", "-c", "4", "--warmup",
+    done = bench(target, "-i", str(images / "zidane.jpg"), "-i", str(damaged), "-n", "40", "-c", "4", "--warmup",
                  "0", "--duration", "60s", "--json", "--histogram", str(histogram), "--pid", str(server.process.pid))
     report = json.loads(done.stdout)
     (found,) = report["targets"]
@@ -39,7 +39,7 @@ def test_counts_results_objects_and_errors(server: Server, tmp_path: Path, image
 
 
 def test_pipelining_gives_as_many_results(server: Server, images: Path) -> None:
-    done = bench(f"seed://127.0.0.1:{server.port}", "-i", str(images / "people_two.jpeg"), "-n", "30", "-c", "1", "-d",
+    done = bench(f"seed://127.0.0.1:{server.port}", "-i", str(images / "zidane.jpg"), "-n", "30", "-c", "1", "-d",
                  "8", "--warmup", "0", "--duration", "60s", "--json")
     assert json.loads(done.stdout)["targets"][0]["results"] == 30
 
@@ -49,7 +49,7 @@ def test_v2_counts_what_the_seed_protocol_counts(server: Server, images: Path, t
     """Replies come in any order, each with its request's id; an unknown one would be counted as bad_reply."""
     damaged = tmp_path / "damaged.jpg"
     damaged.write_bytes(b"not a picture")
-    photos = [str(images / "people_two.jpeg"), str(images / "people_group10.jpeg")]
+    photos = [str(images / "zidane.jpg"), str(images / "people.jpg")]
     shown = [len(sight.detect(photo)[0]["objects"]) for photo in photos]
     done = bench(f"v2://127.0.0.1:{server.port}", "-i", photos[0], "-i", photos[1], "-i", str(damaged),
                  "-n", "60", "-c", "3", "-d", "8", "--warmup", "0", "--duration", "60s", "--json",
@@ -62,7 +62,7 @@ def test_v2_counts_what_the_seed_protocol_counts(server: Server, images: Path, t
 @pytest.mark.parametrize("scheme", ["v2", "http"])
 def test_refusals_are_counted_by_code(server: Server, images: Path, scheme: str) -> None:
     """A deadline of 1 ms cannot be kept: every request is refused, and none is lost."""
-    done = bench(f"{scheme}://127.0.0.1:{server.port}", "-i", str(images / "people_group10.jpeg"), "-n", "40", "-c",
+    done = bench(f"{scheme}://127.0.0.1:{server.port}", "-i", str(images / "people.jpg"), "-n", "40", "-c",
                  "2", "--deadline", "1ms", "--warmup", "0", "--duration", "60s", "--json", status=1)
     (found,) = json.loads(done.stdout)["targets"]
     assert found["results"] == 0 and found["codes"] == {"deadline_exceeded": 40}
@@ -70,7 +70,7 @@ def test_refusals_are_counted_by_code(server: Server, images: Path, scheme: str)
 
 
 def test_options_that_a_protocol_lacks(server: Server, images: Path) -> None:
-    photo, there = str(images / "people_two.jpeg"), f"127.0.0.1:{server.port}"
+    photo, there = str(images / "zidane.jpg"), f"127.0.0.1:{server.port}"
     assert "--deadline" in bench(there, "-i", photo, "--deadline", "1s", status=2).stderr
     assert "--records" in bench(f"http://{there}", "-i", photo, "--records", status=2).stderr
     done = bench(f"v2://{there}", "-i", photo, "-n", "4", "--pipeline", "none-such", "--warmup", "0", "--json",
@@ -79,7 +79,7 @@ def test_options_that_a_protocol_lacks(server: Server, images: Path) -> None:
 
 
 def test_open_loop_keeps_its_rate(server: Server, images: Path) -> None:
-    done = bench(f"127.0.0.1:{server.port}", "-i", str(images / "people_two.jpeg"), "--rate", "5", "-c", "8",
+    done = bench(f"127.0.0.1:{server.port}", "-i", str(images / "zidane.jpg"), "--rate", "5", "-c", "8",
                  "--warmup", "0", "--duration", "2s", "--json")
     (found,) = json.loads(done.stdout)["targets"]
     assert found["errors"] == 0 and 8 <= found["results"] + found["unsent"] <= 11
@@ -87,7 +87,7 @@ def test_open_loop_keeps_its_rate(server: Server, images: Path) -> None:
 
 def test_a_server_compared_with_itself_is_equal(server: Server, images: Path) -> None:
     target = f"127.0.0.1:{server.port}"
-    done = bench("--compare", target, target, "-i", str(images / "people_two.jpeg"), "-c", "2", "--slices", "6",
+    done = bench("--compare", target, target, "-i", str(images / "zidane.jpg"), "-c", "2", "--slices", "6",
                  "--slice", "200ms", "--warmup", "100ms", "--json")
     ratio = json.loads(done.stdout)["compare"]["throughput"]
     assert ratio["low"] <= ratio["median"] <= ratio["high"]
@@ -95,7 +95,7 @@ def test_a_server_compared_with_itself_is_equal(server: Server, images: Path) ->
 
 
 def test_refuses_other_machines_and_says_what_is_missing(images: Path) -> None:
-    photo = str(images / "people_two.jpeg")
+    photo = str(images / "zidane.jpg")
     assert "--allow-remote" in bench("192.0.2.1:80", "-i", photo, status=2).stderr
     assert "--images" in bench("127.0.0.1:1", status=2).stderr
     assert "ftp" in bench("ftp://127.0.0.1:1", "-i", photo, status=2).stderr
@@ -114,7 +114,7 @@ def silent_target() -> Iterator[str]:
 
 
 def test_says_what_stays_unanswered(silent: str, images: Path) -> None:
-    words = [silent, "-i", str(images / "people_two.jpeg"), "-c", "3", "-d", "2", "--warmup", "0", "--duration",
+    words = [silent, "-i", str(images / "zidane.jpg"), "-c", "3", "-d", "2", "--warmup", "0", "--duration",
              "200ms", "--timeout", "500ms"]
     (found,) = json.loads(bench(*words, "--json", status=1).stdout)["targets"]
     assert (found["results"], found["errors"], found["unanswered"]) == (0, 0, 6)
@@ -125,7 +125,7 @@ def test_says_what_stays_unanswered(silent: str, images: Path) -> None:
 
 
 def test_nothing_to_compare_is_said(server: Server, silent: str, images: Path) -> None:
-    words = ["--compare", f"127.0.0.1:{server.port}", silent, "-i", str(images / "people_two.jpeg"), "-c", "1",
+    words = ["--compare", f"127.0.0.1:{server.port}", silent, "-i", str(images / "zidane.jpg"), "-c", "1",
              "--slices", "2", "--slice", "100ms", "--warmup", "0", "--timeout", "300ms"]
     said = bench(*words, status=1).stdout
     assert said.count("nothing to compare") == 2 and "first / second" not in said
@@ -136,7 +136,7 @@ def test_nothing_to_compare_is_said(server: Server, silent: str, images: Path) -
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
 def test_a_result_that_is_lost_is_a_failure(server: Server, images: Path, form: list[str]) -> None:
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([str(BIN), "bench", f"127.0.0.1:{server.port}", "-i", str(images / "people_two.jpeg"),
+        done = subprocess.run([str(BIN), "bench", f"127.0.0.1:{server.port}", "-i", str(images / "zidane.jpg"),
                                "-n", "2", "--warmup", "0", *form], stdout=full, stderr=subprocess.PIPE, text=True,
                               timeout=120)
     assert done.returncode == 1 and "standard output" in done.stderr

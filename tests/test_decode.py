@@ -4,21 +4,21 @@
 CMYK is the exception: OpenCV approximates colour times black and is up to 2 levels brighter than the product, which we
 give as numpy computes it from Pillow's inks.
 """
-import glob
 import io
-import os
 import random
 import struct
 import zlib
 
+import assets
 import pytest
 
-from decoding import (ROOT, Image, cv2, decode, exif, good, needs_tool, noise, np, opencv, photo, saved, seed,
+from decoding import (Image, cv2, decode, exif, good, needs_tool, noise, np, opencv, photo, saved, seed,
                       written)
 from PIL import ImageOps
 
-ASSETS = os.path.join(os.environ.get("SIGHT_SHARED", os.path.join(ROOT, "..", "shared")), "assets")
-IMAGES = sorted(glob.glob(os.path.join(ASSETS, "images", "*.*")))
+# Whole pictures of all sets that are there (assets.py).
+IMAGES = [p for origin in assets.SETS for p in sorted(origin.images().glob("*.*"))
+          if p.suffix not in (".mp4", ".gif", ".avif")]
 
 pytestmark = needs_tool
 
@@ -39,10 +39,8 @@ def expected(data):
 # ---- whole pictures -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not IMAGES, reason="skipped: no shared images")
-@pytest.mark.parametrize("path", [p for p in IMAGES if not p.endswith((".mp4", ".gif", ".avif"))],
-                         ids=lambda path: os.path.basename(str(path)))
-def test_shared_images_are_right_to_the_bit(tmp_path, path):
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.name)
+def test_photographs_are_right_to_the_bit(tmp_path, path):
     with open(path, "rb") as file:
         data = file.read()
     mine, theirs = good(tmp_path, data, "--exact"), expected(data)
@@ -146,11 +144,11 @@ def test_gif_shows_its_first_frame(tmp_path):
     assert np.array_equal(good(tmp_path, out.getvalue()).pixels, np.array(first.convert("RGB")))
 
 
-@pytest.mark.skipif(not IMAGES, reason="skipped: no shared images")
+@pytest.mark.skipif(assets.ADDITIONAL not in assets.SETS, reason="skipped: there is no additional set")
 def test_avif_is_the_picture_it_was_made_from(tmp_path):
-    with open(os.path.join(ASSETS, "images", "horses.avif"), "rb") as file:
+    with open(assets.ADDITIONAL.images() / "horses.avif", "rb") as file:
         mine = good(tmp_path, file.read())
-    theirs = cv2.cvtColor(cv2.imread(os.path.join(ASSETS, "images", "horses.jpg")), cv2.COLOR_BGR2RGB)
+    theirs = cv2.cvtColor(cv2.imread(str(assets.ADDITIONAL.images() / "horses.jpg")), cv2.COLOR_BGR2RGB)
     assert mine.pixels.shape == theirs.shape
     assert cv2.PSNR(mine.pixels, theirs) > 30
 

@@ -200,7 +200,7 @@ def test_stopping_answers_what_was_admitted(start_server: Start, group: bytes) -
     server.process.send_signal(signal.SIGTERM)
     for link in links:
         answer = response(link)
-        assert answer.status == 200 and len(answer.json()["objects"]) == 10
+        assert answer.status == 200 and len(answer.json()["objects"]) == 4
         assert at_end(link)
     assert response(half).error(503, "shutting_down")
     assert at_end(idle)

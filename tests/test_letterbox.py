@@ -3,11 +3,10 @@
 
 Runs build/letterbox_dump (SIGHT_BUILD names another build directory) on pixels decoded by OpenCV.
 """
-import glob
-import json
 import os
 import subprocess
 
+import assets
 import pytest
 
 cv2 = pytest.importorskip("cv2", reason="skipped: python3-opencv is not installed")
@@ -15,7 +14,6 @@ np = pytest.importorskip("numpy")
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOOL = os.path.join(os.environ.get("SIGHT_BUILD", os.path.join(ROOT, "build")), "letterbox_dump")
-ASSETS = os.path.join(os.environ.get("SIGHT_SHARED", os.path.join(ROOT, "..", "shared")), "assets")
 RGB24, BGR24, GRAY8, NV12 = range(4)
 STRETCH, LETTERBOX, TOPLEFT, CROP = range(4)
 F32, F16, _, U8, I8 = range(5)
@@ -163,26 +161,15 @@ def golden_keys(pre):
     return (width, height), keys, {"float32": F32, "float16": F16, "uint8": U8}[pre["dtype"]]
 
 
-def goldens():
-    kept = []
-    for path in sorted(glob.glob(os.path.join(ASSETS, "goldens", "*__*.json"))):
-        name = os.path.basename(path)
-        if not name.startswith(("cascade_", "video_")):
-            kept.append(name)
-    return kept or ["none"]
+# OpenCV reads no AVIF and GIF everywhere; its reading of CMYK is held below.
+GOLDENS = [g for g in assets.listed() if "input_stats" in g and not g["image"].endswith((".avif", ".gif", ".webp"))]
 
 
-@pytest.mark.parametrize("name", goldens())
-def test_golden_input(name):
+@pytest.mark.parametrize("golden", GOLDENS, ids=lambda g: g.id)
+def test_golden_input(golden):
     """Mean, least, greatest and 16 samples of the input tensor that the goldens' own program computed."""
-    if name == "none":
-        pytest.skip("skipped: no goldens (SIGHT_SHARED)")
-    with open(os.path.join(ASSETS, "goldens", name)) as file:
-        golden = json.load(file)
-    stats = golden.get("input_stats")
-    image = cv2.imread(os.path.join(ASSETS, "images", golden["image"]))
-    if stats is None or image is None:
-        pytest.skip("skipped: no input_stats or picture")
+    stats, name = golden["input_stats"], golden.stem
+    image = cv2.imread(str(golden.picture))
     size, keys, dtype = golden_keys(golden["preprocess"])
     height, width = image.shape[:2]
     tensor, place = run(image, width, height, size, dtype=dtype, **keys)
@@ -190,12 +177,16 @@ def test_golden_input(name):
     if "resized_w" in golden["preprocess"]:
         pre = golden["preprocess"]
         assert place == (pre["pad_left"], pre["pad_top"], pre["resized_w"], pre["resized_h"])
-    # CMYK is mixed by OpenCV here, approximately (up to 2 levels); all else agrees as far as seven digits say.
+    # CMYK is mixed by OpenCV here, approximately (up to 2 levels). OpenCV 4.10, which made the base set's, gives one
+    # pixel in some thousands another level than 4.6 does; all else agrees as far as seven digits say.
     level = 1.01 / min(abs(float(s)) for s in golden["preprocess"]["std"] or [1])
-    slack = 2 * level if "cmyk" in name else 0.0
+    base = golden.set is assets.BASE
+    slack = 2 * level if "cmyk" in name else level if base else 0.0
     samples = flat[:: stats["sample_stride"]][: len(stats["samples"])]
     away = np.abs(samples - np.array(stats["samples"], dtype=np.float64))
     assert (away <= slack + np.abs(samples) * 1e-6 + 1e-7).all(), away
+    assert not base or (away > level / 100).sum() <= 1, away
     for key, value in (("mean", flat.mean()), ("mean_abs", np.abs(flat).mean()), ("min", flat.min()),
                        ("max", flat.max())):
-        assert abs(value - stats[key]) <= slack + abs(value) * 1e-6 + 1e-7, key
+        most = level / 50 if base and "mean" in key else slack
+        assert abs(value - stats[key]) <= most + abs(value) * 1e-6 + 1e-7, key

@@ -53,7 +53,7 @@ def value(server: Server, name: str, **labels: str) -> float:
 
 @pytest.fixture(name="group", scope="module")
 def group_bytes(images: Path) -> bytes:
-    return (images / "people_group10.jpeg").read_bytes()
+    return (images / "people.jpg").read_bytes()
 
 
 def test_metrics_for_a_real_parser(start_server: Start, group: bytes) -> None:
@@ -90,7 +90,7 @@ def test_overload_loses_nothing(start_server: Start, images: Path, group: bytes,
     with dial(server) as client:
         for _ in range(3):
             assert ask(client, group).result
-        done = subprocess.run([str(BIN), "bench", target, "-i", str(images / "people_group10.jpeg"), "--rate", "300",
+        done = subprocess.run([str(BIN), "bench", target, "-i", str(images / "people.jpg"), "--rate", "300",
                                "-n", "600", "-c", "100", "--deadline", "2s", "--warmup", "0", "--duration", "100s",
                                "--json"],
                               capture_output=True, text=True, timeout=300, check=False)
@@ -134,8 +134,8 @@ def test_less_than_a_protocol_times_out(start_server: Start) -> None:
 def test_costly_pictures_keep_nobody_out(start_server: Start, images: Path) -> None:
     """After some that take long, small ones with a deadline are served by the idle server, not a minute later."""
     server = start_server("--default-pipeline", "objects")
-    small = (images / "two_dogs.jpg").read_bytes()
-    with Image.open(images / "horses.jpg") as image:
+    small = (images / "cat.png").read_bytes()
+    with Image.open(images / "coffee.png") as image:
         out = io.BytesIO()
         image.resize((9000, 6000)).save(out, "PNG", compress_level=1)
     with dial(server) as client:
@@ -179,7 +179,7 @@ def test_queue_is_told_over_every_protocol(start_server: Start, group: bytes) ->
 
 def test_a_drawn_picture_keeps_its_deadline_and_no_memory(start_server: Start, images: Path) -> None:
     server = start_server("--workers", "1", "--default-pipeline", "objects")
-    large = (images / "car_12mp.jpg").read_bytes()
+    large = (images / "large.jpg").read_bytes()
 
     def ask_for(query: str) -> http.client.HTTPResponse:
         link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
@@ -192,15 +192,21 @@ def test_a_drawn_picture_keeps_its_deadline_and_no_memory(start_server: Start, i
     for _ in range(3):
         assert ask_for("").status == 200
     before = server.settled_rss_kib()
-    began = time.monotonic()
     assert ask_for("annotate=png").status == 200
-    took_ms = (time.monotonic() - began) * 1000
-    if not sanitized():  # 36 MB of pixels are not kept
-        assert server.settled_rss_kib() < before + 20 * 1024
-    # The pipeline alone makes it (some time or other, on a busy machine), the drawing never does.
-    deadline = f"deadline_ms={int(took_ms / 2)}"
-    assert wait_until(lambda: ask_for(deadline).status == 200, 60)
-    assert ask_for("annotate=png&" + deadline).status == 503
+    if not sanitized():  # 30 MB of pixels are not kept
+        assert wait_until(lambda: server.rss_kib() < before + 20 * 1024, 20)
+
+    def only_the_drawing_is_late() -> bool:
+        """Half of what both take, measured just before: the pipeline alone makes it, with the drawing it is too late.
+        On a busy machine either may come out otherwise; a drawing that forgot its deadline would never be late."""
+        began = time.monotonic()
+        assert ask_for("annotate=png").status == 200
+        deadline = f"deadline_ms={int((time.monotonic() - began) * 500)}"
+        late = ask_for("annotate=png&" + deadline).status
+        assert late in (200, 503)
+        return late == 503 and ask_for(deadline).status == 200
+
+    assert wait_until(only_the_drawing_is_late, 120)
 
 
 def bomb(kind: str) -> bytes:
@@ -396,7 +402,7 @@ def test_reloads_under_load_of_all_protocols(start_server: Start, images: Path, 
     (recipes / "faces.yaml").write_text("detect: { model: blazeface }\n", encoding="utf-8")
     server = start_server("--pipelines", str(recipes), "--default-pipeline", "faces")
     loads = [subprocess.Popen([str(BIN), "bench", f"{scheme}://127.0.0.1:{server.port}", "-i",
-                               str(images / "people_two.jpeg"), "-c", "2", "--warmup", "0", "--duration", "300s",
+                               str(images / "zidane.jpg"), "-c", "2", "--warmup", "0", "--duration", "300s",
                                "--json"], stdout=subprocess.PIPE, text=True)
              for scheme in ("seed", "v2", "http")]
     link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)

@@ -211,10 +211,9 @@ def test_operators_that_are_unknown_or_fail(tmp_path: Path) -> None:
     assert "no head fits" in text or "does not run" in text
 
 
-@pytest.mark.skipif(not sight.MODELS.is_dir(), reason=sight.WITHOUT_SHARED)
 def test_turned_boxes_are_refused_by_name(tmp_path: Path) -> None:
     """Ultralytics' -obb export: yolov8's rows and an angle, and the task in the metadata."""
-    model = onnx.load(str(sight.MODELS / "yolov8n.onnx"))
+    model = onnx.load(str(sight.model("yolov8n")))
     helper.set_model_props(model, {"task": "obb", "names": "{0: 'plane'}"})
     onnx.save(model, str(tmp_path / "obb.onnx"))
     assert 'metadata says task "obb", for which there is no head' in refused(tmp_path / "obb.onnx")

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""The face-api networks that models/rebuild_faceapi.py builds, held against the same networks made independently.
+"""The face-api networks that models/rebuild_faceapi.py builds, held against face-api.js itself.
 
-Expected values: shared/assets/models/faceapi_*.onnx, converted by another tool and checked against TensorFlow.js there,
-and the answers in shared/assets/goldens/cascade_*.json. Inputs: the face crops of those goldens.
+Expected values: tests/goldens/cascade_retinaface__*.json, the answers of face-api.js over TensorFlow.js with the
+original weights (tests/tools/faceapi.mjs); where the additional set is there, its cascade goldens and its conversions
+by another tool too. Inputs: the face crops of those goldens.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+import assets
 import cv2
 import numpy as np
 import onnx
@@ -20,14 +21,14 @@ import ort
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = Path(os.environ.get("SIGHT_SHARED", ROOT.parent / "shared"))
-ASSETS = SHARED / "assets"
 MANIFESTS = ROOT / "deps/sources/face-api"
 NETWORKS = {
     "expression": (MANIFESTS / "face_expression_model-weights_manifest.json", "faceapi_expression.onnx"),
     "age-gender": (MANIFESTS / "age_gender_model-weights_manifest.json", "faceapi_age_gender.onnx"),
 }
-DETECTORS = ("face_detection_yunet_2023mar", "scrfd_500m_kps_640")
+# The set's cascades, and what it calls the networks.
+CASCADES = {assets.BASE: ("cascade_retinaface__*", {"expression": "expression", "age-gender": "age-gender"}),
+            assets.ADDITIONAL: ("cascade_[fs]*__*", {n: f"faceapi_{n.replace('-', '_')}" for n in NETWORKS})}
 MEAN = (122.782, 117.001, 104.298)
 MAX_DIFFERENCE = 1e-4
 
@@ -49,29 +50,28 @@ def rebuilt(name: str) -> Path:
     return model
 
 
-@pytest.fixture(scope="module")
-def faces() -> tuple[np.ndarray, list[dict]]:
-    """The normalised crops of every face in the cascade goldens, and what the goldens say of each."""
-    paths = sorted(path for d in DETECTORS for path in (ASSETS / "goldens").glob(f"cascade_{d}__*.json"))
-    if not paths:
-        pytest.skip(f"skipped: no test assets in {SHARED}")
+@pytest.fixture(scope="module", params=assets.SETS, ids=lambda origin: origin.name)
+def faces(request: pytest.FixtureRequest) -> tuple[assets.Set, np.ndarray, list[dict]]:
+    """A set, the normalised crops of every face in its cascade goldens, and what the goldens say of each."""
     crops, expected = [], []
-    for path in paths:
-        golden = json.loads(path.read_text(encoding="utf-8"))
-        image = cv2.imread(str(ASSETS / "images" / golden["image"]))[:, :, ::-1]
+    for golden in request.param.listed(CASCADES[request.param][0]):
+        image = cv2.imread(str(golden.picture))[:, :, ::-1]
         for face in golden["objects"]:
             x1, y1, x2, y2 = face["crop"]
             crop = cv2.resize(np.ascontiguousarray(image[y1:y2, x1:x2]), (112, 112), interpolation=cv2.INTER_LINEAR)
             crops.append(((crop.astype(np.float64) - MEAN) / 255).transpose(2, 0, 1))
             expected.append(face["classifications"])
-    return np.array(crops, np.float32), expected
+    assert len(crops) >= 20
+    return request.param, np.array(crops, np.float32), expected
 
 
+@pytest.mark.skipif(assets.ADDITIONAL not in assets.SETS, reason="skipped: there is no additional set")
 @pytest.mark.parametrize("name", NETWORKS)
-def test_equals_the_independent_network(name: str, faces: tuple, tmp_path: Path) -> None:
-    tensor, _ = faces
+def test_equals_the_independent_conversion(name: str, faces: tuple) -> None:
+    """The additional set holds the same networks, converted by another tool."""
+    _, tensor, _ = faces
     ours = run(rebuilt(name), tensor)
-    theirs = run(ASSETS / "models" / NETWORKS[name][1], tensor)
+    theirs = run(assets.SHARED / "models" / NETWORKS[name][1], tensor)
     assert ours.keys() == theirs.keys()
     for output, value in ours.items():
         assert value.shape == theirs[output].shape
@@ -81,11 +81,11 @@ def test_equals_the_independent_network(name: str, faces: tuple, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_reproduces_the_goldens(name: str, faces: tuple, tmp_path: Path) -> None:
-    tensor, expected = faces
+def test_reproduces_the_goldens(name: str, faces: tuple) -> None:
+    origin, tensor, expected = faces
     answer = run(rebuilt(name), tensor)
     scores = answer["probs" if name == "expression" else "gender"]
-    for row, golden in enumerate(face[NETWORKS[name][1]] for face in expected):
+    for row, golden in enumerate(face[CASCADES[origin][1][name] + ".onnx"] for face in expected):
         for top in golden["top3"]:
             assert scores[row, top["class_id"]] == pytest.approx(top["score"], abs=0.01)
         if "age" in golden:

@@ -98,7 +98,7 @@ def test_logs_that_nobody_reads(start_unread: Callable[..., Unread], images: Pat
     fill(server.port, count)
     dropped = server.dropped()
     assert dropped > 0
-    picture = (images / "people_two.jpeg").read_bytes()
+    picture = (images / "zidane.jpg").read_bytes()
     assert json.loads(server.ask("POST", "/v1/infer", picture))["objects"]
     assert json.loads(server.ask("POST", "/v1/reload"))["reloaded"] is True
     assert server.dropped() > dropped
@@ -213,7 +213,7 @@ def test_no_more_connections_than_descriptors(start_server: Start) -> None:
 def test_reloads_beside_slow_senders(start_server: Start, images: Path, protocol: str) -> None:
     """Two reloads and a third while pictures arrive for pipelines of before each of them: all are served."""
     server = start_server("--default-pipeline", "faces")
-    picture = (images / "people_two.jpeg").read_bytes()
+    picture = (images / "zidane.jpg").read_bytes()
     size = len(picture)
     head = {
         "v2": HELLO + v2.HEADER.pack(size + 40, 1, 0, 0, 1) + v2.REQUEST.pack(40, 0, 0, 0, 0, 0, 0, -1, -1, *[0] * 6),

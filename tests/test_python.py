@@ -60,7 +60,7 @@ def test_hello(client: sightd.Client) -> None:
 
 @pytest.mark.parametrize("pipeline", ["objects", "faces", "text"])
 def test_result_is_the_native_reply(client: sightd.Client, images: Path, pipeline: str) -> None:
-    path = images / "people_two.jpeg"
+    path = images / ("receipt.png" if pipeline == "text" else "zidane.jpg")
     said = detect("-p", pipeline, path)[0]
     result = client.infer(path, pipeline=pipeline)
     before = json.loads(result.to_json())  # as it came
@@ -80,7 +80,7 @@ def test_result_is_the_native_reply(client: sightd.Client, images: Path, pipelin
 @pytest.mark.parametrize("pipeline", ["objects", "faces", "text"])
 def test_records_equal_json(client: sightd.Client, images: Path, pipeline: str) -> None:
     np = pytest.importorskip("numpy", reason="skipped: numpy is absent")
-    path = images / "people_two.jpeg"
+    path = images / ("receipt.png" if pipeline == "text" else "zidane.jpg")
     text = client.infer(path, pipeline=pipeline)
     records = client.infer(path, pipeline=pipeline, records=True)
     boxes, scores, ids = records.boxes, records.scores, records.class_ids  # read without parsing
@@ -142,7 +142,7 @@ def test_arrays_equal_the_same_picture_as_png(client: sightd.Client, paths: list
 
     bgr = cv2.imread(str(paths[0]))
     reference = client.infer(png(cv2, bgr), decode="exact").to_dict()
-    assert len(reference["objects"]) > 5
+    assert len(reference["objects"]) >= 4
     rgb = np.ascontiguousarray(bgr[:, :, ::-1])
     readonly = bgr.copy()
     readonly.flags.writeable = False
