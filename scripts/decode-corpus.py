@@ -58,10 +58,14 @@ def by_pillow(path):
         return colour_of(bytes_of(np.array(image).astype(np.uint16)))
     if image.mode == "F":
         return colour_of(bytes_of(np.array(image)))
-    return np.array(image.convert("RGBA" if "transparency" in image.info else "RGB"))[:, :, :3]
+    clear = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La")
+    return np.array(image.convert("RGBA" if clear else "RGB"))
 
 
 def by_opencv(path):
+    with open(path, "rb") as file:
+        if file.read(2) == b"P7":
+            return None  # takes red for blue
     pixels = cv2.imread(path, cv2.IMREAD_COLOR)
     return None if pixels is None else pixels[:, :, ::-1]
 
@@ -74,7 +78,10 @@ def by_vips(path):
         return ((255 - inks[:, :, :3]) * (255 - inks[:, :, 3:4]) / 255).round().astype(np.uint8)
     if image.interpretation in ("lab", "labs", "xyz", "scrgb"):
         image = image.colourspace("srgb")
-    return colour_of(bytes_of(image.numpy()))
+    array = bytes_of(image.numpy())
+    if array.ndim == 3 and array.shape[2] in (2, 4):
+        return np.dstack([colour_of(array), array[:, :, -1]])
+    return colour_of(array)
 
 
 def by_tifffile(path):
@@ -123,10 +130,16 @@ def others_of(path):
 
 
 def likeness(one, two):
-    """PSNR in dB; 99 when equal, -1 when the sizes differ."""
-    if one.shape != two.shape:
+    """PSNR in dB; 99 when equal, -1 when the sizes differ. What is fully transparent has no colour."""
+    if one.shape[:2] != two.shape[:2]:
         return -1.0
-    error = ((one.astype(np.float32) - two) ** 2).mean()
+    seen = np.ones(one.shape[:2], bool)
+    for picture in (one, two):
+        if picture.shape[2] == 4:
+            seen &= picture[:, :, 3] > 0
+    if not seen.any():
+        return 99.0
+    error = ((one[seen][:, :3].astype(np.float32) - two[seen][:, :3]) ** 2).mean()
     return 99.0 if error == 0 else float(10 * np.log10(65025 / error))
 
 

@@ -392,3 +392,43 @@ def test_random_damage_never_crashes(tmp_path, seed):
         for _ in range(draw.choice((1, 3, 20))):
             broken[draw.randrange(min(len(broken), draw.choice((64, len(broken)))))] = draw.randrange(256)
         decode(tmp_path, bytes(broken), "--max-pixels", 4000000)
+
+
+# ---- JPEG 2000, GIF, EXR: what must not come as another picture -----------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "L"])
+@pytest.mark.parametrize("keys", [{}, {"irreversible": True, "quality_layers": [20]}, {"tile_size": (32, 32)}], ids=str)
+def test_jpeg2000_of_all_kinds_is_pillows(tmp_path, keys, mode):
+    rgba = np.dstack([photo(100, 70), noise(100, 70, 1)])
+    data = saved(rgba, "JPEG2000", mode, **keys)
+    theirs = np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert np.abs(good(tmp_path, data).pixels.astype(int) - theirs).max() <= 1
+
+
+def test_a_frame_of_digital_cinema_is_refused(tmp_path):
+    data = bytearray(saved(photo(64, 64), "JPEG2000", no_jp2=True))
+    assert data[:4] == b"\xff\x4f\xff\x51"
+    data[6:8] = b"\0\3"  # Rsiz: 2K digital cinema, ISO 15444-1 table A.10
+    assert decode(tmp_path, bytes(data))[1].startswith("error unsupported this jpeg2000 is not supported: a frame of")
+
+
+def test_a_gif_frame_beyond_its_screen_is_refused(tmp_path):
+    data = bytearray(saved(photo(64, 48), "GIF", "P"))
+    data[6:8] = struct.pack("<H", 40)
+    assert decode(tmp_path, bytes(data))[1].startswith("error unsupported this gif is not supported: its first frame")
+
+
+def test_an_exr_that_shows_another_window_is_refused(tmp_path):
+    data = bytearray(written(".exr", np.zeros((9, 9, 3), np.float32)))
+    at = data.index(b"displayWindow\0box2i\0") + 24
+    data[at + 8:at + 12] = struct.pack("<i", 11)
+    assert decode(tmp_path, bytes(data))[1].startswith("error unsupported this exr is not supported: its pixels")
+
+
+def test_a_broken_profile_is_no_broken_png(tmp_path):
+    data = LOSSLESS["png"]
+    body = b"iCCP" + b"name\0\x09no deflate"
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    for broken in (chunk, chunk[:-1] + b"\0"):
+        assert np.array_equal(good(tmp_path, data[:33] + broken + data[33:]).pixels, opencv(data))

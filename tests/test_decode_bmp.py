@@ -118,9 +118,9 @@ def test_runs(tmp_path, bits):
     for content in (data, data[:-2]):  # the end mark may be missing
         assert np.array_equal(good(tmp_path, content).pixels, COLOURS[values])
     refused(tmp_path, data[:-5], "ends early", "bad_image")
-    refused(tmp_path, bmp(runs(values[:20], bits), bits, 3 - bits // 4, palette=palette(16), used=16), "leave pixels out")
-    refused(tmp_path, bmp(b"\xff\1" + runs(values, bits), bits, 3 - bits // 4, palette=palette(16), used=16),
-            "past the edge", "bad_image")
+    colours = {"palette": palette(16), "used": 16}
+    refused(tmp_path, bmp(runs(values[:20], bits), bits, 3 - bits // 4, **colours), "leave pixels out")
+    refused(tmp_path, bmp(b"\xff\1" + runs(values, bits), bits, 3 - bits // 4, **colours), "past the edge", "bad_image")
 
 
 def test_refusals_name_their_reason(tmp_path):

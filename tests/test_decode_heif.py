@@ -157,8 +157,8 @@ def grid(rows, columns, width, height, side=64):
                 [(b"dimg", 1, tuple(tiles))], idat=b"\0\0" + shape)
 
 
-@pytest.mark.parametrize("rows,columns,width,height", [(1, 1, 64, 64), (2, 3, 192, 128), (2, 3, 130, 65),
-                                                      (3, 1, 50, 190)])
+@pytest.mark.parametrize("rows,columns,width,height",
+                         [(1, 1, 64, 64), (2, 3, 192, 128), (2, 3, 130, 65), (3, 1, 50, 190)])
 def test_grids(tmp_path, rows, columns, width, height):
     plain = good(tmp_path, seed("heic")).pixels
     mine = good(tmp_path, grid(rows, columns, width, height))

@@ -15,9 +15,9 @@
 #define SUPPORTED                                                                                            \
     "JPEG, PNG, WebP, AVIF, HEIC, BMP, TIFF, GIF, JPEG 2000, PBM/PGM/PPM/PAM, Sun raster, EXR, QOI"
 
-static const struct sg_decode_ops *const kinds[] = {&sg_decode_jpeg_ops,   &sg_decode_tiff_ops,
-                                                    &sg_decode_webp_ops,   &sg_decode_bmp_ops,
-                                                    &sg_decode_ffmpeg_ops, &sg_decode_heif_ops};
+static const struct sg_decode_ops *const kinds[] = {
+    &sg_decode_jpeg_ops,     &sg_decode_tiff_ops,   &sg_decode_webp_ops, &sg_decode_bmp_ops,
+    &sg_decode_jpeg2000_ops, &sg_decode_ffmpeg_ops, &sg_decode_heif_ops};
 
 #define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
 

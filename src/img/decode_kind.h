@@ -51,6 +51,7 @@ extern const struct sg_decode_ops sg_decode_jpeg_ops;
 extern const struct sg_decode_ops sg_decode_tiff_ops;
 extern const struct sg_decode_ops sg_decode_webp_ops;
 extern const struct sg_decode_ops sg_decode_bmp_ops;
+extern const struct sg_decode_ops sg_decode_jpeg2000_ops;
 extern const struct sg_decode_ops sg_decode_heif_ops;
 extern const struct sg_decode_ops sg_decode_ffmpeg_ops;
 

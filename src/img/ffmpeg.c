@@ -29,8 +29,6 @@ static const struct format formats[] = {
     {"png", "\x89PNG\r\n\x1a\n", 8, AV_CODEC_ID_PNG, sg_header_png},
     {"gif", "GIF87a", 6, AV_CODEC_ID_GIF, sg_header_gif},
     {"gif", "GIF89a", 6, AV_CODEC_ID_GIF, sg_header_gif},
-    {"jpeg2000", "\0\0\0\x0CjP  \r\n\x87\n", 12, AV_CODEC_ID_JPEG2000, sg_header_jpeg2000},
-    {"jpeg2000", "\xFF\x4F\xFF\x51", 4, AV_CODEC_ID_JPEG2000, sg_header_jpeg2000},
     {"pbm", "P1", 2, AV_CODEC_ID_PBM, sg_header_pnm},
     {"pgm", "P2", 2, AV_CODEC_ID_PGM, sg_header_pnm},
     {"ppm", "P3", 2, AV_CODEC_ID_PPM, sg_header_pnm},
@@ -122,10 +120,34 @@ static void keep_memory(void *opaque, uint8_t *data)
     (void)data;
 }
 
-/* Makes packet a view of a padded copy of the bytes. */
-static int load_packet(struct ffmpeg *ffmpeg, const struct sg_encoded *encoded)
+/* Copies a PNG without the chunks that make no pixels: a broken colour profile is no broken picture. A chunk
+ * that is cut off is copied as it is. */
+static size_t copy_png(uint8_t *out, const uint8_t *in, size_t size)
 {
-    size_t need = encoded->size + AV_INPUT_BUFFER_PADDING_SIZE;
+    static const char kinds[][5] = {"IHDR", "PLTE", "tRNS", "IDAT", "IEND"};
+    size_t at = 8, used = 8;
+
+    memcpy(out, in, 8);
+    while (size - at >= 12) {
+        uint64_t length = (uint64_t)sg_be32(in + at) + 12;
+        size_t bytes = length < size - at ? (size_t)length : size - at;
+        bool counts = length > size - at;
+
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+            counts = counts || !memcmp(in + at + 4, kinds[i], 4);
+        if (counts) {
+            memcpy(out + used, in + at, bytes);
+            used += bytes;
+        }
+        at += bytes;
+    }
+    return used;
+}
+
+/* Makes packet a view of a padded copy of the bytes. */
+static int load_packet(struct ffmpeg *ffmpeg, const struct sg_encoded *encoded, enum AVCodecID codec)
+{
+    size_t need = encoded->size + AV_INPUT_BUFFER_PADDING_SIZE, size = encoded->size;
 
     if (encoded->size > INT_MAX - AV_INPUT_BUFFER_PADDING_SIZE)
         return SG_E_TOO_LARGE;
@@ -137,13 +159,16 @@ static int load_packet(struct ffmpeg *ffmpeg, const struct sg_encoded *encoded)
             return SG_E_NOMEM;
         ffmpeg->input_bytes = need;
     }
-    memcpy(ffmpeg->input, encoded->bytes, encoded->size);
-    memset(ffmpeg->input + encoded->size, 0, AV_INPUT_BUFFER_PADDING_SIZE);
+    if (codec == AV_CODEC_ID_PNG)
+        size = copy_png(ffmpeg->input, encoded->bytes, size);
+    else
+        memcpy(ffmpeg->input, encoded->bytes, size);
+    memset(ffmpeg->input + size, 0, AV_INPUT_BUFFER_PADDING_SIZE);
     ffmpeg->packet->buf = av_buffer_create(ffmpeg->input, need, keep_memory, NULL, AV_BUFFER_FLAG_READONLY);
     if (!ffmpeg->packet->buf)
         return SG_E_NOMEM;
     ffmpeg->packet->data = ffmpeg->input;
-    ffmpeg->packet->size = (int)encoded->size;
+    ffmpeg->packet->size = (int)size;
     ffmpeg->packet->flags = AV_PKT_FLAG_KEY;
     return 0;
 }
@@ -232,15 +257,18 @@ static int ffmpeg_decode(void *state, const struct sg_encoded *encoded, const st
     if (!format->header(encoded->bytes, encoded->size, &header) || header.ends_early)
         return sg_error_set(err, SG_E_BAD_IMAGE, "%s data ends early (%zu bytes)", format->name,
                             encoded->size);
-    code = load_packet(ffmpeg, encoded);
+    if (header.unsupported)
+        return sg_error_set(err, SG_E_UNSUPPORTED, "this %s is not supported: %s", format->name,
+                            header.unsupported);
+    code = load_packet(ffmpeg, encoded, format->codec);
     if (code < 0) {
         sg_error_set(err, code, "no memory for %zu encoded bytes", encoded->size);
         goto out;
     }
     code = sg_ffmpeg_context(format->codec, stored->width, stored->height, &codec, err);
-    if (code == 0)
+    if (code == 0 && codec)
         code = sg_ffmpeg_open(codec, err);
-    if (code == 0)
+    if (code == 0 && codec)
         code = sg_ffmpeg_decode(codec, ffmpeg->packet, ffmpeg->frame, err);
     if (code == 0)
         code = check_size(ffmpeg->frame, format, stored, err);

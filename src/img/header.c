@@ -36,7 +36,7 @@ static size_t skip_blocks(const uint8_t *bytes, size_t size, size_t at)
 }
 
 /* True when the first image of a GIF has its end; `at` is behind the screen descriptor and its palette. */
-static bool has_whole_image(const uint8_t *bytes, size_t size, size_t at)
+static bool has_whole_image(const uint8_t *bytes, size_t size, size_t at, struct sg_header *header)
 {
     while (at + 10 < size) {
         if (bytes[at] == 0x21) { /* an extension */
@@ -45,6 +45,9 @@ static bool has_whole_image(const uint8_t *bytes, size_t size, size_t at)
             unsigned flags = bytes[at + 9];
             size_t palette = flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
 
+            if (sg_le16(bytes + at + 1) + sg_le16(bytes + at + 5) > header->width ||
+                sg_le16(bytes + at + 3) + sg_le16(bytes + at + 7) > header->height)
+                header->unsupported = "its first frame is larger than its screen";
             return skip_blocks(bytes, size, at + 11 + palette) <= size;
         } else {
             break;
@@ -60,7 +63,7 @@ bool sg_header_gif(const uint8_t *bytes, size_t size, struct sg_header *header)
     if (size < 13 || !set_size(header, sg_le16(bytes + 6), sg_le16(bytes + 8)))
         return false;
     palette = bytes[10] & 0x80 ? (size_t)3 << ((bytes[10] & 7) + 1) : 0;
-    header->ends_early = !has_whole_image(bytes, size, 13 + palette);
+    header->ends_early = !has_whole_image(bytes, size, 13 + palette, header);
     return true;
 }
 
@@ -144,10 +147,13 @@ bool sg_tiff_find(const uint8_t *tiff, size_t size, unsigned tag, struct sg_tiff
 /* The SIZ segment that starts a JPEG 2000 codestream. */
 static bool codestream_size(const uint8_t *bytes, size_t size, struct sg_header *header)
 {
-    if (size < 24 || sg_be32(bytes) != 0xFF4FFF51u)
+    if (size < 24 || sg_be32(bytes) != 0xFF4FFF51u ||
+        !set_size(header, (int64_t)sg_be32(bytes + 8) - sg_be32(bytes + 16),
+                  (int64_t)sg_be32(bytes + 12) - sg_be32(bytes + 20)))
         return false;
-    return set_size(header, (int64_t)sg_be32(bytes + 8) - sg_be32(bytes + 16),
-                    (int64_t)sg_be32(bytes + 12) - sg_be32(bytes + 20));
+    if (sg_be16(bytes + 6) >= 3 && sg_be16(bytes + 6) <= 7) /* ISO 15444-1 table A.10 */
+        header->unsupported = "a frame of digital cinema (XYZ colours)";
+    return true;
 }
 
 bool sg_header_jpeg2000(const uint8_t *bytes, size_t size, struct sg_header *header)
@@ -236,6 +242,7 @@ bool sg_header_qoi(const uint8_t *bytes, size_t size, struct sg_header *header)
 
 bool sg_header_exr(const uint8_t *bytes, size_t size, struct sg_header *header)
 {
+    const uint8_t *shown = NULL, *stored = NULL;
     size_t at = 8; /* magic, version */
 
     /* Attributes: name, type, both NUL-terminated, 32-bit size, value; an empty name ends them. */
@@ -253,10 +260,15 @@ bool sg_header_exr(const uint8_t *bytes, size_t size, struct sg_header *header)
         if (length > size - at)
             return false;
         if (length == 16 && !strcmp((const char *)bytes + name, "displayWindow"))
-            return set_size(
-                header, (int64_t)(int32_t)sg_le32(bytes + at + 8) - (int32_t)sg_le32(bytes + at) + 1,
-                (int64_t)(int32_t)sg_le32(bytes + at + 12) - (int32_t)sg_le32(bytes + at + 4) + 1);
+            shown = bytes + at;
+        if (length == 16 && !strcmp((const char *)bytes + name, "dataWindow"))
+            stored = bytes + at;
         at += length;
     }
-    return false;
+    if (!shown || !set_size(header, (int64_t)(int32_t)sg_le32(shown + 8) - (int32_t)sg_le32(shown) + 1,
+                            (int64_t)(int32_t)sg_le32(shown + 12) - (int32_t)sg_le32(shown + 4) + 1))
+        return false;
+    if (!stored || memcmp(stored, shown, 16) != 0)
+        header->unsupported = "its pixels are not those of its display window";
+    return true;
 }

@@ -31,7 +31,8 @@ static inline uint32_t sg_le32(const uint8_t *p)
 struct sg_header {
     int64_t width, height;
     int orientation;
-    bool ends_early; /* the first picture is surely not whole; set where FFmpeg would pass over it */
+    const char *unsupported; /* why the picture would come as another; else NULL */
+    bool ends_early;         /* the first picture is surely not whole; set where FFmpeg would pass over it */
 };
 
 /* True when the header is whole and says a size of at least 1 x 1. The first bytes have been sniffed. */

@@ -137,7 +137,7 @@ static int heif_probe(void *state, const struct sg_encoded *encoded, struct sg_s
     const struct heif *heif = state;
     const struct sg_heif_item *item;
     struct sg_heif boxes;
-    struct sg_heif_look look;
+    struct sg_heif_look look = {0};
     int code = open_primary(encoded, &boxes, &item, &look, err);
     int64_t width, height, most;
 
@@ -329,12 +329,12 @@ static int heif_decode(void *state, const struct sg_encoded *encoded, const stru
     struct heif *heif = state;
     const struct sg_heif_item *item = NULL;
     struct sg_heif boxes;
-    struct sg_heif_look look;
+    struct sg_heif_look look = {0};
     int code = open_primary(encoded, &boxes, &item, &look, err);
 
     (void)wish;
     (void)stored;
-    if (code == 0)
+    if (code == 0 && item)
         code = item->type == SG_HEIF_GRID ? decode_grid(heif, &boxes, item, &look, image, err)
                                           : decode_item(heif, &boxes, item, &look, &look, image, err);
     if (code == 0)

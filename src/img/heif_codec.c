@@ -66,7 +66,7 @@ static int open_context(const struct sg_heif *heif, const struct sg_heif_item *i
     uint8_t *config = NULL;
     int code = sg_ffmpeg_context(id, look->width, look->height, &context, err);
 
-    if (code < 0)
+    if (code < 0 || !context)
         return code;
     /* Units behind lengths, as in the file, are told from a byte stream by the configuration. */
     if (look->config_size && look->config_size < CONFIG_MAX_BYTES)

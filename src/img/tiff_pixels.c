@@ -102,7 +102,7 @@ static void levels(struct tiff *tiff, const uint8_t *samples, int first, int ste
     const struct tiff_layout *layout = &tiff->layout;
     size_t at = (size_t)first;
 
-    for (int x = 0; x < count; x++, at += (size_t)step, out += out_step)
+    for (int x = 0; out && x < count; x++, at += (size_t)step, out += out_step)
         *out = layout->is_float
                    ? level_of_float(tiff, float_at(samples, at, layout->bits))
                    : level_of(sample_at(samples, at, layout->bits), layout->bits, layout->inks >= 3);
@@ -115,7 +115,7 @@ static void palette_row(const struct work *work, const uint8_t *samples, int ste
     for (int x = 0; x < count; x++, out += 3) {
         unsigned index = sample_at(samples, (size_t)x * (size_t)step, bits);
 
-        for (int c = 0; c < 3; c++)
+        for (int c = 0; c < 3 && work->palette[c]; c++)
             out[c] = (uint8_t)(work->palette[c][index] >> work->palette_shift);
     }
 }
@@ -157,7 +157,7 @@ static void finish_row(const struct work *work, const uint8_t *fourth, int count
     const struct tiff_layout *layout = &work->tiff->layout;
 
     if (layout->colour == TIFF_CMYK) {
-        for (int x = 0; x < count; x++, out += 3)
+        for (int x = 0; fourth && x < count; x++, out += 3)
             for (int c = 0; c < 3; c++)
                 out[c] = (uint8_t)(((255u - out[c]) * (255u - fourth[x]) + 127u) / 255u);
         return;
@@ -195,7 +195,7 @@ static void put(const struct work *work, int plane, int x, int y, int count, con
             levels(tiff, samples, 0, 1, count, out + plane, 3);
         return; /* finished when all planes are there */
     }
-    if (layout->bits == 8 && layout->samples == 3 && layout->inks == 3) {
+    if (layout->bits == 8 && layout->samples == 3 && layout->inks == 3 && samples) {
         memcpy(out, samples, (size_t)count * 3);
         return;
     }
