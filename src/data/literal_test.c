@@ -112,10 +112,13 @@ static void names_have_a_longest(void **state)
 
     (void)state;
     memset(text, 'a', sizeof(text));
-    memcpy(text, "['", 2);
-    memcpy(text + size - 2, "']", 2);
+    text[0] = '[';
+    text[1] = text[size - 2] = '\'';
+    text[size - 1] = ']';
     assert_int_equal(sg_literal_names(text, size, NULL, NULL), 1);
-    memcpy(text + size - 2, "aa']", 4);
+    text[size - 2] = text[size - 1] = 'a'; /* two bytes more */
+    text[size] = '\'';
+    text[size + 1] = ']';
     assert_int_equal(sg_literal_names(text, size + 2, NULL, NULL), -1);
 }
 
