@@ -67,7 +67,7 @@ def test_busy_is_told(start_server: Start, group: bytes) -> None:
         thread.join(120)
     assert len(statuses) == 16 and statuses.count(200) >= 2 and statuses.count(503) >= 1
     assert post(server, group).status == 200
-    refused = start_server("--max-connections", "1")
+    refused = start_server("--max-connections", "1", "--idle-grace", "0")
     with dial(refused):
         assert wait_until(lambda: ask(refused, "GET", "/livez").error(503, "busy") != "")
 

@@ -303,7 +303,7 @@ def test_stalled_frame_times_out_and_idle_connection_lives(start_server: Start, 
 
 
 def test_connection_limit_is_told(start_server: Start, two: bytes) -> None:
-    server = start_server("--max-connections", "2")
+    server = start_server("--max-connections", "2", "--idle-grace", "0")
     with dial(server) as a, dial(server) as b:
         for link in (a, b):
             link.sendall(frame(two))

@@ -479,7 +479,7 @@ def test_receive_timeout(start_server: Start, two: bytes) -> None:
 
 
 def test_connection_limit_is_told(start_server: Start) -> None:
-    server = start_server("--max-connections", "1")
+    server = start_server("--max-connections", "1", "--idle-grace", "0")
     with dial(server):
         with pytest.raises(ConnectionError, match="busy"):
             dial(server)
