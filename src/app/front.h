@@ -60,11 +60,15 @@ struct sg_found_args {
          .maximum = SG_RESULT_MAX_OBJECTS,                                                                   \
          .value_default = "0",                                                                               \
          .help = "the best N objects; 0 = the pipeline's limit"},                                            \
-    {                                                                                                        \
-        .key = "top_k", .type = SG_OPTION_INT, .offset = offsetof(owner, found.top_k),                       \
-        .flags = SG_OPTION_FLAG_ONLY, .short_flag = 'k', .minimum = 0, .maximum = 64, .value_default = "0",  \
-        .help = "classes named by a classifier; 0 = the model's"                                             \
-    }
+        {.key = "top_k",                                                                                     \
+         .type = SG_OPTION_INT,                                                                              \
+         .offset = offsetof(owner, found.top_k),                                                             \
+         .flags = SG_OPTION_FLAG_ONLY,                                                                       \
+         .short_flag = 'k',                                                                                  \
+         .minimum = 0,                                                                                       \
+         .maximum = 64,                                                                                      \
+         .value_default = "0",                                                                               \
+         .help = "classes named by a classifier; 0 = the model's"}
 
 /* The same as options of a request; decode stays the pipeline's. */
 void sg_found_options(const struct sg_found_args *found, struct sg_job_options *out_options);
