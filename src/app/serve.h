@@ -22,7 +22,7 @@ struct serve {
     struct sg_engine *engine;
     struct sg_library *library; /* likewise: what new requests get */
     struct sg_server *server;
-    struct sg_memory *memory; /* of all workers' decodes */
+    struct sg_memory *memory;      /* of all workers' decodes */
     struct serve_retired *retired; /* libraries that were replaced and still have requests, newest first */
 };
 

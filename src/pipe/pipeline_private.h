@@ -70,7 +70,7 @@ struct sg_pipeline {
 struct sg_workspace {
     struct sg_workspace_options options;
     struct sg_decoder *decoder;
-    size_t held; /* of options.memory, by the frame that is at work */
+    size_t held;            /* of options.memory, by the frame that is at work */
     struct sg_image image;  /* the decoded picture */
     struct sg_image detail; /* a second, larger decode for crops */
     struct sg_image line;   /* a straightened text line */
