@@ -44,17 +44,19 @@ def sanitized() -> bool:
 class Server:
     """A running `sight serve`; everything it prints is kept in `lines`."""
 
-    def __init__(self, *args: str, port: int = 0, cwd: Path = ROOT, descriptors: int = 0) -> None:
+    def __init__(self, *args: str, port: int = 0, cwd: Path = ROOT, descriptors: int = 0, whole: bool = True) -> None:
+        """whole: returns when every pipeline is loaded, not when the first can answer."""
         self.lines: list[str] = []
         self.port = 0
         self.ready = threading.Event()
+        self.whole = whole
         limit = ["prlimit", f"--nofile={descriptors}"] if descriptors else []
         self.process = subprocess.Popen([*limit, str(BIN), "serve", "--listen", f"127.0.0.1:{port}", *args], cwd=cwd,
                                         text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
-        if not self.ready.wait(READY_SECONDS) or not self.port:
+        if not self.ready.wait(READY_SECONDS) or not self.port or (whole and not self.is_whole()):
             self.stop(signal.SIGKILL)
             raise RuntimeError("the server did not come up:\n" + "".join(self.lines))
 
@@ -65,8 +67,12 @@ class Server:
             found = ADDRESS.search(line)
             if found and not self.port:
                 self.port = int(found[1])
+            if self.port and (not self.whole or self.is_whole()):
                 self.ready.set()
         self.ready.set()  # the end of its output: never mind waiting
+
+    def is_whole(self) -> bool:
+        return any(line.startswith("ready after ") for line in self.lines)
 
     def rss_kib(self) -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")

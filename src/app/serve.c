@@ -64,8 +64,14 @@ static int cors_options(const struct sg_server_conf *conf, struct sg_server_opti
     return 0;
 }
 
+/* The end of the beginning, on standard output. Scripts read this line, too: all that is served has run. */
+static void say_ready(const struct serve *serve, struct sg_buf *text)
+{
+    sg_buf_printf(text, "ready after %.2f s\n", (double)(sg_clock_us() - serve->began_us) / 1e6);
+}
+
 /* On standard output: where, what, and how to open it. Scripts read the first line. */
-static void announce(const struct serve *serve, int64_t began_us)
+static void announce(const struct serve *serve)
 {
     const char *address = sg_server_address(serve->server);
     int i, count = sg_library_pipeline_count(serve->library);
@@ -74,15 +80,62 @@ static void announce(const struct serve *serve, int64_t began_us)
     sg_buf_init(&text, SERVE_ANNOUNCE_MAX);
     sg_buf_printf(&text, "sightd %s listening on %s\npipelines:", SIGHT_VERSION, address);
     for (i = 0; i < count; i++)
-        sg_buf_printf(&text, " %s%s", sg_pipeline_name(sg_library_pipeline(serve->library, i)),
+        sg_buf_printf(&text, " %s%s", sg_library_pipeline_name(serve->library, i),
                       i == sg_library_default(serve->library) ? " (default)" : "");
-    sg_buf_printf(&text, "\nready after %.2f s\n", (double)(sg_clock_us() - began_us) / 1e6);
+    sg_buf_append_text(&text, "\n");
+    if (sg_library_whole(serve->library))
+        say_ready(serve, &text);
+    else
+        sg_buf_printf(&text, "the default pipeline answers after %.2f s, the others are loading\n",
+                      (double)(sg_clock_us() - serve->began_us) / 1e6);
     if (strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]", 5) == 0)
         sg_buf_printf(&text, "only this machine can connect; --listen 0.0.0.0:%s opens it to the network\n",
                       strrchr(address, ':') + 1);
     if (sg_buf_text(&text))
         sg_log_say((const char *)text.data);
     sg_buf_fini(&text);
+}
+
+bool serve_loading(void *ctx, char *names, size_t size)
+{
+    const struct serve *serve = ctx;
+    size_t used = 0;
+    int i;
+
+    names[0] = '\0';
+    for (i = 0; i < sg_library_pipeline_count(serve->library) && used < size; i++)
+        if (!sg_library_pipeline(serve->library, i))
+            used += (size_t)snprintf(names + used, size - used, "%s%s", used ? ", " : "",
+                                     sg_library_pipeline_name(serve->library, i));
+    return !sg_library_whole(serve->library);
+}
+
+int serve_load_rest(void *ctx, struct sg_error *err)
+{
+    struct serve *serve = ctx;
+
+    return sg_library_load_rest(serve->library, &serve->problems, err);
+}
+
+void serve_show_rest(void *ctx)
+{
+    const struct serve *serve = ctx;
+    struct sg_buf text;
+
+    sg_library_show(serve->library);
+    sg_buf_init(&text, SERVE_ANNOUNCE_MAX);
+    say_ready(serve, &text);
+    if (sg_buf_text(&text))
+        sg_log_say((const char *)text.data);
+    sg_buf_fini(&text);
+    sg_library_widen(serve->library);
+}
+
+void serve_leave_rest(void *ctx)
+{
+    const struct serve *serve = ctx;
+
+    sg_library_close(serve->library);
 }
 
 /* As many descriptors as the system allows, and no more connections than they are enough for: one that
@@ -141,15 +194,18 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
                                 .list_metrics = serve_list_metrics,
                                 .load = serve_load,
                                 .swap = serve_swap,
-                                .discard = serve_discard};
+                                .discard = serve_discard,
+                                .loading = serve_loading,
+                                .load_rest = serve_load_rest,
+                                .show_rest = serve_show_rest,
+                                .leave_rest = serve_leave_rest};
     struct sg_job_ops ops = serve_job_ops;
-    struct sg_conf_problems problems = {0};
     struct sg_server_options options;
     struct sg_error err = {0};
-    int64_t began = sg_clock_us();
     const char **origins = NULL;
     int code;
 
+    serve->began_us = sg_clock_us();
     bound_heap();
     ops.ctx = serve;
     serve_apply(&serve->conf);
@@ -170,13 +226,14 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     if (code == 0)
         app.runtime = sg_engine_version(serve->engine);
     if (code == 0)
-        code = serve_open_library(serve->engine, &serve->conf, &problems, &serve->library, &err);
+        code = serve_open_library(serve->engine, &serve->conf, true, &serve->problems, &serve->library, &err);
     if (code == 0)
         code = sg_server_start(serve->server, &ops, &err);
     if (code == 0) {
         log_cores();
-        announce(serve, began);
-        sg_library_widen(serve->library);
+        announce(serve);
+        if (sg_library_whole(serve->library))
+            sg_library_widen(serve->library);
         code = sg_server_run(serve->server, &err);
     }
     sg_server_destroy(&serve->server);
@@ -188,8 +245,8 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     sg_memory_destroy(&serve->memory);
     /* Last: all of the above may log. When nobody reads, the reason goes unsaid and the exit status stays. */
     if (sg_log_stop() && code < 0)
-        sg_command_problems(self, &problems, &err);
-    sg_conf_problems_fini(&problems);
+        sg_command_problems(self, &serve->problems, &err);
+    sg_conf_problems_fini(&serve->problems);
     return code < 0 ? SG_EXIT_FAILED : SG_EXIT_OK;
 }
 

@@ -22,7 +22,9 @@ struct serve {
     struct sg_engine *engine;
     struct sg_library *library; /* likewise: what new requests get */
     struct sg_server *server;
-    struct sg_memory *memory;      /* of all workers' decodes */
+    struct sg_memory *memory;         /* of all workers' decodes */
+    struct sg_conf_problems problems; /* why it does not start, or ends with what was left to load */
+    int64_t began_us;
     struct serve_retired *retired; /* libraries that were replaced and still have requests, newest first */
 };
 
@@ -36,13 +38,17 @@ int serve_list_models(void *ctx, struct sg_buf *out);
 int serve_list_metrics(void *ctx, struct sg_buf *out);
 
 /* serve_reload.c */
-/* Models and pipelines of these settings. */
-int serve_open_library(struct sg_engine *engine, struct sg_server_conf *conf,
+/* Models and pipelines of these settings; first: the default one alone, see sg_library_load_rest. */
+int serve_open_library(struct sg_engine *engine, struct sg_server_conf *conf, bool first,
                        struct sg_conf_problems *problems, struct sg_library **out_library,
                        struct sg_error *err);
 /* Settings that take effect at once. */
 void serve_apply(const struct sg_server_conf *conf);
 /* For struct sg_server_app. */
+bool serve_loading(void *ctx, char *names, size_t size);
+int serve_load_rest(void *ctx, struct sg_error *err);
+void serve_show_rest(void *ctx);
+void serve_leave_rest(void *ctx);
 int serve_load(void *ctx, void **out_loaded, struct sg_buf *report, struct sg_error *err);
 void serve_swap(void *ctx, void *loaded);
 void serve_discard(void *ctx, void *loaded);

@@ -54,13 +54,17 @@ int serve_list_pipelines(void *ctx, struct sg_buf *out)
     put(&list, "{\"pipelines\":[");
     for (i = 0; i < sg_library_pipeline_count(serve->library); i++) {
         const struct sg_pipeline *pipeline = sg_library_pipeline(serve->library, i);
-        struct sg_model *const *models = sg_pipeline_models(pipeline, &count);
+        struct sg_model *const *models = NULL;
+
+        count = 0;
+        if (pipeline)
+            models = sg_pipeline_models(pipeline, &count);
 
         put(&list, i ? ",{\"name\":" : "{\"name\":");
-        put_text(&list, sg_pipeline_name(pipeline));
-        put_member(&list, "description", sg_pipeline_description(pipeline));
+        put_text(&list, sg_library_pipeline_name(serve->library, i));
+        put_member(&list, "description", pipeline ? sg_pipeline_description(pipeline) : NULL);
         put(&list, i == sg_library_default(serve->library) ? ",\"default\":true" : ",\"default\":false");
-        put(&list, ",\"models\":[");
+        put(&list, pipeline ? ",\"models\":[" : ",\"loading\":true,\"models\":[");
         for (k = 0; k < count; k++) {
             put(&list, k ? "," : "");
             put_text(&list, models[k]->name);

@@ -31,7 +31,7 @@ struct loaded {
     struct sg_library *library;
 };
 
-int serve_open_library(struct sg_engine *engine, struct sg_server_conf *conf,
+int serve_open_library(struct sg_engine *engine, struct sg_server_conf *conf, bool first,
                        struct sg_conf_problems *problems, struct sg_library **out_library,
                        struct sg_error *err)
 {
@@ -40,6 +40,7 @@ int serve_open_library(struct sg_engine *engine, struct sg_server_conf *conf,
                                          .pipelines = &conf->pipelines,
                                          .default_pipeline = &conf->default_pipeline,
                                          .exact = conf->decode == SG_SERVER_DECODE_EXACT,
+                                         .first = first,
                                          .serve = true,
                                          .prove = true,
                                          .threads = sg_cpu_count()};
@@ -109,7 +110,7 @@ int serve_load(void *ctx, void **out_loaded, struct sg_buf *report, struct sg_er
         return sg_error_set(err, SG_E_NOMEM, "no memory for a reload");
     code = serve_read_settings(serve->self, serve->argc, serve->argv, &loaded->conf, &problems, err);
     if (code == 0)
-        code = serve_open_library(serve->engine, &loaded->conf, &problems, &loaded->library, err);
+        code = serve_open_library(serve->engine, &loaded->conf, false, &problems, &loaded->library, err);
     if (code == 0) {
         remark(serve->swapped ? &serve->started : &serve->conf, &loaded->conf, report);
         remark_places("pipelines", &serve->conf.pipelines, &loaded->conf.pipelines, report);

@@ -101,6 +101,12 @@ static void run_job(void *state, struct sg_job *job)
     struct sg_image image = {0}; /* borrowing frees what it held */
     struct sg_request request = SG_REQUEST_DEFAULTS;
 
+    if (!served->pipeline) {
+        sg_error_set(&job->error, SG_E_SHUTDOWN,
+                     "the pipeline could not be loaded: the server is stopping, and says why on its standard "
+                     "error");
+        return;
+    }
     if (pixels->raw) {
         sg_image_borrow(
             &image, pixels->format, pixels->width, pixels->height, pixels->stride_bytes, job->bytes.data,
@@ -150,6 +156,14 @@ static void put_pipeline(void *ctx, void *pipeline)
     sg_served_release(&served);
 }
 
+static bool pipeline_ready(void *ctx, void *pipeline)
+{
+    const struct sg_served *served = pipeline;
+
+    (void)ctx;
+    return served->pipeline != NULL;
+}
+
 static const char *pipeline_name(void *ctx, int index, bool *out_default)
 {
     const struct serve *serve = ctx;
@@ -157,7 +171,7 @@ static const char *pipeline_name(void *ctx, int index, bool *out_default)
     if (index < 0 || index >= sg_library_pipeline_count(serve->library))
         return NULL;
     *out_default = index == sg_library_default(serve->library);
-    return sg_pipeline_name(sg_library_pipeline(serve->library, index));
+    return sg_library_pipeline_name(serve->library, index);
 }
 
 const struct sg_job_ops serve_job_ops = {.open = open_worker,
@@ -165,4 +179,5 @@ const struct sg_job_ops serve_job_ops = {.open = open_worker,
                                          .close = close_worker,
                                          .pipeline_get = get_pipeline,
                                          .pipeline_put = put_pipeline,
+                                         .pipeline_ready = pipeline_ready,
                                          .pipeline_name = pipeline_name};

@@ -27,6 +27,8 @@
 /* The reply is the picture with what was found drawn in: run writes it into job->reply, encode leaves it. */
 enum sg_job_annotate { SG_JOB_ANNOTATE_NO, SG_JOB_ANNOTATE_JPEG, SG_JOB_ANNOTATE_PNG };
 
+struct sg_flow; /* pipe/pool.h */
+
 struct sg_job {
     struct sg_mail_node mail; /* link of the queue, mailbox or free list it is in */
     struct sg_job *next;      /* link of the owner on the loop thread: replies of one connection, in order */
@@ -66,6 +68,7 @@ struct sg_job {
     /* Of the loop thread. */
     struct sg_share_member *member; /* whose it is; a reference, or NULL */
     size_t charged_bytes;           /* held at the gate for its payload */
+    struct sg_flow *parked;         /* the flow it will be of, while its pipeline loads; else NULL */
     bool admitted;                  /* holds a place at the gate */
     bool in_pool;                   /* a worker, or a queue to or from them, owns it */
     bool finished;                  /* reply is ready to be sent in its turn */
@@ -84,6 +87,9 @@ struct sg_job_ops {
      * alive until pipeline_put. NULL with err set when there is none. */
     void *(*pipeline_get)(void *ctx, const char *name, struct sg_error *err);
     void (*pipeline_put)(void *ctx, void *pipeline);
+    /* On the loop thread: whether it can run; jobs wait until it can. NULL = always. A job whose deadline has
+     * passed, or that waits in vain, is run all the same, and run says so. */
+    bool (*pipeline_ready)(void *ctx, void *pipeline);
     /* On the loop thread: the name of pipeline `index`, NULL past the last one; borrowed until the loop goes
      * on. May be NULL when nothing is to be listed. */
     const char *(*pipeline_name)(void *ctx, int index, bool *out_default);

@@ -29,6 +29,8 @@ static void want(struct sg_library *library, const struct sg_text *name)
 
     if (entry)
         entry->wanted = true;
+    else if (name->value)
+        library->missing = true;
 }
 
 static void want_classifiers(struct sg_library *library, const struct sg_recipe_classifies *list)
@@ -39,22 +41,18 @@ static void want_classifiers(struct sg_library *library, const struct sg_recipe_
         want(library, &list->items[i].model);
 }
 
-static void want_all(struct sg_library *library)
+static void want_recipe(struct sg_library *library, const struct sg_recipe *recipe)
 {
-    int i, k;
+    int k;
 
-    for (i = 0; i < library->recipe_count; i++) {
-        const struct sg_recipe *recipe = &library->recipes[i];
-
-        want(library, &recipe->detect.model);
-        want_classifiers(library, &recipe->classify);
-        for (k = 0; k < recipe->detect_inside.count; k++) {
-            want(library, &recipe->detect_inside.items[k].model);
-            want_classifiers(library, &recipe->detect_inside.items[k].classify);
-        }
-        want(library, &recipe->read.orient);
-        want(library, &recipe->read.recognise);
+    want(library, &recipe->detect.model);
+    want_classifiers(library, &recipe->classify);
+    for (k = 0; k < recipe->detect_inside.count; k++) {
+        want(library, &recipe->detect_inside.items[k].model);
+        want_classifiers(library, &recipe->detect_inside.items[k].classify);
     }
+    want(library, &recipe->read.orient);
+    want(library, &recipe->read.recognise);
 }
 
 /* Loader threads take models in turn; each touches only the entries it took. */
@@ -66,10 +64,10 @@ static void *load_models(void *arg)
         int index = atomic_fetch_add(&library->next_model, 1);
         struct sg_library_model *entry;
 
-        if (index >= library->model_count)
+        if (index >= library->model_count || atomic_load(&library->closing))
             return NULL;
         entry = &library->models[index];
-        if (entry->wanted) {
+        if (entry->wanted && !entry->tried) {
             struct sg_model_options options = {.path = entry->path,
                                                .name = entry->name,
                                                .wide_threads =
@@ -77,12 +75,14 @@ static void *load_models(void *arg)
                                                .narrow = library->options.serve,
                                                .widen_later = library->options.threads > 1};
 
-            if (sg_model_open(library->engine, &options, &entry->problems, &entry->model, &entry->why) == 0 &&
+            if (sg_model_open(library->engine, &options, &entry->problems, &entry->opened, &entry->why) ==
+                    0 &&
                 library->options.prove) {
-                sg_model_lean(entry->model, library->options.serve);
-                sg_golden_check(entry->model, library->options.exact, &entry->problems, &entry->why);
-                sg_model_lean(entry->model, false);
+                sg_model_lean(entry->opened, library->options.serve);
+                sg_golden_check(entry->opened, library->options.exact, &entry->problems, &entry->why);
+                sg_model_lean(entry->opened, false);
             }
+            entry->tried = true;
         }
     }
 }
@@ -118,8 +118,8 @@ static struct sg_model *lookup(void *context, const char *name, struct sg_error 
     const char *names[SG_LIBRARY_MAX_MODELS], *close;
     int i;
 
-    if (entry && entry->model)
-        return entry->model;
+    if (entry && entry->opened)
+        return entry->opened;
     if (entry && entry->problems.count > 0)
         sg_error_set(err, SG_E_CONFIG, "model \"%s\" is not loaded: its card is wrong", name);
     else if (entry)
@@ -166,14 +166,11 @@ static int build_pipelines(struct sg_library *library, struct sg_conf_problems *
     int code = 0, i;
 
     for (i = 0; i < library->recipe_count; i++) {
-        int one = sg_pipeline_create(&library->recipes[i], lookup, library, library->options.exact, problems,
-                                     &library->pipelines[library->pipeline_count], err);
+        int one = 0;
 
-        if (one == 0) {
-            library->served[library->pipeline_count] =
-                (struct sg_served){library, library->pipelines[library->pipeline_count]};
-            library->pipeline_count++;
-        }
+        if (!library->pipelines[i])
+            one = sg_pipeline_create(&library->recipes[i], lookup, library, library->options.exact, problems,
+                                     &library->pipelines[i], err);
         code = worse(code, one);
     }
     return code;
@@ -183,8 +180,8 @@ static int index_of(const struct sg_library *library, const char *name)
 {
     int i;
 
-    for (i = 0; i < library->pipeline_count; i++)
-        if (strcmp(sg_pipeline_name(library->pipelines[i]), name) == 0)
+    for (i = 0; i < library->recipe_count; i++)
+        if (strcmp(library->recipes[i].name.value, name) == 0)
             return i;
     return -1;
 }
@@ -192,16 +189,21 @@ static int index_of(const struct sg_library *library, const char *name)
 /* The default one of those that nothing is said about. */
 static const char *const usual[] = {"objects", "faces"};
 
+static int usual_default(const struct sg_library *library)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        if (index_of(library, usual[i]) >= 0)
+            return index_of(library, usual[i]);
+    return 0;
+}
+
 /* Leaves only the recipe that choose_default would take. */
 static void keep_default(struct sg_library *library)
 {
-    int keep = 0, i;
-    size_t k;
+    int keep = usual_default(library), i;
 
-    for (k = sizeof(usual) / sizeof(usual[0]); k-- > 0;)
-        for (i = 0; i < library->recipe_count; i++)
-            if (strcmp(library->recipes[i].name.value, usual[k]) == 0)
-                keep = i;
     for (i = 0; i < library->recipe_count; i++)
         if (i != keep)
             sg_recipe_fini(&library->recipes[i]);
@@ -211,29 +213,32 @@ static void keep_default(struct sg_library *library)
     }
 }
 
+static int unknown(const struct sg_library *library, const char *name, struct sg_error *err)
+{
+    const char *names[SG_LIBRARY_MAX_PIPELINES];
+    int i;
+
+    for (i = 0; i < library->recipe_count; i++)
+        names[i] = library->recipes[i].name.value;
+    return sg_library_unknown(name, names, library->recipe_count, err);
+}
+
 static int choose_default(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err)
 {
     const struct sg_text *name = library->options.default_pipeline;
-    const struct sg_pipeline *found;
     int code;
-    size_t i;
 
     if (name && name->value && !library->options.only) {
         library->default_index = index_of(library, name->value);
         if (library->default_index >= 0)
             return 0;
-        code = sg_library_find(library, name->value, &found, err);
+        code = unknown(library, name->value, err);
         if (library->options.settings && name->line > 0)
             sg_conf_problems_add(problems, library->options.settings, name->line, name->column, NULL, "%s",
                                  err->text);
         return code;
     }
-    for (i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
-        library->default_index = index_of(library, usual[i]);
-        if (library->default_index >= 0)
-            return 0;
-    }
-    library->default_index = 0;
+    library->default_index = usual_default(library);
     return 0;
 }
 
@@ -241,18 +246,13 @@ static int choose_default(struct sg_library *library, struct sg_conf_problems *p
 static int look_for_default(const struct sg_library *library, struct sg_conf_problems *problems, int code)
 {
     const struct sg_text *name = library->options.default_pipeline;
-    const char *names[SG_LIBRARY_MAX_PIPELINES];
     struct sg_error err = {0};
-    int i;
 
     if (!name || !name->value || name->line <= 0 || !library->options.settings || library->options.only)
         return code;
-    for (i = 0; i < library->recipe_count; i++) {
-        names[i] = library->recipes[i].name.value;
-        if (strcmp(names[i], name->value) == 0)
-            return code;
-    }
-    (void)sg_library_unknown(name->value, names, library->recipe_count, &err);
+    if (index_of(library, name->value) >= 0)
+        return code;
+    (void)unknown(library, name->value, &err);
     sg_conf_problems_add(problems, library->options.settings, name->line, name->column, NULL, "%s", err.text);
     return code;
 }
@@ -264,6 +264,92 @@ static int create(struct sg_library **out_library, struct sg_error *err)
         return sg_error_set(err, SG_E_NOMEM, "no memory for the library of models");
     atomic_init(&(*out_library)->held, 1);
     return 0;
+}
+
+static void want_all(struct sg_library *library)
+{
+    int i;
+
+    for (i = 0; i < library->recipe_count; i++)
+        want_recipe(library, &library->recipes[i]);
+}
+
+static int load_all(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err)
+{
+    int code;
+
+    want_all(library);
+    load_wanted(library);
+    code = merge_problems(library, problems, err);
+    return worse(code, build_pipelines(library, problems, err));
+}
+
+/* Whether all that files say is right, as far as it can be known without loading models. */
+static bool files_are_right(struct sg_library *library)
+{
+    bool right;
+    int i;
+
+    want_all(library);
+    right = !library->missing;
+    for (i = 0; i < library->model_count; i++) {
+        right = right && !(library->models[i].wanted && library->models[i].broken);
+        library->models[i].wanted = false;
+    }
+    return right;
+}
+
+/* False: it cannot be, and why is found out and told together with all else that is wrong. */
+static bool load_default(struct sg_library *library)
+{
+    struct sg_conf_problems problems = {0};
+    struct sg_error err = {0};
+    bool right = files_are_right(library) && choose_default(library, &problems, &err) == 0;
+    int i = library->default_index;
+
+    if (right) {
+        want_recipe(library, &library->recipes[i]);
+        load_wanted(library);
+        right = merge_problems(library, &problems, &err) == 0 &&
+                sg_pipeline_create(&library->recipes[i], lookup, library, library->options.exact, &problems,
+                                   &library->pipelines[i], &err) == 0;
+    }
+    sg_conf_problems_fini(&problems);
+    return right;
+}
+
+int sg_library_load_rest(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err)
+{
+    int code = load_all(library, problems, err);
+
+    if (!atomic_load(&library->closing))
+        return code < 0 ? look_for_default(library, problems, code) : 0;
+    return sg_error_set(err, SG_E_CANCELLED, "the models are not wanted any more");
+}
+
+void sg_library_show(struct sg_library *library)
+{
+    int i;
+
+    for (i = 0; i < library->model_count; i++)
+        library->models[i].model = library->models[i].opened;
+    library->whole = true;
+    for (i = 0; i < library->recipe_count; i++) {
+        /* What is shown already may be in use: workers read it without a lock. */
+        if (!library->served[i].pipeline)
+            library->served[i] = (struct sg_served){library, library->pipelines[i]};
+        library->whole = library->whole && library->pipelines[i];
+    }
+}
+
+bool sg_library_whole(const struct sg_library *library)
+{
+    return library->whole;
+}
+
+void sg_library_close(struct sg_library *library)
+{
+    atomic_store(&library->closing, true);
 }
 
 int sg_library_open(struct sg_engine *engine, const struct sg_library_options *options,
@@ -281,12 +367,12 @@ int sg_library_open(struct sg_engine *engine, const struct sg_library_options *o
     code = worse(code, sg_library_scan_recipes(library, problems, err));
     if (options->only_default)
         keep_default(library);
-    want_all(library);
-    load_wanted(library);
-    code = worse(code, merge_problems(library, problems, err));
-    code = worse(code, build_pipelines(library, problems, err));
-    code = code == 0 ? choose_default(library, problems, err) : look_for_default(library, problems, code);
+    if (code < 0 || !options->first || !load_default(library)) {
+        code = worse(code, load_all(library, problems, err));
+        code = code == 0 ? choose_default(library, problems, err) : look_for_default(library, problems, code);
+    }
     if (code == 0) {
+        sg_library_show(library);
         *out_library = library;
         library = NULL;
     }
@@ -358,15 +444,15 @@ void sg_library_release(struct sg_library **library)
     /* acq_rel: whoever frees must see all that the other holders did before they let go. */
     if (!l || atomic_fetch_sub_explicit(&l->held, 1, memory_order_acq_rel) != 1)
         return;
-    atomic_store(&l->closing, true);
+    sg_library_close(l);
     if (l->widening)
         pthread_join(l->widener, NULL); /* at most one model's loading away */
-    for (i = 0; i < l->pipeline_count; i++)
+    for (i = 0; i < l->recipe_count; i++) {
         sg_pipeline_destroy(&l->pipelines[i]);
-    for (i = 0; i < l->recipe_count; i++)
         sg_recipe_fini(&l->recipes[i]);
+    }
     for (i = 0; i < l->model_count; i++) {
-        sg_model_destroy(&l->models[i].model);
+        sg_model_destroy(&l->models[i].opened);
         sg_conf_problems_fini(&l->models[i].problems);
         free(l->models[i].name);
         free(l->models[i].path);
@@ -377,28 +463,34 @@ void sg_library_release(struct sg_library **library)
 
 int sg_library_pipeline_count(const struct sg_library *library)
 {
-    return library->pipeline_count;
+    return library->recipe_count;
+}
+
+const char *sg_library_pipeline_name(const struct sg_library *library, int index)
+{
+    return library->recipes[index].name.value;
 }
 
 const struct sg_pipeline *sg_library_pipeline(const struct sg_library *library, int index)
 {
-    return library->pipelines[index];
+    return library->served[index].pipeline;
+}
+
+/* NULL or "" = the default one; -1 = there is none. */
+static int number_of(const struct sg_library *library, const char *name)
+{
+    int index = name && name[0] ? index_of(library, name) : library->default_index;
+
+    return index < library->recipe_count ? index : -1;
 }
 
 int sg_library_find(const struct sg_library *library, const char *name,
                     const struct sg_pipeline **out_pipeline, struct sg_error *err)
 {
-    const char *names[SG_LIBRARY_MAX_PIPELINES];
-    int index = name && name[0] ? index_of(library, name) : library->default_index, i;
+    int index = number_of(library, name);
 
-    if (index >= 0 && index < library->pipeline_count) {
-        *out_pipeline = library->pipelines[index];
-        return 0;
-    }
-    *out_pipeline = NULL;
-    for (i = 0; i < library->pipeline_count; i++)
-        names[i] = sg_pipeline_name(library->pipelines[i]);
-    return sg_library_unknown(name ? name : "", names, library->pipeline_count, err);
+    *out_pipeline = index >= 0 ? library->served[index].pipeline : NULL;
+    return index >= 0 ? 0 : unknown(library, name ? name : "", err);
 }
 
 const struct sg_library_model *sg_library_models(const struct sg_library *library, int *out_count)
@@ -415,16 +507,13 @@ int sg_library_default(const struct sg_library *library)
 int sg_library_serve(struct sg_library *library, const char *name, const struct sg_served **out_served,
                      struct sg_error *err)
 {
-    const struct sg_pipeline *pipeline;
-    int code = sg_library_find(library, name, &pipeline, err), i;
+    int index = number_of(library, name);
 
-    *out_served = NULL;
-    for (i = 0; code == 0 && i < library->pipeline_count; i++)
-        if (library->served[i].pipeline == pipeline) {
-            sg_library_hold(library);
-            *out_served = &library->served[i];
-        }
-    return code;
+    *out_served = index >= 0 ? &library->served[index] : NULL;
+    if (index < 0)
+        return unknown(library, name ? name : "", err);
+    sg_library_hold(library);
+    return 0;
 }
 
 void sg_served_release(const struct sg_served **served)

@@ -15,12 +15,14 @@ struct sg_library {
     struct sg_library_options options;
     struct sg_library_model models[SG_LIBRARY_MAX_MODELS];
     int model_count;
+    bool missing; /* a recipe wants a model that there is not */
     struct sg_recipe recipes[SG_LIBRARY_MAX_PIPELINES];
     int recipe_count;
+    /* By the recipes' numbers. Built by whoever loads; served is what others see of it. */
     struct sg_pipeline *pipelines[SG_LIBRARY_MAX_PIPELINES];
     struct sg_served served[SG_LIBRARY_MAX_PIPELINES];
-    int pipeline_count;
     int default_index;
+    bool whole;            /* all is loaded and shown */
     atomic_int next_model; /* of the loader threads */
     pthread_t widener;     /* adds wide graphs while the narrow ones serve */
     bool widening;         /* the thread was started */

@@ -60,14 +60,20 @@ static int add_named(struct sg_library *library, const char *path, const char *n
 static int add_model(struct sg_library *library, const char *path, const char *name, const char *card)
 {
     struct sg_card values;
-    int code;
+    int count = library->model_count, code;
+    bool broken;
 
     if (!card)
         return add_named(library, path, name, card);
-    if (sg_card_load(card, &values, NULL) < 0 && !values.path)
-        return add_named(library, path, name, card);
-    code = add_named(library, path, values.name.value ? values.name.value : name, card);
-    sg_card_fini(&values);
+    broken = sg_card_load(card, &values, NULL) < 0;
+    if (broken && !values.path) {
+        code = add_named(library, path, name, card);
+    } else {
+        code = add_named(library, path, values.name.value ? values.name.value : name, card);
+        sg_card_fini(&values);
+    }
+    if (library->model_count > count)
+        library->models[count].broken = broken;
     return code;
 }
 

@@ -88,11 +88,18 @@ void http_live_serve(struct http_request *request)
     http_reply_static(request, "text/plain; charset=utf-8", "ok\n", 3);
 }
 
-/* Connections are taken only after every model has run its probe, so what remains to be asked is the end. */
+/* The beginning, while pipelines load, and the end. */
 void http_ready_serve(struct http_request *request)
 {
+    const struct sg_server_app *app = request->http->options.app;
+    char names[SG_ERROR_TEXT_MAX / 2];
     struct sg_error err;
 
+    if (!request->http->leaving && app && app->loading && app->loading(app->ctx, names, sizeof(names))) {
+        sg_error_set(&err, SG_E_BUSY, "still loading: %s", names);
+        http_reply_error(request, &err);
+        return;
+    }
     if (!request->http->leaving) {
         http_reply_static(request, "text/plain; charset=utf-8", "ready\n", 6);
         return;

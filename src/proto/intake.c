@@ -142,6 +142,25 @@ int64_t sg_intake_retry_ms(const struct sg_intake *intake)
     return ms < 1.0 ? 1 : (int64_t)(ms < 60000.0 ? ms : 60000.0);
 }
 
+static bool ready(const struct sg_intake *intake, const struct sg_job *job)
+{
+    const struct sg_job_ops *ops = intake->ops;
+
+    return !ops->pipeline_ready || !job->pipeline || ops->pipeline_ready(ops->ctx, job->pipeline);
+}
+
+static void park(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job)
+{
+    struct sg_mail_node **end = &intake->parked;
+
+    while (*end)
+        end = &(*end)->next;
+    job->parked = flow;
+    job->expected_wait_us = 0; /* nobody foresaw this wait: it teaches nothing */
+    job->mail.next = NULL;
+    *end = &job->mail;
+}
+
 int sg_intake_submit(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job, const char *pipeline)
 {
     int code = job->pipeline ? 0 : sg_intake_pipeline(intake, job, pipeline);
@@ -153,8 +172,53 @@ int sg_intake_submit(struct sg_intake *intake, struct sg_flow *flow, struct sg_j
     job->in_pool = true;
     intake->outstanding++;
     sg_counter_add(&intake->counters.requests, 1);
-    sg_pool_submit(intake->pool, flow, job);
+    if (ready(intake, job))
+        sg_pool_submit(intake->pool, flow, job);
+    else
+        park(intake, flow, job);
     return 0;
+}
+
+void sg_intake_unpark(struct sg_intake *intake, bool all)
+{
+    struct sg_mail_node **link = &intake->parked;
+    int64_t now = intake->parked ? sg_clock_us() : 0;
+
+    while (*link) {
+        struct sg_job *job = sg_container_of(*link, struct sg_job, mail);
+
+        if (all || (job->deadline_us != 0 && now > job->deadline_us) || ready(intake, job)) {
+            struct sg_flow *flow = job->parked;
+
+            *link = job->mail.next;
+            job->parked = NULL;
+            sg_pool_submit(intake->pool, flow, job);
+        } else {
+            link = &job->mail.next;
+        }
+    }
+}
+
+/* Takes the parked jobs of the flow, or of them only that one, as a chain. */
+static struct sg_mail_node *take_parked(struct sg_intake *intake, const struct sg_flow *flow,
+                                        const struct sg_job *only)
+{
+    struct sg_mail_node **link = &intake->parked, *chain = NULL, **last = &chain;
+
+    while (*link) {
+        struct sg_job *job = sg_container_of(*link, struct sg_job, mail);
+
+        if (job->parked != flow || (only && job != only)) {
+            link = &job->mail.next;
+            continue;
+        }
+        *link = job->mail.next;
+        job->parked = NULL;
+        job->mail.next = NULL;
+        *last = &job->mail;
+        last = &job->mail.next;
+    }
+    return chain;
 }
 
 static struct sg_mail_node *came_back(struct sg_intake *intake, struct sg_mail_node *chain)
@@ -170,12 +234,21 @@ static struct sg_mail_node *came_back(struct sg_intake *intake, struct sg_mail_n
 
 struct sg_mail_node *sg_intake_withdraw(struct sg_intake *intake, struct sg_flow *flow)
 {
-    return intake->pool ? came_back(intake, sg_pool_withdraw(intake->pool, flow)) : NULL;
+    struct sg_mail_node *chain, **end = &chain;
+
+    if (!intake->pool)
+        return NULL;
+    chain = sg_pool_withdraw(intake->pool, flow);
+    while (*end)
+        end = &(*end)->next;
+    *end = take_parked(intake, flow, NULL);
+    return came_back(intake, chain);
 }
 
 bool sg_intake_withdraw_job(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job)
 {
-    if (!job->in_pool || !sg_pool_withdraw_job(intake->pool, flow, job))
+    if (!job->in_pool ||
+        (!(job->parked && take_parked(intake, flow, job)) && !sg_pool_withdraw_job(intake->pool, flow, job)))
         return false;
     came_back(intake, &job->mail);
     return true;

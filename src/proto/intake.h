@@ -33,7 +33,8 @@ struct sg_intake {
     struct sg_pool *pool; /* NULL until the workers have started */
     struct sg_pace pace;
     uint64_t job_serial;
-    int outstanding; /* jobs handed to the pool and not yet back */
+    int outstanding;             /* jobs handed to the pool, or parked, and not yet back */
+    struct sg_mail_node *parked; /* submitted before their pipeline was loaded; oldest first */
     struct sg_counters counters;
     struct sg_metrics *metrics; /* or NULL */
     struct sg_http *http;       /* one daemon for all connections that speak HTTP; NULL before start */
@@ -73,11 +74,15 @@ int sg_intake_deadline(struct sg_intake *intake, const struct sg_flow *flow, str
                        int64_t *out_retry_ms);
 /* When a request refused with SG_E_BUSY or SG_E_TOO_MANY may come again, in ms, above 0. */
 int64_t sg_intake_retry_ms(const struct sg_intake *intake);
-/* Gives an admitted job its id, and its pipeline unless it has one, and hands it to the workers. On failure
- * (no such pipeline) the job stays the caller's and job->error says why. */
+/* Gives an admitted job its id, and its pipeline unless it has one, and hands it to the workers, or parks it
+ * while the pipeline loads; the flow must stay where it is until it is withdrawn. On failure (no such
+ * pipeline) the job stays the caller's and job->error says why. */
 int sg_intake_submit(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job,
                      const char *pipeline);
-/* Takes back what waits in the flow, in order, linked by mail.next. */
+/* Hands parked jobs to the workers: those that can run now, and those whose deadline has passed, so that they
+ * are answered; all of them when there is nothing to wait for any more. */
+void sg_intake_unpark(struct sg_intake *intake, bool all);
+/* Takes back what waits in the flow, linked by mail.next: in order, but the parked ones last. */
 struct sg_mail_node *sg_intake_withdraw(struct sg_intake *intake, struct sg_flow *flow);
 /* Takes that job back; false when a worker has begun it. */
 bool sg_intake_withdraw_job(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job);

@@ -52,7 +52,7 @@ struct sg_metrics_gauges {
     int connections, jobs, in_flight, workers;
     size_t queue_bytes, unsent_bytes;
     uint64_t bytes_in, bytes_out; /* of the other protocols */
-    bool draining;
+    bool draining, loading;
 };
 
 struct sg_counters; /* proto/intake.h */

@@ -294,7 +294,8 @@ int sg_metrics_write(const struct sg_metrics *metrics, const struct sg_counters 
            (double)gauges->queue_bytes);
     single(&page, "sightd_unsent_bytes", "gauge", "Bytes of replies that clients have not read.",
            (double)gauges->unsent_bytes);
-    single(&page, "sightd_ready", "gauge", "1 while requests are taken.", gauges->draining ? 0 : 1);
+    single(&page, "sightd_ready", "gauge", "1 while every model has run and requests are taken.",
+           gauges->draining || gauges->loading ? 0 : 1);
     process(&page);
     return page.code;
 }

@@ -146,10 +146,24 @@ void sg_reload_ask(struct sg_reload *reload, struct sg_reload_waiter *waiter)
             waiter->next->previous = waiter;
         reload->waiters = waiter;
     }
-    if (reload->running)
+    if (reload->running || reload->held)
         reload->wanted = true;
     else
         start(reload);
+}
+
+void sg_reload_hold(struct sg_reload *reload, bool hold, const struct sg_error *err)
+{
+    reload->held = hold;
+    if (hold || !reload->wanted)
+        return;
+    if (!err) {
+        start(reload);
+        return;
+    }
+    reload->wanted = false;
+    reload->round++; /* the one that they waited for */
+    tell(reload, err);
 }
 
 void sg_reload_leave(struct sg_reload *reload, struct sg_reload_waiter *waiter)

@@ -27,6 +27,7 @@ struct sg_reload {
     bool async_ready;
     struct sg_thread thread;
     bool running, wanted;
+    bool held;      /* see sg_reload_hold */
     unsigned round; /* of the load that runs or ran last */
     struct sg_reload_waiter *waiters;
     /* Written by the thread before it tells the loop. */
@@ -43,6 +44,8 @@ int sg_reload_init(struct sg_reload *reload, uv_loop_t *loop, const struct sg_se
 void sg_reload_fini(struct sg_reload *reload);
 /* waiter may be NULL (a signal). Its done comes later, or at once when nothing can be reloaded. */
 void sg_reload_ask(struct sg_reload *reload, struct sg_reload_waiter *waiter);
+/* Held: who asks waits until it is let go. err: they are told that instead of getting their load. */
+void sg_reload_hold(struct sg_reload *reload, bool hold, const struct sg_error *err);
 /* The waiter wants to hear no more. */
 void sg_reload_leave(struct sg_reload *reload, struct sg_reload_waiter *waiter);
 /* {"reloaded":true,…} of the last load that succeeded, appended. */

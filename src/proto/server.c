@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "img/decode.h"
 #include "net/conn.h"
 #include "net/listen.h"
 #include "proto/http.h"
@@ -16,6 +15,7 @@
 #include "proto/places.h"
 #include "proto/proto.h"
 #include "proto/reload.h"
+#include "proto/rest.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -45,32 +45,13 @@ struct sg_server {
     struct sg_intake intake;
     struct sg_metrics metrics;
     struct sg_reload reload;
+    struct sg_rest rest;
+    bool failed; /* and why: rest.error */
     atomic_int stop_asked;
     int stop_seen;  /* 0 serving, 1 draining, 2 at once */
     bool over_full; /* the listener rests because of max_refused */
     int abandoned;
 };
-
-void sg_server_options_init(struct sg_server_options *options)
-{
-    *options = (struct sg_server_options){
-        .listen = "127.0.0.1:8080",
-        .max_connections = 4096,
-        .max_refused = 64,
-        .max_pipelined = 64,
-        .max_jobs = 256,
-        .max_frame_bytes = (size_t)64 << 20,
-        .max_pixels = SG_DECODE_MAX_PIXELS,
-        .max_queue_bytes = (size_t)512 << 20,
-        .max_memory = (size_t)1 << 30,
-        .receive_timeout_ms = 30000,
-        .send_timeout_ms = 30000,
-        .idle_grace_ms = 10000,
-        .drain_timeout_ms = 10000,
-        .cors_max_age_ms = 600000,
-        .handle_signals = true,
-    };
-}
 
 /* A connection that says nothing is looked at now and then, so that one that sends less than a protocol's
  * name is seen, and closed when idle_timeout says so. */
@@ -363,20 +344,6 @@ static int64_t tick_ms(const struct sg_server_options *options)
     return least > SERVER_TICK_MOST_MS ? SERVER_TICK_MOST_MS : least;
 }
 
-static int check_options(const struct sg_server_options *o, struct sg_error *err)
-{
-    if (o->max_refused < 1 || o->max_refused > SG_CONN_TABLE_MAX / 2)
-        return sg_error_set(err, SG_E_INVALID, "max_refused is %d, allowed is 1 to %d", o->max_refused,
-                            SG_CONN_TABLE_MAX / 2);
-    if (o->max_connections < 1 || o->max_connections > SG_CONN_TABLE_MAX - o->max_refused)
-        return sg_error_set(err, SG_E_INVALID, "max_connections is %d, allowed is 1 to %d",
-                            o->max_connections, SG_CONN_TABLE_MAX - o->max_refused);
-    if (o->max_pipelined < 1 || o->max_jobs < 1 || o->max_frame_bytes < 1)
-        return sg_error_set(err, SG_E_INVALID,
-                            "max_pipelined, max_queue and max_image_bytes must be at least 1");
-    return 0;
-}
-
 static int init_loop(struct sg_server *server, struct sg_error *err)
 {
     int i, code;
@@ -416,7 +383,7 @@ int sg_server_create(const struct sg_server_options *options, struct sg_server *
                                     .max_bytes = options->max_queue_bytes,
                                     .max_memory = options->max_memory};
     struct sg_server *server = NULL;
-    int code = check_options(options, err);
+    int code = sg_server_options_check(options, err);
 
     *out_server = NULL;
     if (code < 0)
@@ -452,6 +419,16 @@ const char *sg_server_address(const struct sg_server *server)
     return server->listener ? sg_listener_address(server->listener) : "";
 }
 
+/* A part of the configuration cannot be served: none of it is. */
+static void on_rest_failed(void *arg)
+{
+    struct sg_server *server = arg;
+
+    server->failed = true;
+    if (server->stop_seen == 0)
+        begin_stop(server);
+}
+
 static void tell_gauges(void *arg, struct sg_metrics_gauges *gauges)
 {
     const struct sg_server *server = arg;
@@ -467,6 +444,7 @@ static void tell_gauges(void *arg, struct sg_metrics_gauges *gauges)
         .bytes_in = atomic_load_explicit(&traffic->bytes_in, memory_order_relaxed),
         .bytes_out = atomic_load_explicit(&traffic->bytes_out, memory_order_relaxed),
         .draining = server->stop_seen != 0 || server->delaying,
+        .loading = server->rest.running,
     };
 }
 
@@ -482,6 +460,11 @@ static int start_http(struct sg_server *server, struct sg_error *err)
                                       .gauges_arg = server};
     int code = sg_reload_init(&server->reload, &server->loop, server->options.app, &server->metrics, err);
 
+    if (code == 0)
+        code = sg_rest_init(&server->rest, &server->loop, server->options.app, &server->intake,
+                            &server->reload, err);
+    server->rest.failed = on_rest_failed;
+    server->rest.failed_arg = server;
     return code < 0 ? code : sg_http_create(&options, &server->intake.http, err);
 }
 
@@ -508,13 +491,22 @@ int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, stru
 
 int sg_server_run(struct sg_server *server, struct sg_error *err)
 {
+    int code;
+
     if (!server->intake.pool)
         return sg_error_set(err, SG_E_INTERNAL, "sg_server_run before sg_server_start");
+    code = sg_rest_start(&server->rest, err);
+    if (code < 0)
+        return code;
     sg_thread_prompt();
     uv_prepare_start(&server->turn, on_turn);
     sg_listener_accept(server->listener, true);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_prepare_stop(&server->turn);
+    if (server->failed) {
+        *err = server->rest.error;
+        return err->code;
+    }
     if (server->abandoned > 0)
         return sg_error_set(err, SG_E_SHUTDOWN,
                             "stopped with %d requests unanswered; drain_timeout (%lld ms) allows them time",
@@ -553,6 +545,7 @@ static void fini_loop(struct sg_server *server)
 void sg_server_destroy(struct sg_server **server)
 {
     struct sg_server *s = *server;
+    int i;
 
     *server = NULL;
     if (!s)
@@ -564,6 +557,10 @@ void sg_server_destroy(struct sg_server **server)
     sg_pool_destroy(&s->intake.pool);
     sg_http_destroy(&s->intake.http);
     sg_reload_fini(&s->reload);
+    /* A model that is being loaded cannot be stopped; whoever does not want to wait sends another signal. */
+    for (i = 0; i < 3 && s->rest.running; i++)
+        uv_signal_stop(&s->signals[i]);
+    sg_rest_fini(&s->rest);
     sg_intake_fini(&s->intake);
     sg_conn_table_destroy(&s->conns);
     if (s->loop_ready)

@@ -27,7 +27,8 @@ struct sg_server;
 struct sg_counters;      /* proto/intake.h */
 struct sg_conn_counters; /* net/conn.h */
 
-/* What the server asks of the application besides work. Loop thread but for load; any may be NULL. */
+/* What the server asks of the application besides work. Loop thread but for load and load_rest; any may be
+ * NULL. */
 struct sg_server_app {
     void *ctx;
     const char *runtime; /* name and version of what runs models */
@@ -41,6 +42,13 @@ struct sg_server_app {
     /* Makes it what new requests get; those under way keep what they have. Takes it. */
     void (*swap)(void *ctx, void *loaded);
     void (*discard)(void *ctx, void *loaded);
+    /* Whether pipelines were left to be loaded while the server runs; their names, as far as they fit. */
+    bool (*loading)(void *ctx, char *names, size_t size);
+    /* Loads them, on a thread of its own, once; then show_rest, or when it failed the server ends with it. */
+    int (*load_rest)(void *ctx, struct sg_error *err);
+    void (*show_rest)(void *ctx);
+    /* The server ends: load_rest should too. */
+    void (*leave_rest)(void *ctx);
 };
 
 struct sg_server_options {
@@ -85,8 +93,11 @@ const char *sg_server_address(const struct sg_server *server);
  * sg_server_destroy. What ops->open said, or SG_E_NOMEM. */
 int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, struct sg_error *err);
 /* Serves on the calling thread, which becomes the loop thread. 0: stopped, everything admitted was answered.
+ * What load_rest said: stopped for that.
  * SG_E_SHUTDOWN: stopped, err says how many requests were abandoned. */
 int sg_server_run(struct sg_server *server, struct sg_error *err);
+/* SG_E_INVALID: a value that makes no sense. */
+int sg_server_options_check(const struct sg_server_options *options, struct sg_error *err);
 /* Any thread: stops accepting and reading, answers what was admitted, within drain_timeout_ms. A second call
  * stops at once. The same as the signals; signals that come after the end of run are ignored. */
 void sg_server_stop(struct sg_server *server);
