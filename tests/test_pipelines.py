@@ -28,8 +28,7 @@ CARDS: dict[str, dict[str, Any]] = {
     "retinaface": {"labels": ["face"]},
     "scrfd": {"labels": ["face"]},
     # Crops are stretched, whatever the classifier does with whole pictures.
-    # Told: with this card the measurement takes its answers for independent of the batch (without one it does not).
-    "orientation-dynquant": {"labels": TURNS, "batch": "never", **STRETCHED},
+    "orientation-dynquant": {"labels": TURNS, **STRETCHED},
     "orientation": {"labels": TURNS, **STRETCHED},
     "expression": EXPRESSION,
     "age-gender": AGE_GENDER,

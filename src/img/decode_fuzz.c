@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * libFuzzer target: any bytes through sniffing, header and decoder of every kind, in all ways of asking.
+ * libFuzzer target: any bytes through sniffing, header and decoder of every kind, in all ways of asking, and
+ * through the estimate of the memory that they will take.
  * Seeds: fuzz/corpus/decode. The first byte of an input chooses the wish, the rest is the file.
  */
 #include "base/fuzzing.h"
 #include "img/decode.h"
+#include "img/need.h"
 
 #include <stdlib.h>
 
 #define FUZZ_MAX_BYTES  ((size_t)1 << 20)
+#define FUZZ_SIDE       512
 #define FUZZ_MAX_PIXELS 300000 /* small, so that a claim of many pixels does not look like a hang */
 
 static volatile unsigned seen; /* keeps the reads */
@@ -33,6 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!decoder && sg_decoder_create(&limits, &decoder) < 0)
         abort();
     wish = &wishes[data[0] % (sizeof(wishes) / sizeof(wishes[0]))];
+    if (sg_decode_need(data + 1, size - 1, FUZZ_SIDE, FUZZ_SIDE, wish) < (size_t)FUZZ_SIDE * FUZZ_SIDE / 64)
+        abort(); /* an eighth on each side is the least that comes out */
     if (sg_decoder_decode(decoder, data + 1, size - 1, wish, &image, &err) < 0) {
         if (!err.text[0])
             abort(); /* every failure has a text */
