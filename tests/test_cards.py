@@ -308,12 +308,12 @@ def test_nms_of_a_graph_that_has_its_own_is_added_to_it(tmp_path: Path) -> None:
     """Without a card nothing is suppressed here; with one, what the graph left is, by the card's rule."""
     model, picture, low = "yolo26", BUS, ("--threshold", 0.05)
     usual = reply(card(tmp_path / "a", model, {}), picture, *low)["objects"]
-    tight, across = greedy(usual, 0.7, False), greedy(usual, 0.45, True)
+    tight, across = greedy(usual, 0.9, False), greedy(usual, 0.45, True)
     assert len(usual) > len(across) and len(usual) > len(tight) and tight != across
-    assert reply(card(tmp_path / "b", model, {"nms": 0.7}), picture, *low)["objects"] == tight
+    assert reply(card(tmp_path / "b", model, {"nms": 0.9}), picture, *low)["objects"] == tight
     assert reply(card(tmp_path / "c", model, {"agnostic": True}), picture, *low)["objects"] == across
     assert reply(card(tmp_path / "d", model, {"agnostic": False}), picture, *low)["objects"] == usual
-    assert reply(tmp_path / "a", picture, *low, "--nms", 0.7)["objects"] == tight
+    assert reply(tmp_path / "a", picture, *low, "--nms", 0.9)["objects"] == tight
     (tmp_path / "p.yaml").write_text("detect: {model: a, agnostic: true}\n", encoding="utf-8")
     assert sight.detect("--models", tmp_path, "--pipelines", tmp_path / "p.yaml", "--decode", "exact",
                         *low, picture)[0]["objects"] == across

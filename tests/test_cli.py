@@ -83,7 +83,7 @@ def test_wrong_command_lines(words: list[str], said: str) -> None:
     (["detect", "--model", "nix.onnx", "x.jpg"], 'no model at "nix.onnx"'),
     (["detect", "--pipeline", "facs", "x.jpg"], 'no pipeline called "facs"; there are: faces, objects, text; did you '
                                                 'mean "faces"?'),
-    (["model", "explain", "README.md"], "cannot load"),
+    (["model", "explain", "README.md"], 'model "README.md" is no ONNX file but text'),
     (["model", "run", "nix.onnx", "x.jpg"], 'no model at "nix.onnx"'),
 ], ids=" ".join)
 def test_things_that_are_not_there(words: list[str], said: str) -> None:

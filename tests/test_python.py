@@ -474,7 +474,7 @@ def test_draw(client: sightd.Client, paths: list[Path]) -> None:
 
 
 GARBAGE = """
-import gc, sys, sightd
+import gc, sys, time, sightd
 gc.disable()
 client = sightd.Client(port=int(sys.argv[1]))
 engine = client._engine
@@ -485,7 +485,7 @@ with engine._lock, engine._send_lock:  # an allocation in there may begin a coll
 for _ in range(100):
     if engine._closed and engine._thread is None:
         break
-    engine._wake.wait(0.1)
+    time.sleep(0.1)
 print(engine._closed, engine._thread)
 """
 
