@@ -38,9 +38,9 @@ MORE_CARDS: dict[str, dict[str, Any]] = {  # of the additional set
     "scrfd_500m_kps_640": {"labels": ["face"]},
     "face_detection_yunet_2023mar": {"labels": ["face"]},
     "faceapi_expression": EXPRESSION,
-    "age-gender": AGE_GENDER,
+    "faceapi_age_gender": AGE_GENDER,
     **{name: {"labels": str(assets.SHARED / "models/labels/imagenet1000.txt"), **STRETCHED}
-       for name in ("mobilenetv2_int8_dynquant", "orientation")},
+       for name in ("mobilenetv2_int8_dynquant", "squeezenet_fp32")},
 }
 BUS, GROUP, ZIDANE = (sight.IMAGES / n for n in ("bus.jpg", "group1.jpg", "zidane.jpg"))
 
