@@ -24,9 +24,12 @@ static void write_comment(char out[COMMENT_BYTES + 1], uint64_t file_bytes)
 /* Bytes of the segment at `at`, its marker included; 0 when there is none. */
 static size_t segment_bytes(const uint8_t *jpeg, size_t size, size_t at)
 {
+    size_t length;
+
     if (size < 4 || at > size - 4 || jpeg[at] != 0xff || jpeg[at + 1] < 0xc0)
         return 0;
-    return 2 + ((size_t)jpeg[at + 2] << 8 | jpeg[at + 3]);
+    length = (size_t)jpeg[at + 2] << 8 | jpeg[at + 3];
+    return length < 2 ? 0 : 2 + length; /* the length counts its own two bytes */
 }
 
 int sg_mark_jpeg(struct sg_buf *jpeg)
@@ -58,7 +61,7 @@ static bool is_drawn(const uint8_t *head, size_t size, uint64_t file_bytes)
     if (size < 2 || head[0] != 0xff || head[1] != 0xd8)
         return false;
     write_comment(comment, file_bytes);
-    for (at = 2; (bytes = segment_bytes(head, size, at)) >= 4 && head[at + 1] != JPEG_SOS; at += bytes) {
+    for (at = 2; (bytes = segment_bytes(head, size, at)) > 0 && head[at + 1] != JPEG_SOS; at += bytes) {
         if (head[at + 1] == JPEG_COM && bytes == SEGMENT_BYTES && bytes <= size - at)
             return memcmp(head + at + 4, comment, COMMENT_BYTES) == 0;
     }

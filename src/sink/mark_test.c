@@ -100,6 +100,8 @@ static void what_is_no_jpeg_is_not_marked(void **state)
     assert_int_equal(sg_mark_jpeg(&buf), SG_E_INTERNAL);
     assert_int_equal(sg_buf_append(&buf, short_one, sizeof(short_one)), 0);
     assert_int_equal(sg_mark_jpeg(&buf), SG_E_INTERNAL); /* its segment ends outside */
+    buf.data[5] = 0;
+    assert_int_equal(sg_mark_jpeg(&buf), SG_E_INTERNAL); /* its segment has no length; mark_fuzz found it */
     sg_buf_fini(&buf);
 }
 
