@@ -74,6 +74,9 @@ static int64_t heif_sum(const char *path)
     const uint8_t *(*plane)(const void *, int, int *) =
         (const uint8_t *(*)(const void *, int, int *))dlsym(library, "heif_image_get_plane_readonly");
     int (*height)(const void *, int) = (int (*)(const void *, int))dlsym(library, "heif_image_get_height");
+    void (*image_release)(const void *) = (void (*)(const void *))dlsym(library, "heif_image_release");
+    void (*handle_release)(const void *) = (void (*)(const void *))dlsym(library, "heif_image_handle_release");
+    void (*context_free)(void *) = (void (*)(void *))dlsym(library, "heif_context_free");
 
     bytes = read_file(path, &size);
     context = alloc();
@@ -86,7 +89,10 @@ static int64_t heif_sum(const char *path)
         for (int64_t i = 0; i < (int64_t)stride * rows; i++)
             sum = (sum * 31 + data[i]) % 1000000007;
     }
-    free(bytes); /* libheif's objects go with the process */
+    image_release(image); /* all three take NULL */
+    handle_release(handle);
+    context_free(context);
+    free(bytes);
     return sum;
 }
 
