@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import signal
+import socket
 import time
 from collections.abc import Callable
 
@@ -264,3 +266,18 @@ def test_silent_connections_close(start_server: Start) -> None:
     began = time.monotonic()
     with dial(server, 10) as link:
         assert at_end(link) and 0.2 < time.monotonic() - began < 5
+
+
+def test_an_end_right_behind_a_request_is_seen(server: Server) -> None:
+    """The request and the end of the client's side come at once, as from `printf … | nc -N`, while the server is away."""
+    for before in range(2):
+        with dial(server, 10) as link:
+            for _ in range(before):
+                link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert response(link, "GET").status == 200
+            server.process.send_signal(signal.SIGSTOP)
+            link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            link.shutdown(socket.SHUT_WR)
+            server.process.send_signal(signal.SIGCONT)
+            assert response(link, "GET").status == 200
+            assert at_end(link)  # else it times out: nothing would ever end this connection

@@ -69,6 +69,8 @@ static int64_t deadline_of(const struct http_session *session)
 
     switch (session->phase) {
     case HTTP_IDLE:
+        if (session->peer_shut)
+            return sg_clock_us();
         /* Whoever has sent half a head by then is looked at again. */
         if (options->idle_timeout_ms > 0 && options->idle_timeout_ms < options->receive_timeout_ms)
             return session->phase_us + options->idle_timeout_ms * 1000;
@@ -210,6 +212,17 @@ static void on_gone(void *user)
     http_kill(session);
 }
 
+/* The daemon reads on the edge: an end that came together with a request's last bytes it does not see. */
+static void on_shut(void *user)
+{
+    struct http_session *session = user;
+
+    session->peer_shut = true;
+    if (session->phase == HTTP_IDLE)
+        sg_conn_set_deadline(session->base.conn, deadline_of(session));
+    on_gone(session);
+}
+
 static void on_lost(void *user, int code)
 {
     struct http_session *session = user;
@@ -238,7 +251,7 @@ static void late_idle(struct http_session *session)
 
     if (next_has_begun(session))
         http_phase_set(session, HTTP_HEAD);
-    else if (limit_ms > 0 && sg_clock_us() >= session->phase_us + limit_ms * 1000)
+    else if (session->peer_shut || (limit_ms > 0 && sg_clock_us() >= session->phase_us + limit_ms * 1000))
         http_kill(session);
     else
         sg_conn_set_deadline(session->base.conn, deadline_of(session));
@@ -332,7 +345,7 @@ static const struct sg_conn_ops conn_ops = {.want = on_want,
                                             .drained = on_drained,
                                             .lost = on_lost,
                                             .late = on_late,
-                                            .shut = on_gone};
+                                            .shut = on_shut};
 
 static const char *const begins[] = {"GET ", "POST", "HEAD", "PUT ", "DELE",
                                      "OPTI", "PATC", "TRAC", "CONN", NULL};

@@ -63,6 +63,7 @@ struct http_session {
     bool dead;            /* every further call of the daemon ends the connection */
     bool linger;          /* read on into nothing after the end, so that the last reply arrives */
     bool closing;         /* the reply under way is the last one */
+    bool peer_shut;       /* no further bytes will come */
 };
 
 enum http_body { HTTP_BODY_NONE, HTTP_BODY_RAW, HTTP_BODY_MULTIPART, HTTP_BODY_JSON };
