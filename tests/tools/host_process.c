@@ -75,7 +75,8 @@ static int64_t heif_sum(const char *path)
         (const uint8_t *(*)(const void *, int, int *))dlsym(library, "heif_image_get_plane_readonly");
     int (*height)(const void *, int) = (int (*)(const void *, int))dlsym(library, "heif_image_get_height");
     void (*image_release)(const void *) = (void (*)(const void *))dlsym(library, "heif_image_release");
-    void (*handle_release)(const void *) = (void (*)(const void *))dlsym(library, "heif_image_handle_release");
+    void (*handle_release)(const void *) =
+        (void (*)(const void *))dlsym(library, "heif_image_handle_release");
     void (*context_free)(void *) = (void (*)(void *))dlsym(library, "heif_context_free");
 
     bytes = read_file(path, &size);
