@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Width and height from the headers of the formats that FFmpeg decodes, so that limits are checked before
- * FFmpeg sees a byte. Pure; any thread; every read is bounded by size.
+ * Width and height from the headers of all formats but JPEG, TIFF, HEIC and AVIF, so that limits are checked
+ * before a decoder sees a byte. Pure; any thread; every read is bounded by size.
  */
 #ifndef SG_IMG_HEADER_H
 #define SG_IMG_HEADER_H
