@@ -169,15 +169,13 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
         bool second = state->pairs == 2 && found->row >= FINE_ROWS;
         const float *points =
             view[state->pairs + second] + (found->row - (second ? FINE_ROWS : 0)) * NUMBERS + 4;
-        int first = sg_detections_points(detections, POINTS);
+        int first = sg_head_points(detections, found, POINTS, err);
 
         if (first < 0)
-            return sg_error_set(err, first, "out of memory while listing points");
+            return first;
         for (k = 0; k < POINTS; k++)
             detections->points[first + k] = (struct sg_keypoint){
                 .x = at.x + points[2 * k], .y = at.y + points[2 * k + 1], .score = -1.0f};
-        found->first_point = first;
-        found->point_count = POINTS;
     }
     return code;
 }

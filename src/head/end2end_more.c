@@ -189,30 +189,18 @@ static int refine_points(const void *opaque, const struct sg_tensor *outputs, in
 {
     const struct sg_end2end *state = opaque;
     const struct sg_tensor *output = &outputs[state->output];
-    float scale[2];
-    int64_t base = sg_end2end_extra(state, output, item, scale);
-    int i, k;
+    struct sg_landmarks landmarks = {
+        .tensor = output, .step = 1, .count = state->point_count, .values = state->point_values};
+    int64_t base = sg_end2end_extra(state, output, item, landmarks.scale);
+    int i, code = SG_OK;
 
     (void)count;
     (void)options;
-    for (i = 0; i < detections->count; i++) {
-        struct sg_detection *found = &detections->items[i];
-        int first = sg_detections_points(detections, state->point_count);
-
-        if (first < 0)
-            return sg_error_set(err, first, "no room for keypoints");
-        found->first_point = first;
-        found->point_count = state->point_count;
-        for (k = 0; k < state->point_count; k++) {
-            int64_t at = base + found->row * output->dims[2] + (int64_t)k * state->point_values;
-
-            detections->points[first + k] = (struct sg_keypoint){
-                .x = scale[0] * sg_tensor_at(output, at),
-                .y = scale[1] * sg_tensor_at(output, at + 1),
-                .score = state->point_values == 3 ? sg_tensor_at(output, at + 2) : -1.0f};
-        }
+    for (i = 0; i < detections->count && code == SG_OK; i++) {
+        landmarks.first = base + detections->items[i].row * output->dims[2];
+        code = sg_head_read_points(detections, &detections->items[i], &landmarks, err);
     }
-    return SG_OK;
+    return code;
 }
 
 const struct sg_head_ops sg_head_end2end_seg = {

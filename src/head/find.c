@@ -137,6 +137,38 @@ int sg_head_push(struct sg_detections *detections, const struct sg_detection *de
     return code;
 }
 
+int sg_head_points(struct sg_detections *detections, struct sg_detection *found, int count,
+                   struct sg_error *err)
+{
+    int first = sg_detections_points(detections, count);
+
+    if (first == SG_E_TOO_LARGE)
+        return sg_error_set(err, first, "%d landmarks more are too many in one picture; raise `threshold`",
+                            count);
+    if (first < 0)
+        return sg_error_set(err, first, "out of memory while listing points");
+    found->first_point = first;
+    found->point_count = count;
+    return first;
+}
+
+int sg_head_read_points(struct sg_detections *detections, struct sg_detection *found,
+                        const struct sg_landmarks *landmarks, struct sg_error *err)
+{
+    int first = sg_head_points(detections, found, landmarks->count, err), k;
+
+    for (k = 0; k < landmarks->count && first >= 0; k++) {
+        int64_t x = landmarks->first + (int64_t)k * landmarks->values * landmarks->step;
+        int64_t y = x + landmarks->step;
+
+        detections->points[first + k] = (struct sg_keypoint){
+            .x = landmarks->scale[0] * sg_tensor_at(landmarks->tensor, x),
+            .y = landmarks->scale[1] * sg_tensor_at(landmarks->tensor, y),
+            .score = landmarks->values == 3 ? sg_tensor_at(landmarks->tensor, y + landmarks->step) : -1.0f};
+    }
+    return first < 0 ? first : SG_OK;
+}
+
 float sg_head_threshold(const struct sg_head_options *options, int class_id)
 {
     if (options->class_thresholds && class_id >= 0 && class_id < options->class_threshold_count &&

@@ -37,6 +37,20 @@ int sg_count_check(struct sg_error *err, const char *kind, int count, int need);
 int sg_head_push(struct sg_detections *detections, const struct sg_detection *detection,
                  struct sg_error *err);
 
+/* Room for count landmarks of the detection, which from then on has them; the first's index in points[], or a
+ * negative code with the reason in err. */
+int sg_head_points(struct sg_detections *detections, struct sg_detection *found, int count,
+                   struct sg_error *err);
+/* Landmarks as a tensor holds them: `values` numbers each, x, y and maybe a score (without one it is -1). */
+struct sg_landmarks {
+    const struct sg_tensor *tensor;
+    int64_t first, step; /* flat index of the first x; from one number to the next */
+    int count, values;
+    float scale[2]; /* input pixels per unit of x and of y */
+};
+int sg_head_read_points(struct sg_detections *detections, struct sg_detection *found,
+                        const struct sg_landmarks *landmarks, struct sg_error *err);
+
 /* The threshold of a class, and the lowest of all (>= 0). */
 float sg_head_threshold(const struct sg_head_options *options, int class_id);
 float sg_head_lowest_threshold(const struct sg_head_options *options);

@@ -212,14 +212,12 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
         float x = sg_cell_x(cell, level->columns) * (float)level->stride + CENTRE;
         float y = sg_cell_y(cell, level->columns) * (float)level->stride + CENTRE;
         float reach = sides[at][which] * point_scale(found, points, area, x, y, sides[at][which]);
-        int first = sg_detections_points(detections, POINTS);
+        int first = sg_head_points(detections, found, POINTS, err);
 
         if (first < 0)
-            return sg_error_set(err, first, "out of memory while listing points");
+            return first;
         for (k = 0; k < POINTS; k++)
             detections->points[first + k] = point_of(points, area, k, x, y, reach);
-        found->first_point = first;
-        found->point_count = POINTS;
     }
     return code;
 }

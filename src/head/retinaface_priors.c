@@ -304,19 +304,17 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
     for (i = 0; i < detections->count && code == SG_OK; i++) {
         struct sg_detection *found = &detections->items[i];
         const float *points = view[LANDMS] + found->row * state->channels[LANDMS], *anchor;
-        int first = sg_detections_points(detections, state->points);
+        int first = sg_head_points(detections, found, state->points, err);
         float centre[2];
 
         if (first < 0)
-            return sg_error_set(err, first, "out of memory while listing points");
+            return first;
         prior(state, found->row, centre, &anchor);
         for (k = 0; k < state->points; k++)
             detections->points[first + k] =
                 (struct sg_keypoint){.x = centre[0] + points[2 * k] * VARIANCE_CENTRE * anchor[0],
                                      .y = centre[1] + points[2 * k + 1] * VARIANCE_CENTRE * anchor[1],
                                      .score = -1.0f};
-        found->first_point = first;
-        found->point_count = state->points;
     }
     return code;
 }

@@ -160,12 +160,12 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
         struct sg_detection *found = &detections->items[i];
         const struct sg_level *level = state->levels;
         int64_t row = found->row;
-        int first = sg_detections_points(detections, POINTS);
+        int first = sg_head_points(detections, found, POINTS, err);
         const float *points;
         float stride, x, y;
 
         if (first < 0)
-            return sg_error_set(err, first, "out of memory while listing points");
+            return first;
         for (; row >= level->count; level++)
             row -= level->count;
         points = view[2 * state->level_count + (int)(level - state->levels)] + row * 2 * POINTS;
@@ -175,8 +175,6 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
         for (k = 0; k < POINTS; k++)
             detections->points[first + k] = (struct sg_keypoint){
                 .x = x + points[2 * k] * stride, .y = y + points[2 * k + 1] * stride, .score = -1.0f};
-        found->first_point = first;
-        found->point_count = POINTS;
     }
     return code;
 }

@@ -105,33 +105,22 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
 {
     const struct sg_yolov8 *state = opaque;
     const struct sg_tensor *output = &outputs[state->output];
-    int i, k;
+    struct sg_landmarks landmarks = {.tensor = output,
+                                     .step = state->rows_first ? 1 : output->dims[2],
+                                     .count = state->point_count,
+                                     .values = state->point_values,
+                                     .scale = {state->scale[0], state->scale[1]}};
+    int i, code = SG_OK;
 
     (void)count;
     (void)options;
-    for (i = 0; i < detections->count; i++) {
+    for (i = 0; i < detections->count && code == SG_OK; i++) {
         struct sg_detection *found = &detections->items[i];
-        int first = sg_detections_points(detections, state->point_count);
 
-        if (first < 0)
-            return sg_error_set(err, first, "no room for keypoints");
-        found->first_point = first;
-        found->point_count = state->point_count;
-        for (k = 0; k < state->point_count; k++) {
-            int64_t row = BOX_ROWS + state->classes + (int64_t)k * state->point_values;
-            struct sg_keypoint *point = &detections->points[first + k];
-
-            point->x =
-                state->scale[0] * sg_tensor_at(output, sg_yolov8_index(state, output, item, row, found->row));
-            point->y = state->scale[1] *
-                       sg_tensor_at(output, sg_yolov8_index(state, output, item, row + 1, found->row));
-            point->score =
-                state->point_values == 3
-                    ? sg_tensor_at(output, sg_yolov8_index(state, output, item, row + 2, found->row))
-                    : -1.0f;
-        }
+        landmarks.first = sg_yolov8_index(state, output, item, BOX_ROWS + state->classes, found->row);
+        code = sg_head_read_points(detections, found, &landmarks, err);
     }
-    return SG_OK;
+    return code;
 }
 
 const struct sg_head_ops sg_head_yolov8_pose = {

@@ -188,7 +188,8 @@ static void bad_values_and_shapes(void **state)
 static void keypoints_follow_the_classes(void **state)
 {
     const int rows = 4 + 1 + 2 * 3;
-    float *grid = calloc((size_t)rows * CELLS, sizeof(*grid));
+    float *grid = calloc((size_t)rows * CELLS, sizeof(*grid)),
+          *turned = calloc((size_t)rows * CELLS, sizeof(*turned));
     struct test_graph graph;
     int i, k;
 
@@ -229,8 +230,26 @@ static void keypoints_follow_the_classes(void **state)
     assert_int_equal(graph.guess.confidence, 98);
     assert_int_equal(test_detect(&graph, 0), SG_OK);
     assert_int_equal(graph.found.items[0].point_count, 3);
-    assert_true(graph.found.points[0].score < 0.0f);
+    assert_true(graph.found.points[0].score == -1.0f);
+    /* The same numbers two by two: 17 29, 0.5 23, 31 0.125 */
+    assert_true(graph.found.points[0].x == 17 && graph.found.points[0].y == 29);
+    assert_true(graph.found.points[1].x == 0.5f && graph.found.points[1].y == 23);
+    assert_true(graph.found.points[2].x == 31 && graph.found.points[2].y == 0.125f);
     test_fini(&graph);
+    /* Transposed: a cell's numbers stand beside each other. */
+    for (i = 0; i < CELLS; i++)
+        for (k = 0; k < rows; k++)
+            turned[i * rows + k] = grid[k * CELLS + i];
+    test_init(&graph, SIDE, SIDE);
+    test_output(&graph, "output0", SG_DTYPE_F32, turned, 3, 1, CELLS, rows);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "yolov8-pose");
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    assert_true(graph.found.points[1].x == 23 && graph.found.points[1].y == 31 &&
+                graph.found.points[1].score == 0.125f);
+    test_fini(&graph);
+    free(turned);
     free(grid);
 }
 

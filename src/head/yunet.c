@@ -178,11 +178,11 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
         struct sg_detection *found = &detections->items[i];
         const struct sg_level *level = state->levels;
         int64_t row = found->row;
-        int first = sg_detections_points(detections, POINTS);
+        int first = sg_head_points(detections, found, POINTS, err);
         const float *points;
 
         if (first < 0)
-            return sg_error_set(err, first, "out of memory while listing points");
+            return first;
         for (; row >= level->count; level++)
             row -= level->count;
         points = view[POINT * LEVELS + (int)(level - state->levels)] + row * 2 * POINTS;
@@ -191,8 +191,6 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
                 .x = (sg_cell_x(row, level->columns) + points[2 * k]) * (float)level->stride,
                 .y = (sg_cell_y(row, level->columns) + points[2 * k + 1]) * (float)level->stride,
                 .score = -1.0f};
-        found->first_point = first;
-        found->point_count = POINTS;
     }
     return code;
 }
