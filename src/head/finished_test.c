@@ -50,6 +50,56 @@ static void six_columns(void **state)
     }
 }
 
+/* What `sight model explain` says of them, word for word: sides and counts differ, so none passes for
+ * another. */
+static void six_columns_and_more(void **state)
+{
+    float masks[2 * 10] = {10, 20, 30, 40, 0.9f, 3, 1, 0, 0, 0}, proto[4 * 8 * 16] = {0};
+    float points[2 * 12] = {10, 20, 30, 40, 0.9f, 0, 11, 21, 0.5f, 12, 22, 0.25f,
+                            0,  0,  0,  0,  0,    0, 0,  0,  0,    0,  0,  0};
+    struct test_graph graph;
+
+    (void)state;
+    test_init(&graph, 64, 32);
+    test_output(&graph, "rows", SG_DTYPE_F32, masks, 3, 1, 2, 10);
+    test_output(&graph, "planes", SG_DTYPE_F32, proto, 4, 1, 4, 8, 16);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "end2end-seg");
+    assert_string_equal(graph.guess.evidence,
+                        "\"rows\" is 1x2x10: a finished table of x1,y1,x2,y2,score,class and 4 mask "
+                        "coefficients; \"planes\" holds as many prototypes of 16x8");
+    test_fini(&graph);
+    test_init(&graph, 64, 64);
+    test_output(&graph, "rows", SG_DTYPE_F32, points, 3, 1, 2, 12);
+    test_meta(&graph, "task", "pose");
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "end2end-pose");
+    assert_string_equal(
+        graph.guess.evidence,
+        "\"rows\" is 1x2x12: a finished table of x1,y1,x2,y2,score,class and 2 keypoints of 3 "
+        "numbers");
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.items[0].point_count, 2);
+    assert_true(graph.found.points[0].x == 11 && graph.found.points[0].y == 21 &&
+                graph.found.points[0].score == 0.5f);
+    assert_true(graph.found.points[1].x == 12 && graph.found.points[1].y == 22 &&
+                graph.found.points[1].score == 0.25f);
+    test_fini(&graph);
+    test_init(&graph, 64, 64);
+    test_output(&graph, "rows", SG_DTYPE_F32, points, 3, 1, 2, 12);
+    test_meta(&graph, "task", "pose");
+    test_meta(&graph, "kpt_shape", "[3, 2]");
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(
+        graph.guess.evidence,
+        "\"rows\" is 1x2x12: a finished table of x1,y1,x2,y2,score,class and 3 keypoints of 2 "
+        "numbers (metadata `kpt_shape`)");
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_true(graph.found.points[1].x == 0.5f && graph.found.points[1].y == 12 &&
+                graph.found.points[1].score == -1);
+    test_fini(&graph);
+}
+
 static void seven_columns(void **state)
 {
     float table[3 * 7] = {0, 10, 20, 30, 40, 3, 0.9f, 1, 1, 2, 3, 4, 7, 0.5f, 1, 1, 2, 3, 4, 7, 0.1f};
@@ -369,6 +419,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(six_columns),
+        cmocka_unit_test(six_columns_and_more),
         cmocka_unit_test(seven_columns),
         cmocka_unit_test(plugin_tables),
         cmocka_unit_test(tensorflow_tables),
