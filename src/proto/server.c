@@ -1,175 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * The loop: accepts, sniffs, hands connections to protocols and done jobs back to them, and stops in order:
- * listener, reading, what was admitted, connections, workers, loop. All but sg_server_stop, the counters and
- * the workers' wake-up runs on the loop thread.
+ * What the server is made of, the loop, and done jobs on their way back to their connections. All but the
+ * counters and the workers' wake-up runs on the loop thread.
  */
-#include "proto/server.h"
+#include "proto/server_private.h"
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/thread.h"
-#include "net/conn.h"
-#include "net/listen.h"
 #include "proto/http.h"
-#include "proto/metrics.h"
-#include "proto/places.h"
 #include "proto/proto.h"
-#include "proto/reload.h"
-#include "proto/rest.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define SERVER_REFUSE_MS     1000 /* how long such a one may stay silent */
-#define SERVER_WAIT_MS       2000 /* and wait for a place that comes free by itself */
 #define SERVER_TICK_LEAST_MS 10
 #define SERVER_TICK_MOST_MS  250
-
-struct sg_server {
-    struct sg_server_options options;
-    uv_loop_t loop;
-    bool loop_ready;
-    uv_async_t stop_async;
-    int replies_fd; /* eventfd: workers write, the loop polls */
-    uv_poll_t replies;
-    uv_prepare_t turn;
-    uv_timer_t drain_timer, delay_timer;
-    bool delaying;          /* after SIGTERM, until stop_delay is over */
-    uv_signal_t signals[3]; /* SIGINT, SIGTERM, SIGHUP */
-    struct sg_listener *listener;
-    struct sg_conn_table *conns;
-    struct sg_intake intake;
-    struct sg_metrics metrics;
-    struct sg_reload reload;
-    struct sg_rest rest;
-    bool failed; /* and why: rest.error */
-    atomic_int stop_asked;
-    int stop_seen;  /* 0 serving, 1 draining, 2 at once */
-    bool over_full; /* the listener rests because of max_refused */
-    int abandoned;
-};
-
-/* A connection that says nothing is looked at now and then, so that one that sends less than a protocol's
- * name is seen, and closed when idle_timeout says so. */
-static void await_first_bytes(const struct sg_server *server, struct sg_conn *conn)
-{
-    int64_t wait_us = server->options.receive_timeout_ms * 1000;
-    int64_t idle_us = server->options.idle_timeout_ms * 1000 - sg_conn_age_us(conn);
-
-    if (server->options.idle_timeout_ms > 0 && idle_us < wait_us)
-        wait_us = idle_us > 0 ? idle_us : 1;
-    sg_conn_set_deadline(conn, sg_clock_us() + wait_us);
-}
-
-static void on_accepted(void *user, int fd, const struct sockaddr *peer, socklen_t peer_size)
-{
-    struct sg_server *server = user;
-    struct sg_conn *conn;
-    int64_t soon_us;
-    int count, code;
-
-    if (sg_conn_add(server->conns, fd, peer, peer_size, &conn) < 0) {
-        sg_log(SG_LOG_WARN, "a connection could not be taken", "open=%d", sg_conn_table_count(server->conns));
-        return;
-    }
-    sg_counter_add(&server->intake.counters.accepted, 1);
-    code = sg_places_take(server->conns, &server->options, conn, &soon_us);
-    if (code < 0) {
-        sg_counter_add(&server->intake.counters.refused, 1);
-        sg_conn_set_refused(conn, code);
-        sg_conn_set_deadline(conn, sg_clock_us() + SERVER_REFUSE_MS * 1000);
-    } else {
-        await_first_bytes(server, conn);
-    }
-    if (code == SG_E_DROPPED)
-        sg_conn_close(&conn);
-    count = sg_conn_table_count(server->conns);
-    if (count >= server->options.max_connections + server->options.max_refused) {
-        server->over_full = true;
-        sg_listener_accept(server->listener, false);
-    }
-}
-
-/* late: its first bytes did not come in time, or NULL. */
-static void open_protocol(struct sg_server *server, struct sg_conn *conn, const struct sg_proto_ops *proto,
-                          const struct sg_error *late)
-{
-    const struct sg_error *refusal = late;
-    struct sg_error busy;
-
-    if (sg_log_enabled(SG_LOG_DEBUG)) {
-        char peer[64];
-
-        sg_log(SG_LOG_DEBUG, "connection", "conn=%llu peer=%s protocol=%s",
-               (unsigned long long)sg_conn_id(conn), sg_conn_peer(conn, peer, sizeof(peer)), proto->name);
-    }
-    if (sg_conn_refused(conn)) {
-        sg_places_explain(server->conns, &server->options, sg_conn_refused(conn), &busy);
-        refusal = &busy;
-    }
-    proto->open(conn, &server->intake, &server->options, refusal);
-}
-
-/* One that got no place asks once more when it speaks, and waits where a silent one gives way soon. True: it
- * waits. */
-static bool wait_for_place(struct sg_server *server, struct sg_conn *conn)
-{
-    int64_t soon_us, age_us = sg_conn_age_us(conn);
-    int code;
-
-    sg_conn_set_refused(conn, 0);
-    code = sg_places_take(server->conns, &server->options, conn, &soon_us);
-    sg_conn_set_refused(conn, code == SG_E_DROPPED ? SG_E_TOO_MANY : code);
-    if (code == 0 || soon_us == 0 || age_us + soon_us > SERVER_WAIT_MS * 1000)
-        return false;
-    sg_conn_hold(conn, sg_clock_us() + soon_us);
-    return true;
-}
-
-static void on_sniffed(void *user, struct sg_conn *conn, const uint8_t head[SG_SNIFF_BYTES])
-{
-    if (sg_conn_refused(conn) && wait_for_place(user, conn))
-        return;
-    open_protocol(user, conn, sg_proto_find(head), NULL);
-}
-
-static void on_silent(void *user, struct sg_conn *conn, const uint8_t head[SG_SNIFF_BYTES], int count)
-{
-    const struct sg_server *server = user;
-    int64_t idle_ms = server->options.idle_timeout_ms;
-    struct sg_error late;
-
-    if (count > 0 || sg_conn_refused(conn)) {
-        /* A refused client that waits for the server to speak first is told why it is closed. */
-        sg_error_set(
-            &late, SG_E_TIMEOUT,
-            "the request did not arrive in time: %d bytes of it after %lld ms (receive_timeout); the "
-            "connection closes",
-            count, (long long)sg_conn_age_us(conn) / 1000);
-        open_protocol(user, conn, sg_proto_guess(head, count), &late);
-    } else if (idle_ms > 0 && sg_conn_age_us(conn) >= idle_ms * 1000) {
-        sg_conn_close(&conn);
-    } else {
-        await_first_bytes(server, conn);
-    }
-}
-
-static void on_left(void *user)
-{
-    struct sg_server *server = user;
-
-    if (!server->over_full || server->stop_seen)
-        return;
-    server->over_full = false;
-    sg_listener_accept(server->listener, true);
-}
-
-static const struct sg_conn_table_ops table_ops = {
-    .sniffed = on_sniffed, .silent = on_silent, .left = on_left};
 
 static void on_replies(uv_poll_t *poll, int status, int events)
 {
@@ -204,109 +50,6 @@ static void wake_loop(void *arg)
     const struct sg_server *server = arg;
 
     eventfd_write(server->replies_fd, 1);
-}
-
-static void drain_one(void *arg, struct sg_conn *conn)
-{
-    struct sg_session *session = sg_conn_user(conn);
-
-    (void)arg;
-    if (session)
-        session->ops->drain(session);
-    else if (sg_conn_sniffing(conn))
-        sg_conn_close(&conn);
-}
-
-static void abandon_one(void *arg, struct sg_conn *conn)
-{
-    struct sg_session *session = sg_conn_user(conn);
-
-    (void)arg;
-    if (session)
-        session->ops->abandon(session);
-    else
-        sg_conn_close(&conn);
-}
-
-static void stop_at_once(struct sg_server *server)
-{
-    if (server->stop_seen >= 2)
-        return;
-    server->stop_seen = 2;
-    server->abandoned = server->intake.gate.jobs;
-    if (server->abandoned > 0 || sg_conn_table_out_bytes(server->conns) > 0)
-        sg_log(SG_LOG_WARN, "stopping with work left", "abandoned=%d unread_reply_bytes=%zu connections=%d",
-               server->abandoned, sg_conn_table_out_bytes(server->conns), sg_conn_table_count(server->conns));
-    sg_conn_each(server->conns, abandon_one, NULL);
-}
-
-static void on_drain_timeout(uv_timer_t *timer)
-{
-    stop_at_once(timer->data);
-}
-
-static void begin_stop(struct sg_server *server)
-{
-    server->stop_seen = 1;
-    sg_log(SG_LOG_INFO, "stopping", "in_flight=%d connections=%d", server->intake.gate.jobs,
-           sg_conn_table_count(server->conns));
-    sg_listener_close(&server->listener);
-    sg_http_drain(server->intake.http);
-    uv_timer_start(&server->drain_timer, on_drain_timeout, (uint64_t)server->options.drain_timeout_ms, 0);
-    sg_conn_each(server->conns, drain_one, NULL);
-}
-
-static void on_stop(uv_async_t *async)
-{
-    struct sg_server *server = async->data;
-    int asked = atomic_load(&server->stop_asked);
-
-    if (asked >= 1 && server->stop_seen == 0)
-        begin_stop(server);
-    if (asked >= 2)
-        stop_at_once(server);
-}
-
-static void on_delay_over(uv_timer_t *timer)
-{
-    struct sg_server *server = timer->data;
-
-    server->delaying = false;
-    sg_server_stop(server);
-}
-
-/* Readiness fails at once; whoever still comes is served until the delay is over. */
-static void begin_delay(struct sg_server *server)
-{
-    server->delaying = true;
-    sg_http_leave(server->intake.http);
-    sg_log(SG_LOG_INFO, "stopping after a delay", "stop_delay_ms=%lld",
-           (long long)server->options.stop_delay_ms);
-    uv_timer_start(&server->delay_timer, on_delay_over, (uint64_t)server->options.stop_delay_ms, 0);
-}
-
-static void on_signal(uv_signal_t *handle, int number)
-{
-    struct sg_server *server = handle->data;
-
-    if (number == SIGHUP) {
-        sg_reload_ask(&server->reload, NULL);
-        return;
-    }
-
-    sg_log(SG_LOG_INFO, "signal", "signal=%s", number == SIGINT ? "SIGINT" : "SIGTERM");
-    if (number == SIGTERM && server->options.stop_delay_ms > 0 && !server->delaying &&
-        atomic_load(&server->stop_asked) == 0) {
-        begin_delay(server);
-        return;
-    }
-    if (server->delaying)
-        uv_timer_stop(&server->delay_timer); /* a second one does not wait */
-    server->delaying = false;
-    sg_server_stop(server);
-    /* A third one takes the system's way, the process ends: should a worker be stuck. */
-    if (atomic_load(&server->stop_asked) >= 2 && server->intake.outstanding > 0)
-        uv_signal_stop(handle);
 }
 
 static size_t unsent_bytes(const struct sg_server *server)
@@ -346,7 +89,7 @@ static int64_t tick_ms(const struct sg_server_options *options)
 
 static int init_loop(struct sg_server *server, struct sg_error *err)
 {
-    int i, code;
+    int code;
 
     server->replies_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (server->replies_fd < 0)
@@ -356,19 +99,10 @@ static int init_loop(struct sg_server *server, struct sg_error *err)
         return sg_error_set(err, SG_E_IO, "cannot make an event loop: %s", uv_strerror(code));
     uv_poll_init(&server->loop, &server->replies, server->replies_fd);
     uv_poll_start(&server->replies, UV_READABLE, on_replies);
-    uv_async_init(&server->loop, &server->stop_async, on_stop);
     uv_prepare_init(&server->loop, &server->turn);
-    uv_timer_init(&server->loop, &server->drain_timer);
-    uv_timer_init(&server->loop, &server->delay_timer);
-    for (i = 0; i < 3; i++) {
-        uv_signal_init(&server->loop, &server->signals[i]);
-        server->signals[i].data = server;
-    }
     server->replies.data = server;
-    server->stop_async.data = server;
     server->turn.data = server;
-    server->drain_timer.data = server;
-    server->delay_timer.data = server;
+    server_stop_init(server);
     server->loop_ready = true;
     return 0;
 }
@@ -400,10 +134,11 @@ int sg_server_create(const struct sg_server_options *options, struct sg_server *
     code = init_loop(server, err);
     if (code < 0)
         goto out;
-    code = sg_conn_table_create(&server->loop, &table, &table_ops, server, &server->conns, err);
+    code = sg_conn_table_create(&server->loop, &table, &server_table_ops, server, &server->conns, err);
     if (code < 0)
         goto out;
-    code = sg_listener_open(&server->loop, options->listen, on_accepted, server, &server->listener, err);
+    code =
+        sg_listener_open(&server->loop, options->listen, server_on_accepted, server, &server->listener, err);
     if (code < 0)
         goto out;
     server->options.listen = NULL; /* was borrowed */
@@ -426,7 +161,7 @@ static void on_rest_failed(void *arg)
 
     server->failed = true;
     if (server->stop_seen == 0)
-        begin_stop(server);
+        server_stop_begin(server);
 }
 
 static void tell_gauges(void *arg, struct sg_metrics_gauges *gauges)
@@ -480,12 +215,8 @@ int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, stru
     if (code < 0)
         return code;
     /* From here on, so that a signal that comes before run is kept for it. */
-    if (server->options.handle_signals) {
-        signal(SIGPIPE, SIG_IGN);
-        uv_signal_start(&server->signals[0], on_signal, SIGINT);
-        uv_signal_start(&server->signals[1], on_signal, SIGTERM);
-        uv_signal_start(&server->signals[2], on_signal, SIGHUP);
-    }
+    if (server->options.handle_signals)
+        server_stop_on_signals(server);
     return 0;
 }
 
@@ -514,30 +245,11 @@ int sg_server_run(struct sg_server *server, struct sg_error *err)
     return 0;
 }
 
-void sg_server_stop(struct sg_server *server)
-{
-    atomic_fetch_add(&server->stop_asked, 1);
-    uv_async_send(&server->stop_async);
-}
-
 static void fini_loop(struct sg_server *server)
 {
-    int i;
-
     uv_close((uv_handle_t *)&server->replies, NULL);
-    uv_close((uv_handle_t *)&server->stop_async, NULL);
     uv_close((uv_handle_t *)&server->turn, NULL);
-    uv_close((uv_handle_t *)&server->drain_timer, NULL);
-    uv_close((uv_handle_t *)&server->delay_timer, NULL);
-    /* A signal that comes when all is done must not make the end look like a failure. */
-    for (i = 0; i < 3; i++) {
-        bool taken = uv_is_active((uv_handle_t *)&server->signals[i]);
-        int number = server->signals[i].signum;
-
-        uv_close((uv_handle_t *)&server->signals[i], NULL);
-        if (taken)
-            signal(number, SIG_IGN);
-    }
+    server_stop_fini(server);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_loop_close(&server->loop);
 }
@@ -545,21 +257,18 @@ static void fini_loop(struct sg_server *server)
 void sg_server_destroy(struct sg_server **server)
 {
     struct sg_server *s = *server;
-    int i;
 
     *server = NULL;
     if (!s)
         return;
     s->stop_seen = 2;
-    if (s->conns)
-        sg_conn_each(s->conns, abandon_one, NULL);
+    server_stop_abandon(s);
     sg_listener_close(&s->listener);
     sg_pool_destroy(&s->intake.pool);
     sg_http_destroy(&s->intake.http);
     sg_reload_fini(&s->reload);
-    /* A model that is being loaded cannot be stopped; whoever does not want to wait sends another signal. */
-    for (i = 0; i < 3 && s->rest.running; i++)
-        uv_signal_stop(&s->signals[i]);
+    if (s->rest.running) /* a model that is being loaded cannot be stopped; another signal does not wait */
+        server_stop_no_signals(s);
     sg_rest_fini(&s->rest);
     sg_intake_fini(&s->intake);
     sg_conn_table_destroy(&s->conns);
