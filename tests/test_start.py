@@ -79,8 +79,9 @@ class Site:
             gate.write(labels)
 
     def options(self) -> tuple[str, ...]:
+        # A model made slow takes as long as the machine is busy: the drain waits for it.
         return ("--models", str(self.root / "models"), "--pipelines", str(self.root / "pipelines"),
-                "--default-pipeline", "quick", "--workers", "1")
+                "--default-pipeline", "quick", "--workers", "1", "--drain-timeout", f"{READY_SECONDS}s")
 
 
 @pytest.fixture
