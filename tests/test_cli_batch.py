@@ -314,6 +314,34 @@ def test_a_watched_folder(tmp_path: Path) -> None:
     assert all(r["objects"] for r in replies)
 
 
+def test_what_the_kernel_forgot_is_found(tmp_path: Path) -> None:
+    """More events than inotify's queue holds (inotify(7): IN_Q_OVERFLOW), and a picture after them."""
+    most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text(encoding="ascii"))
+    if most > 200_000:
+        pytest.skip(f"skipped: the kernel remembers {most} events, too many to go beyond")
+    folder, out = tmp_path / "in", tmp_path / "o.jsonl"
+    (folder / "below").mkdir(parents=True)
+    picture = (sight.IMAGES / "zidane.jpg").read_bytes()
+    process = subprocess.Popen([sight.SIGHT, "detect", "--model", QUICK, "--watch", folder, "-o", out],
+                               stderr=subprocess.PIPE, text=True)
+    try:
+        assert killed.wait_until(out.exists)
+        process.send_signal(signal.SIGSTOP)
+        for number in range(most + 2):  # two names in turn: equal events in a row are one
+            (folder / f"noise{number % 2}").open("wb").close()
+        for name in "a.jpg", "below/b.jpg":
+            (folder / name).write_bytes(picture)
+        process.send_signal(signal.SIGCONT)
+        assert killed.wait_for_lines(out, 2)
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 0 and "than the kernel remembers" in said
+    sources = [json.loads(line)["source"] for line in out.read_text(encoding="utf-8").splitlines()]
+    assert sorted(sources) == [str(folder / "a.jpg"), str(folder / "below" / "b.jpg")]
+
+
 # --- Full disks, terminals ----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("format_", ["jsonl", "json", "csv", "coco", "table"])

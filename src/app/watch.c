@@ -4,6 +4,7 @@
  */
 #include "app/watch.h"
 
+#include "app/command.h"
 #include "base/clock.h"
 
 #include <dirent.h>
@@ -53,8 +54,12 @@ static int join(const char *folder, const char *name, char out[PATH_BYTES])
 /* Remembers the folder under the kernel's number. */
 static int remember(struct sg_watch *watch, int number, const char *folder)
 {
-    char *copy = strdup(folder);
+    char *copy;
 
+    /* As after an overflow, when `folder` may be the very text that is remembered. */
+    if (number < watch->folder_count && watch->folders[number] && strcmp(watch->folders[number], folder) == 0)
+        return 0;
+    copy = strdup(folder);
     if (copy && number >= watch->folder_count) {
         int count = number + 64;
         char **folders = realloc(watch->folders, (size_t)count * sizeof(*folders));
@@ -163,11 +168,12 @@ static int add_folder(struct sg_watch *watch, const char *folder, int depth, boo
 
     if (depth > SG_PICTURES_MAX_DEPTH)
         return 0;
+    errno = 0; /* too many: of our own limit there is no reason of the system's */
     number = watch->watched < SG_WATCH_MAX_FOLDERS ? inotify_add_watch(watch->fd, folder, WANTED) : -1;
     if (number < 0 && depth > 0) {
         if (!watch->full && errno != ENOENT)
-            fprintf(stderr, "sight: folder \"%s\" cannot be watched%s; further ones may not be either\n",
-                    folder, errno == ENOSPC ? " (fs.inotify.max_user_watches)" : "");
+            sg_command_say("sight", "folder \"%s\" cannot be watched%s; further ones may not be either",
+                           folder, errno == ENOSPC ? " (fs.inotify.max_user_watches)" : "");
         watch->full = watch->full || errno != ENOENT;
         return 0;
     }
@@ -246,9 +252,9 @@ static void recover(struct sg_watch *watch)
 {
     const char *folder = watch->folders[watch->root];
 
-    fprintf(stderr,
-            "sight: more came into \"%s\" at once than the kernel remembers; all of it is read again\n",
-            folder ? folder : "");
+    sg_command_say("sight",
+                   "more came into \"%s\" at once than the kernel remembers; all of it is read again",
+                   folder ? folder : "");
     if (folder && add_folder(watch, folder, 0, true) == SG_E_NOMEM)
         watch->exhausted = true;
 }
