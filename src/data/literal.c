@@ -108,7 +108,8 @@ static bool escape(struct reader *reader, bool bytes)
     }
     if (c >= '0' && c <= '7') {
         number(reader, 8, 3, &value);
-        return bytes && value ? put_byte(reader, value & 0xff) : put_point(reader, value);
+        value = bytes ? value & 0xff : value; /* of b'\400' Python keeps eight bits */
+        return bytes && value ? put_byte(reader, value) : put_point(reader, value);
     }
     if (c == 'x' || ((c == 'u' || c == 'U') && !bytes)) {
         reader->at++;

@@ -62,6 +62,9 @@ static void escapes(void **state)
     expect("[\"\\ud83d\\ude00\", \"\\ud83d!\", \"a\\/b\"]", 3, "0=\xf0\x9f\x98\x80|1=\xef\xbf\xbd!|2=a/b|");
     expect("['\\q', r'\\d\\'', u'\\u00e9', b'\\xc3\\xa9', 'a\\\nb']", 5,
            "0=\\q|1=\\d\\'|2=\xc3\xa9|3=\xc3\xa9|4=ab|");
+    expect("[b'\\501', b'a\\400b']", 2,
+           "0=A|1=a\xef\xbf\xbd"
+           "b|");
     expect("['a\\0b', '\\x00']", 2,
            "0=a\xef\xbf\xbd"
            "b|1=\xef\xbf\xbd|");
