@@ -30,6 +30,28 @@ static int put_box(const struct sg_object *o, const struct sg_result *result, st
     return code < 0 ? code : sg_buf_append(out, "\n", 1);
 }
 
+/* The name of a class as a line of classes.txt: a line end in it would give the names behind it to others. */
+static void make_one_line(char *text, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < size; i++)
+        if (text[i] == '\n' || text[i] == '\r')
+            text[i] = ' ';
+}
+
+static int put_class(const struct sg_object *o, struct sg_buf *out)
+{
+    int code = sg_buf_printf(out, "%d ", o->class_id);
+    size_t at = out->size;
+
+    if (code == 0 && o->label)
+        code = sg_buf_append_text(out, o->label);
+    if (code == 0 && out->size > at)
+        make_one_line((char *)out->data + at, out->size - at);
+    return code == 0 ? sg_buf_append(out, "\n", 1) : code;
+}
+
 static int format(const struct sg_sink_options *options, const struct sg_sink_item *item, struct sg_buf *out)
 {
     const struct sg_result *result = item->result;
@@ -43,8 +65,7 @@ static int format(const struct sg_sink_options *options, const struct sg_sink_it
     if (code == 0)
         code = sg_buf_append(out, "", 1);
     for (i = 0; i < result->object_count && code == 0; i++)
-        code = sg_buf_printf(out, "%d %s\n", result->objects[i].class_id,
-                             result->objects[i].label ? result->objects[i].label : "");
+        code = put_class(&result->objects[i], out);
     return code;
 }
 
@@ -65,8 +86,11 @@ int sg_classes_note(struct sg_classes *classes, int class_id, const char *label,
     if (classes->labels[class_id] || !label || !*label)
         return 0;
     classes->labels[class_id] = strdup(label);
+    if (!classes->labels[class_id])
+        return SG_E_NOMEM;
+    make_one_line(classes->labels[class_id], strlen(label));
     *out_changed = true;
-    return classes->labels[class_id] ? 0 : SG_E_NOMEM;
+    return 0;
 }
 
 /* A class without a name is written as class_N, and read back as nameless. */
@@ -136,7 +160,7 @@ static int may_write(struct sg_classes *classes, const struct sg_buf *text, stru
     if (code == 0)
         classes->guard = NULL;
     else
-        sg_error_prefix(err, "the classes' names");
+        sg_error_set(err, SG_E_IO, "the classes' names: %s", err->text);
     return code == 0 ? 0 : SG_E_IO; /* without them no label can be read: the run ends */
 }
 
@@ -168,12 +192,13 @@ int sg_yolo_put(struct sg_classes *classes, const char *path, const struct sg_bu
     at = memchr(bytes, '\0', text->size);
     for (at = at ? at + 1 : end; at < end && code == 0;) {
         const char *stop = memchr(at, '\n', (size_t)(end - at)), *blank = memchr(at, ' ', (size_t)(end - at));
-        char label[SG_ERROR_TEXT_MAX];
+        char *label;
 
         if (!stop || !blank)
             break;
-        snprintf(label, sizeof(label), "%.*s", (int)(stop - blank - 1), blank + 1);
-        code = sg_classes_note(classes, (int)strtol(at, NULL, 10), label, &changed);
+        label = strndup(blank + 1, (size_t)(stop - blank - 1));
+        code = label ? sg_classes_note(classes, (int)strtol(at, NULL, 10), label, &changed) : SG_E_NOMEM;
+        free(label);
         at = stop + 1;
     }
     if (code < 0)
