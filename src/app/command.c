@@ -3,6 +3,8 @@
  */
 #include "app/command.h"
 
+#include "base/terminal.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +18,11 @@ void sg_command_say(const char *command, const char *format, ...)
 {
     char text[SAY_BYTES];
     va_list args;
-    size_t i;
 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    for (i = 0; text[i]; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            text[i] = '?';
+    sg_terminal_tame(text, strlen(text));
     fprintf(stderr, "%s: %s\n", command, text);
 }
 

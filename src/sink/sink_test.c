@@ -135,6 +135,66 @@ static void yolo_is_in_shares(void **state)
     rmdir(path);
 }
 
+/* "a\nb" is what the metadata {0: 'a\\nb'} names; line n of classes.txt must stay that of class n. */
+static void a_name_of_two_lines_is_one_class(void **state)
+{
+    static char longest[600] = "a\r\nb ";
+    static const char *const names[] = {"one\ntwo", NULL};
+    struct sg_object odd = {.box = {0, 0, 50, 80}, .class_id = 2, .label = longest, .score = 1, .parent = -1};
+    const struct sg_result one = {.width = 100, .height = 80, .objects = &odd, .object_count = 1};
+    struct sg_sink_item item = {.source = "a.jpg", .name = "a.jpg", .stem = "a", .result = &one};
+    struct sg_sink *sink = open_sink(SG_SINK_YOLO, false);
+    char name[PATH_MAX + 16], expected[700], *text;
+
+    (void)state;
+    memset(longest + 5, 'c', sizeof(longest) - 6);
+    assert_int_equal(sg_sink_classes(sink, names, 2, NULL), 0);
+    put(sink, &item);
+    assert_int_equal(sg_sink_close(&sink, true, NULL), 0);
+    snprintf(name, sizeof(name), "%s/classes.txt", path);
+    text = text_of(name);
+    snprintf(expected, sizeof(expected), "one two\nclass_1\na  b%s\n", longest + 4);
+    assert_string_equal(text, expected);
+    free(text);
+    unlink(name);
+    snprintf(name, sizeof(name), "%s/a.txt", path);
+    unlink(name);
+    rmdir(path);
+}
+
+/* Labels come from models of others, which may say "\x1b[2J" in their metadata. */
+static void the_table_has_no_controls_of_others(void **state)
+{
+    struct sg_attribute said[] = {
+        {.model = "m\x1b", .class_id = 3, .score = 0.5f},
+        {.model = "m", .label = "l\n", .score = 0.5f},
+        {.model = "m", .name = "n\xc2\x9b", .has_value = true, .value = 2, .unit = "\t"}};
+    struct sg_object odd = {.box = {0, 0, 50, 80},
+                            .label = "\x1b[2Jcat",
+                            .score = 0.5f,
+                            .parent = -1,
+                            .text = "\x07",
+                            .text_score = 0.5f,
+                            .attributes = said,
+                            .attribute_count = 3};
+    const struct sg_result one = {.width = 100, .height = 80, .objects = &odd, .object_count = 1};
+    const struct sg_sink_item item = {.source = "a\n.jpg", .name = "a", .stem = "a", .result = &one};
+    struct sg_sink *sink = open_sink(SG_SINK_TABLE, false);
+    struct sg_buf text;
+
+    (void)state;
+    sg_buf_init(&text, SG_SINK_ITEM_MAX);
+    assert_int_equal(sg_sink_format_item(sink, &item, &text), 0);
+    assert_string_equal(
+        sg_buf_text(&text),
+        "a?.jpg  100x80  1 object\n"
+        "  ?[2Jcat        0.50  at    0,0    size   50x80    m? class 3 0.50  l? 0.50  n?? 2 ?"
+        "  \"?\" 0.50\n");
+    sg_buf_fini(&text);
+    assert_int_equal(sg_sink_close(&sink, true, NULL), 0);
+    unlink(path);
+}
+
 /* Cut after every byte: what is resumed is what would have been written. */
 static void every_cut_is_healed(void **state)
 {
@@ -221,9 +281,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(csv_is_quoted),          cmocka_unit_test(each_mark_of_csv_alone_is_quoted),
         cmocka_unit_test(every_cut_is_healed),    cmocka_unit_test(failures_are_held_apart),
-        cmocka_unit_test(endings_choose_formats),
+        cmocka_unit_test(endings_choose_formats), cmocka_unit_test(the_table_has_no_controls_of_others),
     };
-    const struct CMUnitTest folders[] = {cmocka_unit_test(yolo_is_in_shares)};
+    const struct CMUnitTest folders[] = {cmocka_unit_test(yolo_is_in_shares),
+                                         cmocka_unit_test(a_name_of_two_lines_is_one_class)};
     int failed;
 
     if (!mkdtemp(folder))

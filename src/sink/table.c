@@ -1,48 +1,77 @@
 /* SPDX-License-Identifier: MIT
  * Lines for people: the picture, then an object a line.
  */
+#include "base/terminal.h"
 #include "sink/sink_private.h"
+
+#define LABEL_WIDTH ((size_t)14) /* bytes; longer ones push the rest of their line */
 
 #define BOLD  "\033[1m"
 #define GREEN "\033[32m"
 #define PLAIN "\033[0m"
 
-/* Appends the text, controls shown as '?': names of files, labels and what was read may hold any, and a
- * terminal obeys them. */
+/* Appends a text that is not ours, a file's name, a label or what was read, as a terminal may have it. */
 static int put_shown(const char *text, struct sg_buf *out)
 {
     size_t at = out->size;
     int code = sg_buf_append_text(out, text);
 
-    for (; code == 0 && at < out->size; at++)
-        if (out->data[at] < 0x20 || out->data[at] == 0x7f)
-            out->data[at] = '?';
+    if (code == 0 && out->size > at)
+        sg_terminal_tame((char *)out->data + at, out->size - at);
     return code;
+}
+
+static int put_value(const struct sg_attribute *a, struct sg_buf *out)
+{
+    int code = put_shown(a->name ? a->name : a->model, out);
+
+    if (code == 0)
+        code = sg_buf_printf(out, " %.4g%s", (double)a->value, a->unit ? " " : "");
+    return code == 0 && a->unit ? put_shown(a->unit, out) : code;
 }
 
 static int put_attribute(const struct sg_attribute *a, struct sg_buf *out)
 {
+    int code = sg_buf_append_text(out, "  ");
+
+    if (code < 0)
+        return code;
     if (a->has_value)
-        return sg_buf_printf(out, "  %s %.4g%s%s", a->name ? a->name : a->model, (double)a->value,
-                             a->unit ? " " : "", a->unit ? a->unit : "");
+        return put_value(a, out);
+    code = put_shown(!a->vector && a->label ? a->label : a->model, out);
+    if (code < 0)
+        return code;
     if (a->vector)
-        return sg_buf_printf(out, "  %s [%d numbers]", a->model, a->vector_length);
+        return sg_buf_printf(out, " [%d numbers]", a->vector_length);
     if (a->label)
-        return sg_buf_printf(out, "  %s %.2f", a->label, (double)a->score);
-    return sg_buf_printf(out, "  %s class %d %.2f", a->model, a->class_id, (double)a->score);
+        return sg_buf_printf(out, " %.2f", (double)a->score);
+    return sg_buf_printf(out, " class %d %.2f", a->class_id, (double)a->score);
+}
+
+/* The class, in a column of its own. */
+static int put_class(const struct sg_object *o, bool colour, struct sg_buf *out)
+{
+    char number[24];
+    size_t at;
+    int code = sg_buf_printf(out, "  %s", colour ? GREEN : "");
+
+    snprintf(number, sizeof(number), "class %d", o->class_id);
+    at = out->size;
+    if (code == 0)
+        code = put_shown(o->label ? o->label : number, out);
+    if (code == 0 && out->size - at < LABEL_WIDTH)
+        code = sg_buf_printf(out, "%*s", (int)(LABEL_WIDTH - (out->size - at)), "");
+    return code == 0 ? sg_buf_append_text(out, colour ? PLAIN : "") : code;
 }
 
 static int put_object(const struct sg_object *o, const struct sg_sink_options *options, struct sg_buf *out)
 {
-    char number[24];
-    int code, k;
+    int code = put_class(o, options->colour, out), k;
 
-    snprintf(number, sizeof(number), "class %d", o->class_id);
-    code = sg_buf_printf(out, "  %s%-14s%s %.2f  %sat %4.0f,%-4.0f size %4.0fx%-4.0f",
-                         options->colour ? GREEN : "", o->label ? o->label : number,
-                         options->colour ? PLAIN : "", (double)o->score, options->narrow ? "\n    " : "",
-                         (double)o->box.x1, (double)o->box.y1, (double)(o->box.x2 - o->box.x1),
-                         (double)(o->box.y2 - o->box.y1));
+    if (code == 0)
+        code = sg_buf_printf(out, " %.2f  %sat %4.0f,%-4.0f size %4.0fx%-4.0f", (double)o->score,
+                             options->narrow ? "\n    " : "", (double)o->box.x1, (double)o->box.y1,
+                             (double)(o->box.x2 - o->box.x1), (double)(o->box.y2 - o->box.y1));
     for (k = 0; k < o->attribute_count && code == 0; k++)
         code = put_attribute(&o->attributes[k], out);
     if (code == 0 && o->text)
