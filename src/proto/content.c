@@ -9,6 +9,8 @@
 #define TEXT_SHOWN  40  /* bytes of a text that the message quotes */
 #define TEXT_LOOKED 512 /* bytes that must be text before something is called one */
 
+#define FORM_NAME_MAX 64 /* bytes of a field's name */
+
 struct magic {
     unsigned offset, bytes;
     const char *magic, *what, *advice;
@@ -133,10 +135,10 @@ static bool is_text(const uint8_t *bytes, size_t size)
 /* "name=value", percent signs and all, as forms and curl -d send it. */
 static bool is_form(const char *text, size_t size)
 {
+    static const char of_names[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.[]";
     size_t i = 0;
 
-    while (i < size && i < 64 &&
-           ((text[i] | 0x20) >= 'a' ? (text[i] | 0x20) <= 'z' : strchr("0123456789_-.[]", text[i]) != NULL))
+    while (i < size && i < FORM_NAME_MAX && strchr(of_names, text[i]))
         i++;
     return i > 0 && i < size && text[i] == '=';
 }
