@@ -68,6 +68,7 @@ static void annotate(struct worker *worker, struct sg_job *job, const struct sg_
     if (code == 0)
         code = sg_job_expired(job, began);
     if (code == 0) {
+        /* One more, so that even a tiny picture's holder is one: see sg_memory_take. */
         held = 1 + sg_decode_need(frame->bytes, frame->size, job->result.width, job->result.height, &whole);
         code = sg_memory_take(worker->memory, 0, held, job->deadline_us, &job->cancelled, &job->error);
         if (code < 0)

@@ -5,13 +5,13 @@
 #include "pipe/memory.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define LOOK_NS 20000000 /* between looks at deadline and client */
+#define LOOK_US 20000 /* between looks at deadline and client */
 
 struct waiter {
     struct waiter *next;
@@ -28,16 +28,12 @@ struct sg_memory {
 struct sg_memory *sg_memory_create(size_t limit_bytes)
 {
     struct sg_memory *memory = calloc(1, sizeof(*memory));
-    pthread_condattr_t monotonic;
 
     if (!memory)
         return NULL;
     memory->limit = limit_bytes;
     pthread_mutex_init(&memory->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&memory->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&memory->changed, NULL);
     return memory;
 }
 
@@ -81,19 +77,6 @@ static bool may_have(const struct sg_memory *memory, const struct waiter *me, bo
     return memory->first == me && (fits || memory->used == 0);
 }
 
-static void wait_a_little(struct sg_memory *memory)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += LOOK_NS;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    pthread_cond_timedwait(&memory->changed, &memory->lock, &until);
-}
-
 int sg_memory_take(struct sg_memory *memory, size_t held, size_t bytes, int64_t deadline_us,
                    const atomic_bool *cancelled, struct sg_error *err)
 {
@@ -116,7 +99,7 @@ int sg_memory_take(struct sg_memory *memory, size_t held, size_t bytes, int64_t 
                 "the %zu that all may take together (max_decode_bytes)",
                 bytes >> 20, memory->limit >> 20);
         else
-            wait_a_little(memory);
+            (void)sg_cond_wait_until(&memory->changed, &memory->lock, sg_clock_us() + LOOK_US);
     }
     if (holds)
         memory->stuck--;

@@ -19,8 +19,8 @@ struct sg_memory *sg_memory_create(size_t limit_bytes);
 void sg_memory_destroy(struct sg_memory **memory);
 
 /* Waits for its turn, first come, first served. held: what this caller took before and has not given (a
- * further decode of one job; it goes before those that hold nothing). SG_E_DEADLINE, SG_E_CANCELLED; then
- * nothing was taken. */
+ * further decode of one job; it goes before those that hold nothing). bytes: above 0, since whoever holds
+ * nothing is no holder. SG_E_DEADLINE, SG_E_CANCELLED; then nothing was taken. */
 int sg_memory_take(struct sg_memory *memory, size_t held, size_t bytes, int64_t deadline_us,
                    const atomic_bool *cancelled, struct sg_error *err);
 /* Part of what this caller has: a decode is over, and its picture takes less. */

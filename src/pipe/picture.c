@@ -105,6 +105,7 @@ static int take_memory(struct run *run, const struct sg_decode_wish *wish, size_
     *out_bytes = 0;
     if (!ws->options.memory)
         return 0;
+    /* One more, so that even a tiny picture's holder is one: see sg_memory_take. */
     *out_bytes = 1 + sg_decode_need(run->frame->bytes, run->frame->size, run->result->width,
                                     run->result->height, wish);
     code = sg_memory_take(ws->options.memory, ws->held, *out_bytes, run->request->deadline_us,
@@ -114,7 +115,8 @@ static int take_memory(struct run *run, const struct sg_decode_wish *wish, size_
     return code;
 }
 
-/* What was only needed while decoding goes back; the picture stays until the frame is done. */
+/* What was only needed while decoding goes back; the picture, and the byte that marks a holder, stay until
+ * the frame is done. */
 static void keep_picture(struct run *run, const struct sg_image *image, size_t taken)
 {
     struct sg_workspace *ws = run->ws;
