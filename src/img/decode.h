@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Encoded bytes to upright pixels. JPEG through libjpeg-turbo, TIFF through libtiff, WebP through libwebp,
- * JPEG 2000 through OpenJPEG, BMP by bmp.c, the rest through FFmpeg; nothing of the process is changed
- * (docs/FORMATS.md). The format is told from the bytes, never from a name. A decoder belongs to one thread at
- * a time.
+ * JPEG 2000 through OpenJPEG, BMP by bmp.c, the boxes of HEIC and AVIF by heif_boxes.c, what they hold and
+ * the rest through FFmpeg; nothing of the process is changed (docs/FORMATS.md). The format is told from the
+ * bytes, never from a name. A decoder belongs to one thread at a time.
  */
 #ifndef SG_IMG_DECODE_H
 #define SG_IMG_DECODE_H

@@ -262,14 +262,14 @@ static int jpeg2000_decode(void *state, const struct sg_encoded *encoded, const 
     struct source source = {.bytes = encoded->bytes, .size = encoded->size};
     opj_codec_t *codec = opj_create_decompress(encoded->bytes[0] == 0xFF ? OPJ_CODEC_J2K : OPJ_CODEC_JP2);
     opj_stream_t *stream = open_stream(&source);
-    struct sg_header header;
+    struct sg_header header = {.width = 0};
     int code;
 
     (void)state;
     (void)wish;
     if (!codec || !stream)
         code = sg_error_set(err, SG_E_NOMEM, "out of memory for a jpeg2000 decoder");
-    else if (!sg_header_jpeg2000(encoded->bytes, encoded->size, &header) || header.unsupported)
+    else if (sg_header_jpeg2000(encoded->bytes, encoded->size, &header) && header.unsupported)
         code = refuse(err, header.unsupported);
     else
         code = run(&source, codec, stream, stored, image, err);
