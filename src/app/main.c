@@ -41,7 +41,8 @@ static void overview(const struct sg_args_command *const *rows, FILE *to)
     fputc('\n', to);
     sg_args_text(
         "`sight COMMAND --help` or `sight help COMMAND` says more. Every command ends with 0 when all "
-        "went well, 1 when something failed, 2 for a wrong command line, 130 after Ctrl-C.",
+        "went well, 1 when something failed, 2 for a wrong command line, and all but serve with 130 after "
+        "Ctrl-C.",
         to);
 }
 

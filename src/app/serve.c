@@ -96,7 +96,7 @@ static void announce(const struct serve *serve)
     sg_buf_fini(&text);
 }
 
-bool serve_loading(void *ctx, char *names, size_t size)
+static bool tell_loading(void *ctx, char *names, size_t size)
 {
     const struct serve *serve = ctx;
     size_t used = 0;
@@ -110,14 +110,14 @@ bool serve_loading(void *ctx, char *names, size_t size)
     return !sg_library_whole(serve->library);
 }
 
-int serve_load_rest(void *ctx, struct sg_error *err)
+static int load_rest(void *ctx, struct sg_error *err)
 {
     struct serve *serve = ctx;
 
     return sg_library_load_rest(serve->library, &serve->problems, err);
 }
 
-void serve_show_rest(void *ctx)
+static void show_rest(void *ctx)
 {
     const struct serve *serve = ctx;
     struct sg_buf text;
@@ -131,7 +131,7 @@ void serve_show_rest(void *ctx)
     sg_library_widen(serve->library);
 }
 
-void serve_leave_rest(void *ctx)
+static void leave_rest(void *ctx)
 {
     const struct serve *serve = ctx;
 
@@ -195,10 +195,10 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
                                 .load = serve_load,
                                 .swap = serve_swap,
                                 .discard = serve_discard,
-                                .loading = serve_loading,
-                                .load_rest = serve_load_rest,
-                                .show_rest = serve_show_rest,
-                                .leave_rest = serve_leave_rest};
+                                .loading = tell_loading,
+                                .load_rest = load_rest,
+                                .show_rest = show_rest,
+                                .leave_rest = leave_rest};
     struct sg_job_ops ops = serve_job_ops;
     struct sg_server_options options;
     struct sg_error err = {0};
@@ -353,11 +353,12 @@ const struct sg_command sg_command_serve = {
     .args = {.name = "sight serve",
              .summary = "run the server (sightd is a link to this)",
              .description =
-                 "Loads every pipeline, then answers each image with what was found in it. SIGINT or SIGTERM "
-                 "stops it: work already admitted is finished first. SIGHUP reads settings, pipelines and "
-                 "models again. "
-                 "docs/PROTOCOL.md tells how to talk to it; "
-                 "examples/client.py is a client.",
+                 "Answers each image with what was found in it, by the default pipeline as soon as that is "
+                 "loaded; the others follow. SIGINT or SIGTERM stops it: work already admitted is finished "
+                 "first. SIGHUP reads settings, pipelines and models again. docs/PROTOCOL.md tells how to "
+                 "talk to it; examples/client.py is a client.",
+             .exit_status = "0 when it was stopped and has answered all that was admitted, 1 when something "
+                            "failed, 2 for a wrong command line",
              .examples = examples},
     .tables = tables,
     .run = run_serve,

@@ -45,10 +45,6 @@ int serve_open_library(struct sg_engine *engine, struct sg_server_conf *conf, bo
 /* Settings that take effect at once. */
 void serve_apply(const struct sg_server_conf *conf);
 /* For struct sg_server_app. */
-bool serve_loading(void *ctx, char *names, size_t size);
-int serve_load_rest(void *ctx, struct sg_error *err);
-void serve_show_rest(void *ctx);
-void serve_leave_rest(void *ctx);
 int serve_load(void *ctx, void **out_loaded, struct sg_buf *report, struct sg_error *err);
 void serve_swap(void *ctx, void *loaded);
 void serve_discard(void *ctx, void *loaded);

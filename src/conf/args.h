@@ -26,8 +26,9 @@ struct sg_args_command {
     const char *exit_status;     /* what it ends with; NULL = SG_ARGS_EXIT_STATUS */
 };
 
-#define SG_ARGS_EXIT_STATUS "0 when all went well, 1 when something failed, 2 for a wrong command line"
-#define SG_ARGS_TEXT_MAX    1024 /* bytes of a flag's help with its range and default */
+#define SG_ARGS_EXIT_STATUS                                                                                  \
+    "0 when all went well, 1 when something failed, 2 for a wrong command line, 130 after Ctrl-C"
+#define SG_ARGS_TEXT_MAX 1024 /* bytes of a flag's help with its range and default */
 
 struct sg_args {
     const char **positionals; /* borrowed from argv; array owned */

@@ -165,7 +165,7 @@ static void help_is_aligned_and_wrapped(void **state)
                               "\n"
                               "Exit status\n"
                               "  0 when all went well, 1 when something failed, 2\n"
-                              "  for a wrong command line\n"
+                              "  for a wrong command line, 130 after Ctrl-C\n"
                               "\n"
                               "Examples\n"
                               "  sight detect photo.jpg\n"
