@@ -165,7 +165,7 @@ static int add_pattern(struct sg_pictures *pictures, const char *pattern, struct
     return code;
 }
 
-/* What other tools take: an address, or name=value. */
+/* What other tools take: an address. */
 static int refuse_foreign(const char *argument, struct sg_error *err)
 {
     static const char *const schemes[] = {"http://", "https://", "ftp://", "rtsp://", "s3://", "data:"};

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define SCHEME_MAX 40 /* bytes; browsers' own are below 20 */
+
 static bool is_alnum(char c)
 {
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
@@ -63,12 +65,10 @@ bool sg_origin_parse(const char *text, struct sg_origin *origin)
     const char *p = text;
 
     *origin = (struct sg_origin){.scheme = text};
-    if (strnlen(text, SG_ORIGIN_MAX + 1) > SG_ORIGIN_MAX && !strpbrk(text, "/"))
-        return false;
     while (is_alnum(*p) || *p == '+' || *p == '-' || *p == '.')
         p++;
     origin->scheme_size = (size_t)(p - text);
-    if (origin->scheme_size == 0 || origin->scheme_size > 40 || strncmp(p, "://", 3) != 0)
+    if (origin->scheme_size == 0 || origin->scheme_size > SCHEME_MAX || strncmp(p, "://", 3) != 0)
         return false;
     origin->port = scheme_port(text, origin->scheme_size);
     origin->host = p + 3;

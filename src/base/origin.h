@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SG_ORIGIN_MAX 300 /* bytes; longer ones are none */
+#define SG_ORIGIN_MAX 300 /* bytes of a host; longer ones are none (RFC 1035 allows 255) */
 
 /* scheme://host[:port]. The texts lie in what was parsed. */
 struct sg_origin {

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -15,7 +16,7 @@ static void expect(const char *text, const char *shown)
 {
     char copy[64];
 
-    strcpy(copy, text);
+    snprintf(copy, sizeof(copy), "%s", text);
     sg_terminal_tame(copy, strlen(copy));
     assert_string_equal(copy, shown);
 }

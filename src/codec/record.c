@@ -151,7 +151,7 @@ void sg_record_set_timing(uint8_t *block, const struct sg_result *result)
     for (i = 0; i < SG_RECORD_STAGES; i++) {
         int64_t us = result->timing_us[stages[i]];
 
-        timing_us[i] = us<0 ? 0 : us>(int64_t) UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+        timing_us[i] = (uint32_t)(us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : us);
     }
     memcpy(block + offsetof(struct sg_record_head, timing_us), timing_us, sizeof(timing_us));
 }

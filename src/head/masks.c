@@ -50,7 +50,7 @@ static bool cover(float low, float high, int side, int *out_first, int *out_last
 {
     float first = ceilf(low - 0.5f), last = floorf(high - 0.5f);
 
-    *out_first = first<0.0f ? 0 : first>(float) side ? side : (int)first;
+    *out_first = first < 0.0f ? 0 : (float)side < first ? side : (int)first;
     *out_last = last > (float)(side - 1) ? side - 1 : last < -1.0f ? -1 : (int)last;
     return *out_first <= *out_last;
 }

@@ -66,10 +66,9 @@ struct sg_server_options {
     int64_t receive_timeout_ms; /* from the first byte of a frame to its last, see the minimum rate */
     int64_t send_timeout_ms;    /* a reply of which the client reads nothing */
     int64_t idle_timeout_ms;    /* between frames; 0 = never */
-    int64_t
-        idle_grace_ms; /* silent for longer gives way to a new connection when places are short; 0 = never */
-    int64_t drain_timeout_ms;        /* after SIGTERM */
-    int64_t stop_delay_ms;           /* from SIGTERM until the server stops listening */
+    int64_t idle_grace_ms;      /* silent for longer gives way when places are short; 0 = never */
+    int64_t drain_timeout_ms;   /* after SIGTERM */
+    int64_t stop_delay_ms;      /* from SIGTERM until the server stops listening */
     const char *const *cors_origins; /* see base/origin.h; must live until sg_server_destroy */
     int cors_origin_count;
     int64_t cors_max_age_ms;

@@ -40,7 +40,8 @@ void sg_guard_init(struct sg_guard *guard, bool overwrite);
 void sg_guard_fini(struct sg_guard *guard);
 /* The pictures to be read ("-" is standard input); paths stay the caller's until fini. */
 void sg_guard_inputs(struct sg_guard *guard, char *const *paths, int count);
-/* One more file that is not to be written to (a list of names, another output), if it is there. */
+/* One more file that is not to be written to (a list of names, another output), if it is there. Before
+ * workers ask; of more than SG_GUARD_KEPT_MAX nothing is known. */
 void sg_guard_keep(struct sg_guard *guard, const char *path);
 
 /* Whether path may be written for the picture `source` (NULL: for the run as a whole). SG_E_INVALID with what

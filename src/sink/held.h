@@ -28,7 +28,8 @@ void sg_held_fini(struct sg_held *held);
 int sg_held_add(struct sg_held *held, const void *key, size_t size, bool failed);
 /* Once, between adding and taking. */
 void sg_held_sort(struct sg_held *held);
-/* Whether the key is held; each time it was added answers once. */
+/* Whether the key is held, and in *out_failed (set where it is known) as a failure; each time it was added
+ * answers once. */
 bool sg_held_take(struct sg_held *held, const void *key, size_t size, bool *out_failed);
 
 #endif
