@@ -154,6 +154,13 @@ static int prepare(void *ctx, int pictures, int *out_workers)
     return code;
 }
 
+static int files(void *ctx, sg_file_fn visit, void *visit_ctx, struct sg_error *err)
+{
+    const struct detect *detect = ctx;
+
+    return sg_opened_files(&detect->opened, visit, visit_ctx, err);
+}
+
 static const char *label(void *ctx, int class_id, int *out_count)
 {
     const struct detect *detect = ctx;
@@ -174,6 +181,8 @@ static int detect_all(const struct sg_command *self, void *values, const struct 
                              .ops = &lanes,
                              .ctx = &detect,
                              .prepare = prepare,
+                             .reads = {args->model.value, args->labels.value},
+                             .files = files,
                              .label = label};
     struct sg_job_options options;
     int status;

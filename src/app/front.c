@@ -166,6 +166,30 @@ static int collect(struct feed *feed, struct sg_error *err)
     return code < 0 ? code : sg_names_init(&feed->names, &feed->pictures, err);
 }
 
+static int keep(void *ctx, const char *path, struct sg_error *err)
+{
+    struct feed *feed = ctx;
+
+    return sg_guard_keep(&feed->guard, path, err);
+}
+
+/* What is read besides pictures, as far as it is known before a model is loaded. */
+static int keep_reads(struct feed *feed, struct sg_error *err)
+{
+    const struct sg_front *front = feed->front;
+    const char *list = front->args->files_from.value, *font = getenv("SIGHT_FONT");
+    int code = 0, i;
+
+    if (list)
+        code = keep(feed, strcmp(list, "-") == 0 ? "/dev/stdin" : list, err);
+    if (code == 0 && font)
+        code = keep(feed, font, err);
+    for (i = 0; i < SG_FRONT_READS_MAX && code == 0; i++)
+        if (front->reads[i])
+            code = keep(feed, front->reads[i], err);
+    return code;
+}
+
 static int give(struct feed *feed, const char *path, int name_at, struct sg_batch_picture *out)
 {
     struct sg_name name;
@@ -199,7 +223,10 @@ static int feed_next(void *feed_ctx, struct sg_batch_picture *out)
         return SG_BATCH_END;
     got = sg_watch_next(feed->watch, &path, &name_at);
     if (got > 0) {
-        got = give(feed, path, name_at, out);
+        if (sg_guard_keep(&feed->guard, path, NULL) < 0)
+            got = SG_E_NOMEM;
+        else
+            got = give(feed, path, name_at, out);
         free(path);
     } else if (got == SG_E_NOT_FOUND) {
         feed->gone = true;
@@ -378,28 +405,41 @@ static int run_all(struct feed *feed, int workers, struct sg_batch_totals *total
     return code;
 }
 
+static bool writes(const struct sg_front_args *args)
+{
+    return args->output.value || args->annotate.value || args->crop.value;
+}
+
 /* Runs and tells; the exit code. */
 static int run_feed(struct feed *feed)
 {
+    const struct sg_front *front = feed->front;
     struct sg_batch_totals totals = {0};
     struct sg_error err = {0};
     int workers = 1, i, code = collect(feed, &err);
 
     sg_guard_inputs(&feed->guard, feed->pictures.paths, feed->pictures.count);
-    if (feed->front->args->files_from.value)
-        sg_guard_keep(&feed->guard, feed->front->args->files_from.value);
+    if (code == 0)
+        code = keep_reads(feed, &err);
     if (code == 0)
         code = look_at_outputs(feed, &err);
     if (code < 0)
-        return sg_command_fail(feed->front->self, &err);
-    if (feed->front->prepare(feed->front->ctx, feed->watch ? 0 : feed->pictures.count, &workers) < 0)
+        return sg_command_fail(front->self, &err);
+    if (front->prepare(front->ctx, feed->watch ? 0 : feed->pictures.count, &workers) < 0)
         return SG_EXIT_FAILED;
-    warn_of_fonts(feed->front);
+    if (front->files && writes(front->args)) { /* there are more of them than the command line names */
+        code = front->files(front->ctx, keep, feed, &err);
+        if (code == 0)
+            code = look_at_outputs(feed, &err);
+        if (code < 0)
+            return sg_command_fail(front->self, &err);
+    }
+    warn_of_fonts(front);
     code = run_all(feed, workers, &totals, &err);
     for (i = 0; i < SG_BATCH_NAMED_MAX; i++)
         free(totals.failures[i]);
     if (code < 0)
-        (void)sg_command_fail(feed->front->self, &err);
+        (void)sg_command_fail(front->self, &err);
     if (code < 0 && !totals.stopped)
         return SG_EXIT_FAILED;
     if (totals.stopped && (!feed->watch || stop_signal == SIGINT))

@@ -7,6 +7,7 @@
 #include "app/batch.h"
 #include "app/command.h"
 #include "base/option.h"
+#include "pipe/model.h"
 #include "pipe/request.h"
 
 #include <stddef.h>
@@ -73,6 +74,8 @@ struct sg_found_args {
 /* The same as options of a request; decode stays the pipeline's. */
 void sg_found_options(const struct sg_found_args *found, struct sg_job_options *out_options);
 
+#define SG_FRONT_READS_MAX 2
+
 struct sg_front {
     const struct sg_command *self;
     const struct sg_front_args *args;
@@ -83,6 +86,10 @@ struct sg_front {
      * models or the connection, says how many workers there shall be. Tells its own errors; negative = end.
      */
     int (*prepare)(void *ctx, int pictures, int *out_workers);
+    /* Files that the command line names besides pictures and lists of them, NULL where it does not; and, once
+     * prepared, all that was read. Or NULL. No output replaces any of them. */
+    const char *reads[SG_FRONT_READS_MAX];
+    int (*files)(void *ctx, sg_file_fn visit, void *visit_ctx, struct sg_error *err);
     /* Names of the classes, if they are known beforehand; or NULL. Text is the caller's. */
     const char *(*label)(void *ctx, int class_id, int *out_count);
 };

@@ -61,8 +61,8 @@ static const struct sg_option rows[] = {
      AT(overwrite),
      .value_default = "false",
      .help =
-         "also replace files that are there and were not written by sightd; the pictures themselves never "
-         "are"},
+         "also replace files that are there and were not written by sightd; what the run reads (pictures, "
+         "models, lists) never is"},
     {.key = "annotate",
      .type = SG_OPTION_TEXT,
      AT(annotate),

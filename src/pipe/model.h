@@ -98,6 +98,10 @@ struct sg_model {
  * err says why it failed in one sentence. SG_E_NOT_FOUND, SG_E_CONFIG, SG_E_MODEL, SG_E_NOMEM. */
 int sg_model_open(struct sg_engine *engine, const struct sg_model_options *options,
                   struct sg_conf_problems *problems, struct sg_model **out_model, struct sg_error *err);
+/* Every file that the model came from: the graph, files of weights that it names, card, lists of names. What
+ * visit returns below 0 ends it. A cold path: looks through the graph's bytes. */
+typedef int (*sg_file_fn)(void *ctx, const char *path, struct sg_error *err);
+int sg_model_files(const struct sg_model *model, sg_file_fn visit, void *ctx, struct sg_error *err);
 /* Whether runs on one core give the memory they needed back to the system: while a model is tried, by the
  * thread that opened it. */
 void sg_model_lean(struct sg_model *model, bool lean);

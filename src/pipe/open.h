@@ -31,6 +31,9 @@ struct sg_opened {
  * To be ended with sg_opened_fini also when it failed. Errors of sg_library_open, sg_model_open. */
 int sg_opened_init(struct sg_opened *opened, const struct sg_open_options *options,
                    struct sg_conf_problems *problems, struct sg_error *err);
+/* Every file that opening read but options.labels: those of its models, the cards and recipes that were
+ * looked through. */
+int sg_opened_files(const struct sg_opened *opened, sg_file_fn visit, void *ctx, struct sg_error *err);
 void sg_opened_fini(struct sg_opened *opened);
 
 #endif

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define CLAIMS_FIRST 1024 /* a power of two */
+#define CLAIMS_FIRST 1024       /* a power of two */
+#define NOBODYS      UINT64_MAX /* whose: of a file that is read */
 
 void sg_guard_init(struct sg_guard *guard, bool overwrite)
 {
@@ -32,25 +33,17 @@ void sg_guard_inputs(struct sg_guard *guard, char *const *paths, int count)
     guard->input_count = count;
 }
 
-void sg_guard_keep(struct sg_guard *guard, const char *path)
-{
-    struct stat st;
-
-    if (guard->kept_count < SG_GUARD_KEPT_MAX && stat(path, &st) == 0)
-        guard->kept[guard->kept_count++] = (struct sg_guard_file){st.st_dev, st.st_ino};
-}
-
 /* FNV-1a of 64 bits, a byte or a word at a time. */
 static uint64_t mix(uint64_t hash, uint64_t more)
 {
     return (hash ^ more) * 0x100000001b3u;
 }
 
-/* Never 0. */
+/* Neither 0 nor NOBODYS. */
 static uint64_t end_hash(uint64_t hash)
 {
     hash ^= hash >> 29;
-    return hash ? hash : 1;
+    return hash != 0 && hash != NOBODYS ? hash : 1;
 }
 
 static uint64_t hash_text(const char *text)
@@ -155,13 +148,10 @@ static bool is_same(const char *path, const struct stat *st)
 static bool is_read(const struct sg_guard *guard, const struct stat *st)
 {
     const struct sg_guard_file file = {st->st_dev, st->st_ino};
-    int i;
 
-    for (i = 0; i < guard->kept_count; i++)
-        if (compare(&guard->kept[i], &file) == 0)
-            return true;
-    return guard->file_count > 0 &&
-           bsearch(&file, guard->files, guard->file_count, sizeof(file), compare) != NULL;
+    return owner(guard, hash_file(st)) == NOBODYS ||
+           (guard->file_count > 0 &&
+            bsearch(&file, guard->files, guard->file_count, sizeof(file), compare) != NULL);
 }
 
 static int taken(const char *path, struct sg_error *err)
@@ -221,6 +211,19 @@ int sg_guard_claim(struct sg_guard *guard, const char *path, const char *source,
     code = check(guard, path, source, err);
     if (code == 0)
         code = own(guard, hash_text(path), hash_text(source), err);
+    pthread_mutex_unlock(&guard->lock);
+    return code;
+}
+
+int sg_guard_keep(struct sg_guard *guard, const char *path, struct sg_error *err)
+{
+    struct stat st;
+    int code;
+
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return 0;
+    pthread_mutex_lock(&guard->lock);
+    code = own(guard, hash_file(&st), NOBODYS, err);
     pthread_mutex_unlock(&guard->lock);
     return code;
 }

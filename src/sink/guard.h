@@ -13,8 +13,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define SG_GUARD_KEPT_MAX 8
-
 struct sg_guard_file {
     dev_t device;
     ino_t inode;
@@ -28,10 +26,9 @@ struct sg_guard {
     struct sg_guard_file *files; /* the same, sorted */
     size_t file_count;
     bool looked;
-    struct sg_guard_file kept[SG_GUARD_KEPT_MAX]; /* further ones */
-    int kept_count;
     struct sg_guard_claim {
-        uint64_t what, whose; /* hashes of a path, or of a file, and of the picture; what 0 = free */
+        uint64_t what, whose; /* hashes of a path, or of a file, and of the picture; what 0 = free. whose
+                                 may also say that the file is not to be written to. */
     } *claims;
     size_t claim_count, claim_capacity;
 };
@@ -40,9 +37,9 @@ void sg_guard_init(struct sg_guard *guard, bool overwrite);
 void sg_guard_fini(struct sg_guard *guard);
 /* The pictures to be read ("-" is standard input); paths stay the caller's until fini. */
 void sg_guard_inputs(struct sg_guard *guard, char *const *paths, int count);
-/* One more file that is not to be written to (a list of names, another output), if it is there. Before
- * workers ask; of more than SG_GUARD_KEPT_MAX nothing is known. */
-void sg_guard_keep(struct sg_guard *guard, const char *path);
+/* One more file that is not to be written to, if it is there (a model, a list of names, a picture that came,
+ * another output). SG_E_NOMEM. */
+int sg_guard_keep(struct sg_guard *guard, const char *path, struct sg_error *err);
 
 /* Whether path may be written for the picture `source` (NULL: for the run as a whole). SG_E_INVALID with what
  * is in the way and what to do. */

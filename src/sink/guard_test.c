@@ -69,6 +69,7 @@ static void a_picture_is_never_replaced(void **state)
 {
     char *picture = strdup(put("picture.jpg", "# us_up_to share count\n")), *other = strdup(in("other.jpg"));
     char *const pictures[] = {other, picture};
+    struct sg_error err = {0};
     struct sg_guard guard;
     int overwrite;
 
@@ -83,12 +84,36 @@ static void a_picture_is_never_replaced(void **state)
         assert_int_equal(ask(&guard, in("hard"), other, "never replaced"), SG_E_INVALID);
         assert_int_equal(ask(&guard, in("soft"), NULL, "never replaced"), SG_E_INVALID);
         assert_int_equal(ask(&guard, in("./picture.jpg"), NULL, "never replaced"), SG_E_INVALID);
-        sg_guard_keep(&guard, put("list", "# us_up_to share count\n"));
+        assert_int_equal(sg_guard_keep(&guard, put("list", "# us_up_to share count\n"), &err), 0);
+        assert_int_equal(sg_guard_keep(&guard, in("nothing"), &err), 0);
+        assert_int_equal(ask(&guard, in("nothing"), NULL, ""), 0);
         assert_int_equal(ask(&guard, in("list"), NULL, "never replaced"), SG_E_INVALID);
         sg_guard_fini(&guard);
     }
     free(picture);
     free(other);
+}
+
+/* However many there are: a folder of models and those that a watch brings. */
+static void all_that_is_read_is_kept(void **state)
+{
+    struct sg_error err = {0};
+    struct sg_guard guard;
+    char name[16];
+    int i;
+
+    (void)state;
+    sg_guard_init(&guard, true);
+    for (i = 0; i < 600; i++) {
+        snprintf(name, sizeof(name), "k%d", i);
+        assert_int_equal(sg_guard_keep(&guard, put(name, "1"), &err), 0);
+    }
+    for (i = 0; i < 600; i++) {
+        snprintf(name, sizeof(name), "k%d", i);
+        assert_int_equal(ask(&guard, in(name), i % 2 ? "a" : NULL, "never replaced"), SG_E_INVALID);
+        unlink(in(name));
+    }
+    sg_guard_fini(&guard);
 }
 
 static void a_file_belongs_to_one_picture(void **state)
@@ -131,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_there_stays_unless_told),
         cmocka_unit_test(a_picture_is_never_replaced),
+        cmocka_unit_test(all_that_is_read_is_kept),
         cmocka_unit_test(a_file_belongs_to_one_picture),
     };
 

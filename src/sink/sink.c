@@ -142,8 +142,8 @@ static int open_file(struct sg_sink *sink, struct sg_error *err)
     if (sink->fd < 0)
         return sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", sink->path, strerror(errno));
     if (options->guard)
-        sg_guard_keep(options->guard, sink->path);
-    if (sink->ops->header && (fstat(sink->fd, &st) != 0 || st.st_size == 0))
+        code = sg_guard_keep(options->guard, sink->path, err);
+    if (code == 0 && sink->ops->header && (fstat(sink->fd, &st) != 0 || st.st_size == 0))
         code = sg_file_append(sink->fd, sink->path, sink->ops->header, strlen(sink->ops->header), err);
     return code;
 }

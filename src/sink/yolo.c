@@ -142,21 +142,24 @@ void sg_classes_fini(struct sg_classes *classes)
     *classes = (struct sg_classes){0};
 }
 
-/* Whether the file says the same already, or may be replaced; asked once. */
-static int may_write(struct sg_classes *classes, const struct sg_buf *text, struct sg_error *err)
+/* Then it is left as it is, whoever wrote it. */
+static bool says_so_already(const struct sg_classes *classes, const struct sg_buf *text)
 {
     struct sg_buf before;
     bool same;
-    int code = 0;
 
-    if (!classes->guard)
-        return 0;
     sg_buf_init(&before, CLASSES_BYTES);
     same = sg_buf_append_file(&before, classes->path) == 0 && before.size == text->size &&
            memcmp(before.data, text->data, text->size) == 0;
     sg_buf_fini(&before);
-    if (!same)
-        code = sg_guard_claim(classes->guard, classes->path, NULL, err);
+    return same;
+}
+
+/* Whether the file may be replaced; asked once. */
+static int may_write(struct sg_classes *classes, struct sg_error *err)
+{
+    int code = classes->guard ? sg_guard_claim(classes->guard, classes->path, NULL, err) : 0;
+
     if (code == 0)
         classes->guard = NULL;
     else
@@ -175,7 +178,7 @@ int sg_classes_write(struct sg_classes *classes, struct sg_error *err)
                                   : sg_buf_printf(&text, "class_%d\n", i);
     if (code < 0)
         sg_error_set(err, (enum sg_err)code, "no memory for the classes");
-    else if ((code = may_write(classes, &text, err)) == 0)
+    else if (!says_so_already(classes, &text) && (code = may_write(classes, err)) == 0)
         code = sg_file_put(classes->path, text.data, text.size, err);
     sg_buf_fini(&text);
     return code;
