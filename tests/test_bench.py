@@ -140,3 +140,25 @@ def test_a_result_that_is_lost_is_a_failure(server: Server, images: Path, form: 
                                "-n", "2", "--warmup", "0", *form], stdout=full, stderr=subprocess.PIPE, text=True,
                               timeout=120)
     assert done.returncode == 1 and "standard output" in done.stderr
+
+
+def test_a_histogram_replaces_only_what_sightd_wrote(server: Server, tmp_path: Path) -> None:
+    """Told before any load: nothing listens at port 1. Pictures stay with --overwrite, too, under any name."""
+    picture = tmp_path / "a.ppm"
+    picture.write_bytes(b"P6 32 32 255\n" + bytes(32 * 32 * 3))
+    (tmp_path / "hard").hardlink_to(picture)
+    mine = tmp_path / "histogram.2"
+    mine.write_text("my notes of ten years\n")
+    words = ["-i", str(picture), "-n", "4", "--warmup", "0", "--histogram"]
+    nowhere = ["127.0.0.1:1", "127.0.0.1:1"]
+    done = bench(*nowhere, *words, str(tmp_path / "histogram"), status=1)
+    assert "--histogram" in done.stderr and "--overwrite replaces it" in done.stderr
+    for name in ("a.ppm", "hard"):
+        done = bench(nowhere[0], *words, str(tmp_path / name), "--overwrite", status=1)
+        assert "--histogram" in done.stderr and "never replaced" in done.stderr
+    assert picture.read_bytes().startswith(b"P6") and mine.read_text() == "my notes of ten years\n"
+    target = f"127.0.0.1:{server.port}"
+    for more in (["--overwrite"], []):  # the same again just works
+        bench(target, target, *words, str(tmp_path / "histogram"), *more)
+        for path in (tmp_path / "histogram", mine):
+            assert path.read_text().splitlines()[-1].startswith("# total ")

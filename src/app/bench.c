@@ -5,6 +5,7 @@
 #include "app/command.h"
 #include "app/pictures.h"
 #include "base/clock.h"
+#include "sink/guard.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -24,7 +25,7 @@ struct bench_args {
     int connections, depth, slices;
     float rate;
     int64_t duration_ms, warmup_ms, timeout_ms, slice_ms, requests, deadline_ms;
-    bool compare, json, allow_remote, records;
+    bool compare, json, overwrite, allow_remote, records;
     int pids[TARGETS_MAX], pid_count;
 };
 
@@ -144,6 +145,11 @@ static const struct sg_option bench_rows[] = {
      AT(histogram),
      .value_name = "FILE",
      .help = "also write the latencies of results; further targets go to FILE.2, FILE.3, …"},
+    {.key = "overwrite",
+     .type = SG_OPTION_BOOL,
+     AT(overwrite),
+     .value_default = "false",
+     .help = "--histogram also replaces files that were not written by sightd; the pictures never are"},
     {.key = "pid",
      .type = SG_OPTION_INTS,
      .offset = offsetof(struct bench_args, pids),
@@ -169,6 +175,8 @@ static const struct sg_option_table bench_table = {.name = "bench",
 
 struct bench {
     const struct bench_args *args;
+    struct sg_pictures names;
+    struct sg_guard guard;
     struct sg_buf bytes; /* of all pictures */
     struct sg_bench_picture *pictures;
     struct sg_bench_plan plan;
@@ -187,43 +195,42 @@ static void on_signal(int number)
 
 static int load_pictures(struct bench *bench, struct sg_error *err)
 {
-    struct sg_pictures names = {0};
+    struct sg_pictures *names = &bench->names;
     size_t *ends = NULL;
     int i, code = 0;
 
     for (i = 0; i < bench->args->images.count && code == 0; i++)
-        code = sg_pictures_add(&names, bench->args->images.items[i].value, err);
+        code = sg_pictures_add(names, bench->args->images.items[i].value, err);
     if (code < 0)
         goto out;
-    if (names.count < 1 || names.count > PICTURES_MAX) {
+    if (names->count < 1 || names->count > PICTURES_MAX) {
         code =
-            sg_error_set(err, SG_E_INVALID, "expected 1 to %d pictures, got %d", PICTURES_MAX, names.count);
+            sg_error_set(err, SG_E_INVALID, "expected 1 to %d pictures, got %d", PICTURES_MAX, names->count);
         goto out;
     }
-    ends = calloc((size_t)names.count, sizeof(*ends));
-    bench->pictures = calloc((size_t)names.count, sizeof(*bench->pictures));
+    ends = calloc((size_t)names->count, sizeof(*ends));
+    bench->pictures = calloc((size_t)names->count, sizeof(*bench->pictures));
     if (!ends || !bench->pictures) {
-        code = sg_error_set(err, SG_E_NOMEM, "no memory for %d pictures", names.count);
+        code = sg_error_set(err, SG_E_NOMEM, "no memory for %d pictures", names->count);
         goto out;
     }
-    for (i = 0; i < names.count; i++) {
-        code = sg_buf_append_file(&bench->bytes, names.paths[i]);
+    for (i = 0; i < names->count; i++) {
+        code = sg_buf_append_file(&bench->bytes, names->paths[i]);
         if (code < 0) {
-            sg_error_set(err, code, "cannot read \"%s\": %s", names.paths[i],
+            sg_error_set(err, code, "cannot read \"%s\": %s", names->paths[i],
                          code == SG_E_TOO_LARGE ? "the pictures are larger than 1 GiB together"
                                                 : strerror(errno));
             goto out;
         }
         ends[i] = bench->bytes.size;
     }
-    for (i = 0; i < names.count; i++) /* only now: the buffer no longer moves */
+    for (i = 0; i < names->count; i++) /* only now: the buffer no longer moves */
         bench->pictures[i] = (struct sg_bench_picture){bench->bytes.data + (i ? ends[i - 1] : 0),
                                                        ends[i] - (i ? ends[i - 1] : 0)};
     bench->plan.pictures = bench->pictures;
-    bench->plan.picture_count = names.count;
+    bench->plan.picture_count = names->count;
 out:
     free(ends);
-    sg_pictures_fini(&names);
     return code;
 }
 
@@ -366,14 +373,19 @@ static int run_one_by_one(struct bench *bench, struct sg_error *err)
     return code;
 }
 
-static int write_histograms(const struct bench *bench, struct sg_error *err)
+/* Whether the files may be written, which is told before any load; with `write` it is done, too. */
+static int histograms(struct bench *bench, bool write, struct sg_error *err)
 {
     char path[SG_OPTION_TEXT_MAX + 8];
     int i, code = 0;
 
     for (i = 0; bench->args->histogram.value && i < bench->target_count && code == 0; i++) {
         snprintf(path, sizeof(path), i ? "%s.%d" : "%s", bench->args->histogram.value, i + 1);
-        code = sg_bench_histogram_write(&bench->outcomes[i].totals.latency, path, err);
+        code = sg_guard_claim(&bench->guard, path, NULL, err);
+        if (code < 0)
+            sg_error_prefix(err, "--histogram");
+        else if (write)
+            code = sg_bench_histogram_write(&bench->outcomes[i].totals.latency, path, err);
     }
     return code;
 }
@@ -419,13 +431,19 @@ static int bench_all(const struct sg_command *self, void *values, const struct s
     int i, code, status = SG_EXIT_FAILED;
 
     sg_buf_init(&bench.bytes, PICTURE_BYTES);
+    sg_guard_init(&bench.guard, args->overwrite);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     code = read_words(&bench, words, &err);
-    if (code == SG_E_INVALID)
-        return sg_command_usage(self, err.text);
+    if (code == SG_E_INVALID) {
+        status = sg_command_usage(self, err.text);
+        goto out;
+    }
     if (code == 0)
         code = load_pictures(&bench, &err);
+    sg_guard_inputs(&bench.guard, bench.names.paths, bench.names.count);
+    if (code == 0)
+        code = histograms(&bench, false, &err);
     if (code == 0)
         code = open_targets(&bench, &err);
     began = sg_clock_us();
@@ -434,16 +452,19 @@ static int bench_all(const struct sg_command *self, void *values, const struct s
         code = args->compare ? run_in_turns(&bench, &err) : run_one_by_one(&bench, &err);
     if (code == 0 || code == SG_E_CANCELLED) {
         status = report(&bench, (own_cpu_seconds() - cpu) * 1e6 / (double)(sg_clock_us() - began + 1));
-        code = code < 0 ? code : write_histograms(&bench, &err);
+        code = code < 0 ? code : histograms(&bench, true, &err);
     }
     if (code < 0)
         status = sg_command_fail(self, &err);
     if (code == SG_E_CANCELLED)
         status = 128 + stop_signal;
+out:
     for (i = 0; i < bench.target_count; i++)
         sg_bench_load_destroy(&bench.loads[i]);
     free(bench.outcomes);
     free(bench.pictures);
+    sg_pictures_fini(&bench.names);
+    sg_guard_fini(&bench.guard);
     sg_buf_fini(&bench.bytes);
     return status;
 }

@@ -3,13 +3,14 @@
  */
 #include "app/bench_histogram.h"
 
-#include <errno.h>
+#include "base/buf.h"
+#include "sink/file.h"
+
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
-#define LINEAR ((int64_t)1 << SG_BENCH_HISTOGRAM_BITS)
+#define TEXT_BYTES ((size_t)1 << 20) /* of a histogram with every bucket in use: a fifth */
+#define LINEAR     ((int64_t)1 << SG_BENCH_HISTOGRAM_BITS)
 
 static int bucket_of(int64_t us)
 {
@@ -84,23 +85,24 @@ double sg_bench_histogram_mean(const struct sg_bench_histogram *histogram)
 int sg_bench_histogram_write(const struct sg_bench_histogram *histogram, const char *path,
                              struct sg_error *err)
 {
-    FILE *file = fopen(path, "we");
+    struct sg_buf text;
     uint64_t seen = 0;
-    int i;
+    int i, code;
 
-    if (!file)
-        return sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", path, strerror(errno));
-    fprintf(file, "# us_up_to share count\n");
-    for (i = 0; i < SG_BENCH_HISTOGRAM_BUCKETS; i++) {
+    sg_buf_init(&text, TEXT_BYTES);
+    code = sg_buf_append_text(&text, "# us_up_to share count\n"); /* sink/mark.c knows the file by it */
+    for (i = 0; i < SG_BENCH_HISTOGRAM_BUCKETS && code == 0; i++) {
         if (histogram->counts[i] == 0)
             continue;
         seen += histogram->counts[i];
-        fprintf(file, "%" PRId64 " %.6f %" PRIu64 "\n", end_of(i), (double)seen / (double)histogram->total,
-                histogram->counts[i]);
+        code = sg_buf_printf(&text, "%" PRId64 " %.6f %" PRIu64 "\n", end_of(i),
+                             (double)seen / (double)histogram->total, histogram->counts[i]);
     }
-    fprintf(file, "# total %" PRIu64 " mean_us %.1f max_us %" PRId64 "\n", histogram->total,
-            sg_bench_histogram_mean(histogram), histogram->max_us);
-    if (fclose(file) != 0)
-        return sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", path, strerror(errno));
-    return 0;
+    if (code == 0)
+        code = sg_buf_printf(&text, "# total %" PRIu64 " mean_us %.1f max_us %" PRId64 "\n", histogram->total,
+                             sg_bench_histogram_mean(histogram), histogram->max_us);
+    code = code < 0 ? sg_error_set(err, code, "no memory for \"%s\"", path)
+                    : sg_file_put(path, text.data, text.size, err);
+    sg_buf_fini(&text);
+    return code;
 }

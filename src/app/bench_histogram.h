@@ -28,7 +28,8 @@ void sg_bench_histogram_merge(struct sg_bench_histogram *into, const struct sg_b
  * end of its bucket, never above the largest value; 0 when empty. */
 int64_t sg_bench_histogram_at(const struct sg_bench_histogram *histogram, double percent);
 double sg_bench_histogram_mean(const struct sg_bench_histogram *histogram);
-/* Text, one line per bucket in use: upper end in us, share of values up to it, their number. SG_E_IO. */
+/* Text, one line per bucket in use: upper end in us, share of values up to it, their number. The file is the
+ * old one or the new one, never a part. SG_E_IO, SG_E_NOMEM. */
 int sg_bench_histogram_write(const struct sg_bench_histogram *histogram, const char *path,
                              struct sg_error *err);
 
