@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import sightd
-from conftest import ROOT, Server, sanitized
+from conftest import BIN, ROOT, Server, sanitized
 from sight import BUILD, detect, model
 from test_python import png, same
 
@@ -208,6 +208,31 @@ def test_folder_with_failures(server: Server, folder: Path, tmp_path: Path) -> N
         done = send(*bad)
         assert done.returncode == 2 and what in done.stderr and done.stdout == ""
     assert "examples:" in send("--help").stdout
+
+
+def test_folder_replaces_what_sightd_wrote_and_no_more(server: Server, paths: list[Path], tmp_path: Path) -> None:
+    """As test_cli_outputs.py has it for `sight send`, whose results are sightd's own here, too."""
+    picture, out = tmp_path / "a.jpg", tmp_path / "out.jsonl"
+    shutil.copy(paths[0], picture)
+    before = picture.read_bytes()
+    (tmp_path / "hard.jsonl").hardlink_to(picture)
+    for name in ("a.jpg", "hard.jsonl"):
+        done = send(picture, "--port", server.port, "--out", tmp_path / name, "--overwrite")
+        assert done.returncode == 2 and "never replaced" in done.stderr and picture.read_bytes() == before
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("detect: objects\n")
+    done = send(picture, "--in-process", "--pipeline", recipe, "--out", recipe, "--overwrite")
+    assert done.returncode == 2 and "never replaced" in done.stderr and recipe.stat().st_size > 0
+    out.write_text("my notes of ten years\n")
+    done = send(picture, "--port", server.port, "--out", out)
+    assert done.returncode == 2 and "--overwrite replaces it" in done.stderr and "notes" in out.read_text()
+    for more in (["--overwrite"], []):
+        assert send(picture, "--port", server.port, "--out", out, *more).returncode == 0
+        assert json.loads(out.read_text())["source"] == str(picture)
+    shutil.copy(paths[1], picture.with_name("b.jpg"))
+    sent = [str(BIN), "send", "--to", f"127.0.0.1:{server.port}", str(picture.with_name("b.jpg")), "-o", str(out)]
+    subprocess.run(sent, check=True, timeout=120)
+    assert send(picture, "--port", server.port, "--out", out).returncode == 0
 
 
 def test_bar_on_a_terminal(server: Server, folder: Path, tmp_path: Path) -> None:

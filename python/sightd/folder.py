@@ -17,6 +17,7 @@ from .result import Result
 
 ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2", ".pnm", ".ppm",
                      ".pgm", ".pbm", ".pam", ".heic", ".heif", ".avif"))
+OURS = re.compile(rb'\{"source":"(?:[^"\\]|\\.)*",(?:"pipeline":|"image":|"error":\{"code":)')  # a line begins so
 EXAMPLES = """examples:
   python -m sightd photos/                          every picture, image2 before image10
   python -m sightd photos/ --pipeline faces --out faces.jsonl
@@ -102,10 +103,25 @@ def parser() -> argparse.ArgumentParser:
                       "file or an .onnx model (default: the server's own, pipelines/objects.yaml)")
     made.add_argument("-o", "--output", "--out", dest="out", metavar="FILE.jsonl",
                       help="write the lines there instead of to stdout")
+    made.add_argument("--overwrite", action="store_true", help="also replace a file that is there and was not written "
+                      "by sightd; what is read never is")
     made.add_argument("--window", type=int, help="pictures under way at a time (default: what the server allows)")
     made.add_argument("--in-process", action="store_true", help="without a server, through libsight")
     made.add_argument("--threshold", type=float, help="least score, 0 to 1 (default: the pipeline's)")
     return made
+
+
+def check_output(out: Path, read: List[Path], overwrite: bool) -> None:
+    """As `sight send --output` has it: what is read stays, of the rest what sightd did not write."""
+    if not out.is_file():  # new, or a device
+        return
+    if any(file.exists() and file.samefile(out) for file in read):
+        raise InvalidArgument(f'--output: "{out}" is a file that this run reads; it is never replaced')
+    with out.open("rb") as file:
+        head = file.read(16384)
+    if head and not overwrite and not OURS.match(head):
+        raise InvalidArgument(f'--output: "{out}" is there already and nothing in it says that sightd wrote it; '
+                              "--overwrite replaces it")
 
 
 def source_of_results(args: argparse.Namespace, files: List[Path]) -> Iterator[Result]:
@@ -120,8 +136,7 @@ def source_of_results(args: argparse.Namespace, files: List[Path]) -> Iterator[R
             yield from client.map(files, **options)
 
 
-def run(args: argparse.Namespace, out: IO[str]) -> int:
-    files = pictures_in(args.path)
+def run(args: argparse.Namespace, files: List[Path], out: IO[str]) -> int:
     progress = Progress(len(files), sys.stderr)
     shared_terminal = progress.out is not None and out.isatty()
     try:
@@ -144,12 +159,14 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print("python -m sightd: --window is 1 or more", file=sys.stderr)
         return 2
     try:
+        files = pictures_in(args.path)
         if args.out:
+            check_output(Path(args.out), [*files, Path(args.pipeline)] if args.in_process else files, args.overwrite)
             with open(args.out, "w", encoding="utf-8") as out:
-                return run(args, out)
+                return run(args, files, out)
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(encoding="utf-8")
-        return run(args, sys.stdout)
+        return run(args, files, sys.stdout)
     except BrokenPipeError:  # whoever read has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
