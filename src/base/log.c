@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include "base/log_queue.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -30,9 +31,17 @@ bool sg_log_enabled(enum sg_log_level level)
     return (int)level <= atomic_load_explicit(&log_level, memory_order_relaxed);
 }
 
+/* Controls of C1, which terminals obey, and the line ends that only Unicode knows. */
+static bool is_control(const char *text)
+{
+    return (memcmp(text, "\xc2", 1) == 0 && (unsigned char)text[1] < 0xa0) ||
+           strncmp(text, "\xe2\x80\xa8", 3) == 0 || strncmp(text, "\xe2\x80\xa9", 3) == 0;
+}
+
 const char *sg_log_quote(const char *value, char *out, unsigned long out_bytes)
 {
     unsigned long used = 0;
+    size_t size;
 
     if (out_bytes < 3) {
         if (out_bytes > 0)
@@ -40,16 +49,36 @@ const char *sg_log_quote(const char *value, char *out, unsigned long out_bytes)
         return out;
     }
     out[used++] = '"';
-    for (; *value && used + 3 < out_bytes; value++) {
+    for (; *value; value += size ? size : 1) {
         unsigned char c = (unsigned char)*value;
 
+        size = sg_utf8_bytes(value);
+        if (used + (size > 2 ? size : 2) + 2 > out_bytes)
+            break;
+        if (size > 0 && !is_control(value)) {
+            memcpy(out + used, value, size);
+            used += size;
+            continue;
+        }
         if (c == '"' || c == '\\')
             out[used++] = '\\';
-        out[used++] = c < 0x20 || c == 0x7f ? ' ' : (char)c;
+        out[used++] = size > 0 || c < 0x20 || c == 0x7f ? ' ' : c < 0x80 ? (char)c : '?';
     }
     out[used++] = '"';
     out[used] = '\0';
     return out;
+}
+
+/* Of a text that was cut at size: what is left without half a character at its end. */
+static int whole_characters(const char *text, int size)
+{
+    int start = size;
+
+    while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+        start--;
+    if (start == 0 || (unsigned char)text[start - 1] < 0x80)
+        return size;
+    return sg_utf8_bytes(text + start - 1) > 0 ? size : start - 1;
 }
 
 /* "ts=… level=… msg=… " and the fields, without an end. */
@@ -74,7 +103,7 @@ static size_t format_line(char out[SG_LOG_LINE_MAX], enum sg_log_level level, co
         out[used++] = ' ';
         more = vsnprintf(out + used, (size_t)(room - used), fields, args);
         if (more > 0)
-            used = used + more < room ? used + more : room - 1;
+            used = used + more < room ? used + more : whole_characters(out, room - 1);
     }
     out[used] = '\0';
     return (size_t)used;

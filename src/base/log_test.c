@@ -57,6 +57,39 @@ static void what_does_not_fit_is_left_out(void **state)
     assert_non_null(strstr(out, "\"number\":123456,\"word\":\"abcdef\"}"));
 }
 
+static void quotes(const char *value, const char *expected)
+{
+    char out[64];
+
+    assert_string_equal(sg_log_quote(value, out, sizeof(out)), expected);
+}
+
+/* Well-formed is what table 3-7 of the Unicode standard calls so. */
+static void quoted_values_are_one_line_of_utf8(void **state)
+{
+    static const char text[] = "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"";
+    char out[32];
+    size_t room, used;
+
+    (void)state;
+    quotes("/a\r\nlevel=error", "\"/a  level=error\"");
+    quotes("say \"\\\"", "\"say \\\"\\\\\\\"\"");
+    quotes("\xc3\xa4 \xe8\xbb\x8a \xf0\x9f\x98\x80", "\"\xc3\xa4 \xe8\xbb\x8a \xf0\x9f\x98\x80\"");
+    quotes("\xff \xc0\x80 \xed\xa0\x80 \xe2\x82", "\"? ?? ??? ??\"");
+    quotes("\x1b[31m \xc2\x9b"
+           "31m \xc2\x85 \xe2\x80\xa8 \x7f",
+           "\" [31m  31m      \""); /* a C1 control and U+2028 become one blank each */
+    for (room = 0; room < sizeof(out); room++) {
+        memset(out, '#', sizeof(out));
+        sg_log_quote(text, out, room);
+        assert_int_equal(out[room], '#');
+        used = room > 0 ? strlen(out) : 0;
+        assert_true(used < room || room == 0);
+        assert_true(used == 0 || (used >= 2 && out[used - 1] == '"'));
+        assert_null(strchr(room > 0 ? out : "", '?')); /* no character is cut */
+    }
+}
+
 /* Standard error or output as a pipe of one page while a test runs. */
 struct piped {
     int fd, before, reader;
@@ -166,6 +199,28 @@ static void texts_are_cut_between_lines(void **state)
     fclose(file);
 }
 
+/* A line has 2048 bytes at the most; wherever it ends, no character is cut. */
+static void long_lines_end_between_characters(void **state)
+{
+    struct piped piped = pipe_begin(STDERR_FILENO);
+    char many[3001], line[4096];
+    int i, shift;
+
+    (void)state;
+    for (i = 0; i < 3000; i += 3)
+        memcpy(many + i, "\xe8\xbb\x8a", 4);
+    for (shift = 0; shift < 3; shift++) {
+        ssize_t size;
+
+        sg_log(SG_LOG_INFO, "long", "a=%.*s%s", shift, "xx", many);
+        size = read(piped.reader, line, sizeof(line));
+        assert_true(size > 1000 && line[size - 1] == '\n');
+        assert_memory_equal(line + size - 4, "\xe8\xbb\x8a", 3);
+    }
+    pipe_end(&piped);
+    close(piped.reader);
+}
+
 static void an_end_does_not_wait_for_ever(void **state)
 {
     struct piped piped = pipe_begin(STDERR_FILENO);
@@ -187,8 +242,12 @@ static void an_end_does_not_wait_for_ever(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_become_objects),          cmocka_unit_test(what_does_not_fit_is_left_out),
-        cmocka_unit_test(nobody_waits_for_a_reader),     cmocka_unit_test(texts_are_cut_between_lines),
+        cmocka_unit_test(quoted_values_are_one_line_of_utf8),
+        cmocka_unit_test(long_lines_end_between_characters),
+        cmocka_unit_test(lines_become_objects),
+        cmocka_unit_test(what_does_not_fit_is_left_out),
+        cmocka_unit_test(nobody_waits_for_a_reader),
+        cmocka_unit_test(texts_are_cut_between_lines),
         cmocka_unit_test(an_end_does_not_wait_for_ever), /* last: nothing is logged after it */
     };
 

@@ -3,6 +3,8 @@
  */
 #include "codec/json.h"
 
+#include "base/utf8.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,32 +12,6 @@
 
 #define NUMBER_MAX_BYTES 32
 #define FIXED_MAX        1e15 /* below it value * 10^decimals stays exact enough in 64 bits */
-
-/* Length of the well-formed UTF-8 character at text (Unicode table 3-7), 0 when there is none. The text ends
- * with a NUL, which is no continuation byte, so nothing behind it is read. */
-static size_t character_bytes(const unsigned char *text)
-{
-    unsigned char a = text[0], low = 0x80, high = 0xbf;
-    size_t more = a < 0xc2 ? 0 : a < 0xe0 ? 1 : a < 0xf0 ? 2 : a < 0xf5 ? 3 : 0, i;
-
-    if (more == 0)
-        return 0;
-    if (a == 0xe0)
-        low = 0xa0;
-    else if (a == 0xed)
-        high = 0x9f; /* no surrogates */
-    else if (a == 0xf0)
-        low = 0x90;
-    else if (a == 0xf4)
-        high = 0x8f;
-    for (i = 1; i <= more; i++) {
-        if (text[i] < low || text[i] > high)
-            return 0;
-        low = 0x80;
-        high = 0xbf;
-    }
-    return more + 1;
-}
 
 static int put_special(unsigned char c, struct sg_buf *out)
 {
@@ -64,7 +40,7 @@ int sg_json_text(const char *text, struct sg_buf *out)
         return sg_buf_append(out, "null", 4);
     code = sg_buf_append(out, "\"", 1);
     while (code == 0) {
-        size_t length = *at >= 0x80 ? character_bytes(at) : 0;
+        size_t length = *at >= 0x80 ? sg_utf8_bytes((const char *)at) : 0;
 
         if (length > 0 || (*at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\')) {
             at += length ? length : 1;
@@ -85,7 +61,7 @@ int sg_json_repair(const char *text, struct sg_buf *out)
     int code = 0;
 
     while (code == 0) {
-        size_t length = *at < 0x80 ? *at != '\0' : character_bytes(at);
+        size_t length = *at < 0x80 ? *at != '\0' : sg_utf8_bytes((const char *)at);
 
         at += length;
         if (length > 0)
