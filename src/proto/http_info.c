@@ -138,10 +138,10 @@ static void on_reloaded(struct sg_reload_waiter *waiter, const struct sg_error *
     sg_buf_init(&request->reload_report, INFO_MAX_BYTES);
     if (!err && sg_reload_report(request->http->options.reload, &request->reload_report) < 0)
         sg_buf_clear(&request->reload_report);
-    if (err) {
+    if (err)
         request->error = *err;
+    if (err && err->code != SG_E_SHUTDOWN)
         request->status = MHD_HTTP_UNPROCESSABLE_CONTENT; /* whatever is wrong, it is in the files */
-    }
     http_resume(request);
 }
 

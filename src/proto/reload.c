@@ -29,7 +29,7 @@ static void tell(struct sg_reload *reload, const struct sg_error *err)
 
     for (; waiter; waiter = next) {
         next = waiter->next;
-        if ((int)(waiter->round - reload->round) > 0)
+        if ((int)(waiter->round - reload->round) > 0 && !reload->stopped)
             continue; /* asked while this load ran: the next one is theirs */
         sg_reload_leave(reload, waiter);
         waiter->done(waiter, err);
@@ -127,12 +127,30 @@ void sg_reload_fini(struct sg_reload *reload)
     reload->async_ready = false;
 }
 
+static void say_stopping(struct sg_error *err)
+{
+    sg_error_set(err, SG_E_SHUTDOWN, "the server is stopping, nothing was reloaded");
+}
+
+void sg_reload_stop(struct sg_reload *reload)
+{
+    struct sg_error err;
+
+    reload->stopped = true;
+    reload->wanted = false;
+    say_stopping(&err);
+    tell(reload, &err);
+}
+
 void sg_reload_ask(struct sg_reload *reload, struct sg_reload_waiter *waiter)
 {
     struct sg_error err;
 
-    if (!reload->app || !reload->app->load) {
-        sg_error_set(&err, SG_E_UNSUPPORTED, "this server has nothing to reload");
+    if (reload->stopped || !reload->app || !reload->app->load) {
+        if (reload->stopped)
+            say_stopping(&err);
+        else
+            sg_error_set(&err, SG_E_UNSUPPORTED, "this server has nothing to reload");
         if (waiter)
             waiter->done(waiter, &err);
         return;

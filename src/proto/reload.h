@@ -28,6 +28,7 @@ struct sg_reload {
     struct sg_thread thread;
     bool running, wanted;
     bool held;      /* see sg_reload_hold */
+    bool stopped;   /* see sg_reload_stop */
     unsigned round; /* of the load that runs or ran last */
     struct sg_reload_waiter *waiters;
     /* Written by the thread before it tells the loop. */
@@ -46,6 +47,8 @@ void sg_reload_fini(struct sg_reload *reload);
 void sg_reload_ask(struct sg_reload *reload, struct sg_reload_waiter *waiter);
 /* Held: who asks waits until it is let go. err: they are told that instead of getting their load. */
 void sg_reload_hold(struct sg_reload *reload, bool hold, const struct sg_error *err);
+/* Whoever waits, or asks from now on, is told SG_E_SHUTDOWN. A load under way is not waited for. */
+void sg_reload_stop(struct sg_reload *reload);
 /* The waiter wants to hear no more. */
 void sg_reload_leave(struct sg_reload *reload, struct sg_reload_waiter *waiter);
 /* {"reloaded":true,…} of the last load that succeeded, appended. */

@@ -204,6 +204,28 @@ static void overlapping_reloads_have_reports_of_their_own(void **state)
     assert_int_equal(stop(f), 0);
 }
 
+/* drain_timeout is 10 s, the load takes 200 ms: neither is waited for by who asked. */
+static void a_stop_answers_who_waits_for_a_reload(void **state)
+{
+    const struct sg_server_app app = {.load = slow_load, .swap = nothing, .discard = nothing};
+    struct sg_server_options options;
+    struct fixture *f;
+    int fds[2], i;
+
+    (void)state;
+    atomic_store(&loads, 0);
+    options_for_test(&options);
+    options.app = &app;
+    f = start_with(&options);
+    for (i = 0; i < 2; i++)
+        fds[i] = ask_reload(f); /* the second waits for a load that will not begin */
+    sg_server_stop(f->server);
+    for (i = 0; i < 2; i++)
+        expect_report(fds[i], "503 ", "\"shutting_down\"");
+    assert_int_equal(stop(f), 0);
+    assert_int_equal(atomic_load(&loads), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +233,7 @@ int main(void)
         cmocka_unit_test(a_client_that_never_closes_is_left),
         cmocka_unit_test(slow_readers_get_every_byte_in_order),
         cmocka_unit_test(overlapping_reloads_have_reports_of_their_own),
+        cmocka_unit_test(a_stop_answers_who_waits_for_a_reload),
     };
 
     sg_log_level_set(SG_LOG_ERROR);

@@ -62,6 +62,7 @@ void server_stop_begin(struct sg_server *server)
            sg_conn_table_count(server->conns));
     sg_listener_close(&server->listener);
     sg_http_drain(server->intake.http);
+    sg_reload_stop(&server->reload);
     uv_timer_start(&server->drain_timer, on_drain_timeout, (uint64_t)server->options.drain_timeout_ms, 0);
     sg_conn_each(server->conns, drain_one, NULL);
 }
