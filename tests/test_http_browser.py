@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -321,4 +322,48 @@ def test_one_address_cannot_take_all_places(start_server: Start, small: bytes) -
     links.pop().close()
     assert wait_until(lambda: ask(server, "GET", "/livez").status == 200)
     for link in links:
+        link.close()
+
+
+def test_a_flood_of_one_address_does_not_hold_up_another(start_server: Start) -> None:
+    """Each connection above an address's share looks for one that gives way; with a system call or two for every one
+    that is open, 4,000 in a second kept the server from everybody else for a quarter of a minute."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 9000:
+        pytest.skip(f"skipped: {hard} descriptors are too few (ulimit -Hn)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    server = start_server("--pipelines", "pipelines/faces.yaml", "--log-level", "warn")
+    links = []
+    try:
+        for _ in range(4000):
+            links.append(dial(server))
+            links[-1].sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=5, source_address=("127.0.0.2", 0)) as other:
+                other.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert response(other, "GET").status == 200
+    finally:
+        for link in links:
+            link.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_those_that_have_begun_do_not_keep_a_silent_one_from_giving_way(start_server: Start) -> None:
+    """More of them than are asked at once, and all of them have been there for longer."""
+    server = start_server("--default-pipeline", "faces", "--max-connections", "31",
+                          "--max-connections-per-address", "31", "--idle-grace", "500ms")
+    begun = [dial(server) for _ in range(30)]
+    for i, link in enumerate(begun):
+        if i % 2:
+            link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert response(link, "GET").status == 200
+        link.sendall((b"GE", b"GET /", b"\x10\x00", b"GET /livez HTT")[i % 4])
+    silent = dial(server)
+    time.sleep(0.7)
+    assert ask(server, "GET", "/livez").status == 200
+    assert told(silent) == b""
+    for link in begun:
+        link.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            link.recv(1)
         link.close()

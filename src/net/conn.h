@@ -106,6 +106,10 @@ void *sg_conn_user(const struct sg_conn *conn);
 int64_t sg_conn_age_us(const struct sg_conn *conn);
 /* True until start or release: the protocol is not known. */
 bool sg_conn_sniffing(const struct sg_conn *conn);
+/* While sniffing: whether some of the first bytes have come, as far as somebody has looked; looks, at the
+ * price of a system call. Once they have been seen the rest has receive_timeout to come. */
+bool sg_conn_begun(const struct sg_conn *conn);
+bool sg_conn_begins(struct sg_conn *conn);
 /* Since when no byte has come or gone (sg_clock_us). */
 int64_t sg_conn_active_us(const struct sg_conn *conn);
 /* A mark for the server, 0 at first: the code of why it got no place. */

@@ -10,6 +10,22 @@
 #include <string.h>
 #include <unistd.h>
 
+bool sg_conn_begun(const struct sg_conn *conn)
+{
+    return conn->begun;
+}
+
+bool sg_conn_begins(struct sg_conn *conn)
+{
+    uint8_t head[SG_SNIFF_BYTES];
+
+    if (!conn->begun && conn->state == CONN_SNIFFING && sg_sniff_count(conn->fd, head) > 0) {
+        conn->begun = true;
+        conn->deadline_us = sg_clock_us() + conn->table->options.receive_timeout_ms * 1000;
+    }
+    return conn->begun;
+}
+
 static void first_bytes_late(struct sg_conn *conn, int64_t now)
 {
     const struct sg_conn_table *table = conn->table;

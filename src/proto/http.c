@@ -334,11 +334,24 @@ static int64_t idle_since(struct sg_session *session)
 {
     struct http_session *s = session_of(session);
 
-    return s->phase == HTTP_IDLE && !s->dead && !next_has_begun(s) ? s->phase_us : 0;
+    return s->phase == HTTP_IDLE && !s->dead ? s->phase_us : 0;
 }
 
-static const struct sg_session_ops session_ops = {
-    .job_done = job_done, .idle_since = idle_since, .drain = drain, .abandon = abandon};
+static bool has_begun(struct sg_session *session)
+{
+    struct http_session *s = session_of(session);
+    bool begun = next_has_begun(s);
+
+    if (begun && s->phase == HTTP_IDLE)
+        http_phase_set(s, HTTP_HEAD);
+    return begun;
+}
+
+static const struct sg_session_ops session_ops = {.job_done = job_done,
+                                                  .idle_since = idle_since,
+                                                  .has_begun = has_begun,
+                                                  .drain = drain,
+                                                  .abandon = abandon};
 static const struct sg_conn_ops conn_ops = {.want = on_want,
                                             .got = on_got,
                                             .eof = on_eof,

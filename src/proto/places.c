@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Looks at every connection of the table: that happens once for each new one, and a table of 4,096 takes some
- * ten microseconds.
+ * Looks at every connection of the table: that happens for each new one that finds no place, so without
+ * system calls, a table of 4,096 in some ten microseconds. Only those that look best are asked by their
+ * sockets.
  */
 #include "proto/places.h"
 
@@ -11,16 +12,23 @@
 #include <string.h>
 
 #define UNSPOKEN_GRACE_US 1000000 /* of connections that have never said anything */
+#define BEST_MAX          8       /* found in one pass over the table */
+#define PASSES_MAX        4       /* where all of those have just begun to speak */
+#define AGAIN_US          10000   /* until the next try, where all did */
+
+struct candidate {
+    struct sg_conn *conn;
+    int64_t silent_us, left_us; /* for how long it is; until it may give way, 0 or less: now */
+};
 
 struct search {
     const struct sg_conn *conn;
     uint8_t key[SG_ADDRESS_KEY_BYTES];
     bool same_address; /* look only at those */
     int64_t now, grace_us;
-    int count, refused; /* of the address: with a place, conn itself included; without */
-    struct sg_conn *longest;
-    int64_t longest_us;
-    int64_t soon_us; /* until the next one has been silent for long enough; 0 = none is silent */
+    int count, refused;              /* of the address: with a place, conn itself included; without */
+    struct candidate best[BEST_MAX]; /* the best first */
+    int best_count;
 };
 
 static bool same_address(const struct search *search, const struct sg_conn *conn)
@@ -56,50 +64,93 @@ static int64_t silence_us(const struct search *search, struct sg_conn *conn, int
     }
     if (search->grace_us > UNSPOKEN_GRACE_US)
         *out_grace_us = UNSPOKEN_GRACE_US;
-    return sg_conn_sniffing(conn) ? sg_conn_age_us(conn) : 0;
+    return sg_conn_sniffing(conn) && !sg_conn_begun(conn) ? sg_conn_age_us(conn) : 0;
+}
+
+/* Of those that may give way the one that has been silent longest; else the one that may soonest. */
+static bool is_better(const struct candidate *a, const struct candidate *b)
+{
+    if (a->left_us <= 0 && b->left_us <= 0)
+        return a->silent_us > b->silent_us;
+    return a->left_us < b->left_us;
 }
 
 static void look(void *arg, struct sg_conn *conn)
 {
     struct search *search = arg;
-    int64_t silent_us, grace_us;
-    uint8_t first;
+    struct candidate one = {.conn = conn};
+    int64_t grace_us;
+    int i;
 
     if (conn == search->conn || sg_conn_refused(conn) ||
         (search->same_address && !same_address(search, conn)))
         return;
-    silent_us = silence_us(search, conn, &grace_us);
-    if (silent_us <= 0 || (silent_us >= grace_us && silent_us <= search->longest_us) ||
-        sg_conn_peek(conn, &first, 1) > 0)
+    one.silent_us = silence_us(search, conn, &grace_us);
+    if (one.silent_us <= 0)
         return;
-    if (silent_us >= grace_us) {
-        search->longest = conn;
-        search->longest_us = silent_us;
-    } else if (search->soon_us == 0 || grace_us - silent_us < search->soon_us) {
-        search->soon_us = grace_us - silent_us;
-    }
+    one.left_us = grace_us - one.silent_us;
+    if (search->best_count == BEST_MAX && !is_better(&one, &search->best[BEST_MAX - 1]))
+        return;
+    i = search->best_count < BEST_MAX ? search->best_count++ : BEST_MAX - 1;
+    for (; i > 0 && is_better(&one, &search->best[i - 1]); i--)
+        search->best[i] = search->best[i - 1];
+    search->best[i] = one;
 }
 
-/* Ends the connection that has been silent longest; false when none has been long enough. */
-static bool give_way(struct sg_conn_table *conns, struct search *search)
+/* Bytes have come that nobody has read yet: it is not silent, and not looked at in the next pass. */
+static bool has_begun(struct sg_conn *conn)
+{
+    struct sg_session *session = sg_conn_user(conn);
+    uint8_t first;
+
+    if (!session)
+        return sg_conn_begins(conn);
+    return sg_conn_peek(conn, &first, 1) > 0 || (session->ops->has_begun && session->ops->has_begun(session));
+}
+
+/* The best one that is silent indeed, NULL when none is; *out_again: not all could be asked. */
+static const struct candidate *find_silent(struct sg_conn_table *conns, struct search *search,
+                                           bool *out_again)
+{
+    int pass, i;
+
+    *out_again = false;
+    for (pass = 0; pass < PASSES_MAX && search->grace_us > 0; pass++) {
+        search->best_count = 0;
+        sg_conn_each(conns, look, search);
+        for (i = 0; i < search->best_count; i++)
+            if (!has_begun(search->best[i].conn))
+                return &search->best[i];
+        *out_again = search->best_count == BEST_MAX;
+        if (!*out_again)
+            break;
+    }
+    return NULL;
+}
+
+/* Ends the connection that has been silent longest; false when none has been long enough. *out_soon_us: see
+ * sg_places_take. */
+static bool give_way(struct sg_conn_table *conns, struct search *search, int64_t *out_soon_us)
 {
     struct sg_session *session;
+    struct sg_conn *conn;
     char peer[64];
+    bool again;
+    const struct candidate *found = find_silent(conns, search, &again);
 
-    search->longest = NULL;
-    search->longest_us = 0;
-    if (search->grace_us > 0)
-        sg_conn_each(conns, look, search);
-    if (!search->longest)
+    if (!found || found->left_us > 0) {
+        *out_soon_us = found ? found->left_us : again ? AGAIN_US : 0;
         return false;
-    session = sg_conn_user(search->longest);
+    }
+    conn = found->conn;
+    session = sg_conn_user(conn);
     sg_log(SG_LOG_INFO, "a silent connection gives way", "conn=%llu peer=%s silent_ms=%lld",
-           (unsigned long long)sg_conn_id(search->longest), sg_conn_peer(search->longest, peer, sizeof(peer)),
-           (long long)search->longest_us / 1000);
+           (unsigned long long)sg_conn_id(conn), sg_conn_peer(conn, peer, sizeof(peer)),
+           (long long)found->silent_us / 1000);
     if (session)
         session->ops->drain(session);
     else
-        sg_conn_close(&search->longest);
+        sg_conn_close(&conn);
     return true;
 }
 
@@ -123,9 +174,8 @@ int sg_places_take(struct sg_conn_table *conns, const struct sg_server_options *
         sg_conn_each(conns, count, &search);
     search.same_address = search.count > sg_places_per_address(options);
     *out_soon_us = 0;
-    if ((!full && !search.same_address) || give_way(conns, &search))
+    if ((!full && !search.same_address) || give_way(conns, &search, out_soon_us))
         return 0;
-    *out_soon_us = search.soon_us;
     if (full)
         return SG_E_BUSY;
     /* They wait for a second to be told: one address must not fill the table with those either. */

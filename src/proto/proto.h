@@ -18,6 +18,9 @@ struct sg_session_ops {
     void (*job_done)(struct sg_session *session, struct sg_job *job);
     /* Since when the client owes nothing and is owed nothing (sg_clock_us); 0 = something is under way. */
     int64_t (*idle_since)(struct sg_session *session);
+    /* Whether a request has begun that idle_since does not know of, at the price of a system call; idle_since
+     * is 0 from then on. NULL = it knows all. */
+    bool (*has_begun)(struct sg_session *session);
     /* The server is stopping, or the idle connection gives way: read no further, answer what was admitted,
      * then finish. Called once. */
     void (*drain)(struct sg_session *session);
