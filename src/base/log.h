@@ -39,8 +39,8 @@ uint64_t sg_log_dropped(void);
  * as long as none is over 4096 bytes. */
 void sg_log_say(const char *text);
 
-/* Writes value quoted and escaped for logfmt into out (always terminated); returns out. What it writes is UTF-8
- * on one line, whatever value is: control characters and line ends become blanks, stray bytes '?'. */
+/* Writes value quoted and escaped for logfmt into out (always terminated); returns out. What it writes is
+ * UTF-8 on one line, whatever value is: control characters and line ends become blanks, stray bytes '?'. */
 const char *sg_log_quote(const char *value, char *out, unsigned long out_bytes);
 
 /* A line of logfmt (without its end) as a JSON object of at most out_bytes - 1 bytes (at least 8),
