@@ -20,7 +20,7 @@ ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", 
 OURS = re.compile(rb'\{"source":"(?:[^"\\]|\\.)*",(?:"pipeline":|"image":|"error":\{"code":)')  # a line begins so
 EXAMPLES = """examples:
   python -m sightd photos/                          every picture, image2 before image10
-  python -m sightd photos/ --pipeline faces --out faces.jsonl
+  python -m sightd photos/ --pipeline faces --output faces.jsonl
   python -m sightd a.jpg b.jpg --host camera-server --port 8080
   python -m sightd photos/ --in-process --pipeline pipelines/objects.yaml
 
