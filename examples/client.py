@@ -52,8 +52,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the replies as they came, one a line")
     args = parser.parse_args()
     if args.to:
-        args.host, _, port = args.to.partition(":")
-        args.port = int(port or args.port)
+        host, _, port = args.to.rpartition(":") if args.to[-1:] != "]" and ":" in args.to else (args.to, "", "")
+        args.host, args.port = host.strip("[]"), int(port or args.port)
     failed = 0
     try:
         folder = args.path.is_dir()

@@ -169,8 +169,8 @@ def main() -> int:
     parser.add_argument("--records", action="store_true", help="binary records instead of JSON on the wire")
     args = parser.parse_args()
     if args.to:
-        args.host, _, port = args.to.partition(":")
-        args.port = int(port or args.port)
+        host, _, port = args.to.rpartition(":") if args.to[-1:] != "]" and ":" in args.to else (args.to, "", "")
+        args.host, args.port = host.strip("[]"), int(port or args.port)
     failed = 0
     try:
         with Client(args.host, args.port) as client:

@@ -122,6 +122,8 @@ def others_of(path):
     for name, read in OTHERS.items():
         try:
             pixels = read(path)
+        except KeyboardInterrupt:
+            raise
         except BaseException:  # a foreign decoder's complaint, of whatever kind
             continue
         if pixels is not None and pixels.ndim == 3 and pixels.size:
@@ -188,11 +190,12 @@ def main():
         if verdict == "WRONG" or note.startswith("SOUND?") or "--all" in sys.argv and verdict not in ("right", "alone"):
             notes.append(f"{verdict}: {path}: {note}")
     columns = ["right", "alone", "WRONG", "unsupported", "damaged", "other"]
-    print("| format | files | " + " | ".join(columns) + " |\n|---" * 1 + "|---" * (len(columns) + 1) + "|")
+    print("| format | files | " + " | ".join(columns) + " |\n" + "|---" * (len(columns) + 2) + "|")
     for form, row in sorted(counts.items()):
         print(f"| {form} | {sum(row.values())} | " + " | ".join(str(row[c]) for c in columns) + " |")
     print("\n".join([""] + notes))
     sys.exit(any(row["WRONG"] for row in counts.values()))
 
 
-main()
+if __name__ == "__main__":
+    main()
