@@ -288,6 +288,12 @@ def test_settings_that_are_wrong(scrfd: Site) -> None:
     assert found[1].startswith("sightd.yaml:2:12: max_queue: expected 1 to 65536")
     assert found[2].startswith("sightd.yaml:3:18: receive_timeout: expected a duration")
     assert scrfd.serve() == (1, found)
+    path = scrfd.write("sightd.yaml", "listen: tcp://0.0.0.0\ncors_origins: [localhost]\n")
+    code, found = scrfd.check(path)
+    assert code == 1 and len(found) == 2
+    assert found[0].startswith('sightd.yaml:2:16: cors_origins: "localhost" is no origin')
+    assert found[1].startswith('sightd.yaml:1:9: listen address "tcp://0.0.0.0" has a scheme')
+    assert scrfd.serve() == (1, found)
 
 
 def test_references_of_the_settings(scrfd: Site) -> None:

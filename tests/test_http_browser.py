@@ -120,7 +120,7 @@ def test_wrong_origins_are_refused_at_start(sight: Path, tmp_path: Path) -> None
     for entry, said in (("localhost:3000", "is no origin"), ("http://a/x", 'its origin is "http://a"')):
         done = subprocess.run([str(sight), "serve", "--cors-origins", entry], capture_output=True, text=True,
                               timeout=60, check=False)
-        assert done.returncode != 0 and "cors-origins" in done.stderr and said in done.stderr
+        assert done.returncode == 2 and "cors-origins" in done.stderr and said in done.stderr
         (tmp_path / "sightd.yaml").write_text(f"cors_origins: [\"http://fine\", \"{entry}\"]\n", encoding="utf-8")
         done = subprocess.run([str(sight), "config", "check", str(tmp_path / "sightd.yaml")], capture_output=True,
                               text=True, timeout=60, check=False)

@@ -3,6 +3,7 @@
  * of all keys. Main thread.
  */
 #include "app/command.h"
+#include "app/serve.h"
 #include "base/cpu.h"
 #include "conf/card.h"
 #include "conf/docs.h"
@@ -10,7 +11,6 @@
 #include "conf/places.h"
 #include "conf/recipe.h"
 #include "conf/server.h"
-#include "net/address.h"
 #include "pipe/golden.h"
 #include "pipe/library.h"
 
@@ -57,17 +57,6 @@ static int check_library(const struct sg_library_options *wanted, struct sg_conf
     return code;
 }
 
-static int check_address(const char *path, const struct sg_server_conf *conf,
-                         struct sg_conf_problems *problems)
-{
-    struct sg_address address;
-    struct sg_error err = {0};
-
-    if (conf->listen.line == 0 || sg_address_parse(conf->listen.value, &address, &err) == 0)
-        return 0;
-    return sg_conf_problems_add(problems, path, conf->listen.line, conf->listen.column, NULL, "%s", err.text);
-}
-
 static int check_server(const char *path, struct sg_conf_problems *problems, struct sg_error *err)
 {
     struct sg_server_conf conf;
@@ -75,7 +64,7 @@ static int check_server(const char *path, struct sg_conf_problems *problems, str
 
     if (bad < 0 && !conf.path)
         return bad;
-    if (check_address(path, &conf, problems) < 0)
+    if (serve_check_listen(&conf, problems) < 0)
         bad = SG_E_CONFIG;
     if (sg_place_resolve(&conf.pipelines) < 0 || sg_place_resolve(&conf.models) < 0) {
         code = sg_error_set(err, SG_E_NOMEM, "no memory");

@@ -178,7 +178,7 @@ static int refuse_foreign(const char *argument, struct sg_error *err)
         if (strncasecmp(argument, schemes[i], strlen(schemes[i])) == 0)
             return sg_error_set(err, SG_E_INVALID,
                                 "\"%.200s\" is an address, and pictures are not fetched: "
-                                "curl -s ADDRESS | sight detect -",
+                                "curl -s ADDRESS | sight detect - (or sight send -)",
                                 argument);
     return 0;
 }

@@ -269,6 +269,17 @@ static const struct sg_option_table serve_table = {.name = "serve",
                                                    .row_count = sizeof(serve_rows) / sizeof(serve_rows[0]),
                                                    .struct_bytes = sizeof(struct serve_args)};
 
+int serve_check_listen(const struct sg_server_conf *conf, struct sg_conf_problems *problems)
+{
+    struct sg_address address;
+    struct sg_error err = {0};
+
+    if (conf->listen.line == 0 || sg_address_parse(conf->listen.value, &address, &err) == 0)
+        return 0;
+    return sg_conf_problems_add(problems, conf->path, conf->listen.line, conf->listen.column, NULL, "%s",
+                                err.text);
+}
+
 int serve_read_settings(const struct sg_command *self, int argc, char **argv, struct sg_server_conf *conf,
                         struct sg_conf_problems *problems, struct sg_error *err)
 {
@@ -276,7 +287,7 @@ int serve_read_settings(const struct sg_command *self, int argc, char **argv, st
     const struct sg_args_binding bindings[] = {
         {&serve_table, &values}, {&sg_server_table, conf}, {NULL, NULL}};
     struct sg_args args = {0};
-    int code = sg_server_conf_init(conf), i;
+    int code = sg_server_conf_init(conf);
 
     if (code < 0)
         return sg_error_set(err, (enum sg_err)code, "no memory for the settings");
@@ -284,6 +295,8 @@ int serve_read_settings(const struct sg_command *self, int argc, char **argv, st
     if (code == 0 && values.config.value) {
         sg_server_conf_fini(conf);
         code = sg_server_conf_load(values.config.value, conf, problems);
+        if (conf->path && serve_check_listen(conf, problems) < 0)
+            code = SG_E_CONFIG;
         if (code < 0)
             sg_error_set(err, (enum sg_err)code, "cannot load \"%s\"", values.config.value);
         /* Once more, now over the file's values. */
@@ -292,14 +305,25 @@ int serve_read_settings(const struct sg_command *self, int argc, char **argv, st
         if (code == 0)
             code = sg_args_parse(&self->args, bindings, argc, argv, &args, err);
     }
+    sg_args_fini(&args);
+    sg_option_fini(&serve_table, &values);
+    return code;
+}
+
+/* What no row of the table can say of a flag; the same of a file is told with the file's other mistakes. */
+static int check_flags(const struct sg_server_conf *conf, struct sg_error *err)
+{
+    struct sg_address address;
+    int code = 0, i;
+
+    if (conf->listen.line == 0)
+        code = sg_address_parse(conf->listen.value, &address, err);
     for (i = 0; code == 0 && i < conf->cors_origins.count; i++) {
-        code = sg_origin_check(conf->cors_origins.items[i].value,
-                               err); /* those of a file were checked with it */
+        if (conf->cors_origins.items[i].line == 0)
+            code = sg_origin_check(conf->cors_origins.items[i].value, err);
         if (code < 0)
             sg_error_prefix(err, "--cors-origins");
     }
-    sg_args_fini(&args);
-    sg_option_fini(&serve_table, &values);
     return code;
 }
 
@@ -313,7 +337,6 @@ static int run_serve(const struct sg_command *self, int argc, char **argv)
     struct sg_conf_problems problems = {0};
     struct sg_error err = {0};
     struct sg_args args = {0};
-    struct sg_address address;
     int code;
 
     /* For --help and wrong flags, which are told in their own way. */
@@ -327,8 +350,8 @@ static int run_serve(const struct sg_command *self, int argc, char **argv)
         return code;
     if (serve_read_settings(self, argc, argv, &serve.conf, &problems, &err) < 0)
         code = sg_command_problems(self, &problems, &err);
-    else if (serve.conf.listen.line == 0 && sg_address_parse(serve.conf.listen.value, &address, &err) < 0)
-        code = sg_command_usage(self, err.text); /* of a file: an error like its others */
+    else if (check_flags(&serve.conf, &err) < 0)
+        code = sg_command_usage(self, err.text);
     else
         code = serve_all(self, &serve);
     sg_conf_problems_fini(&problems);

@@ -55,5 +55,8 @@ void serve_reap(struct serve *serve, int most);
  * plain --help is no help here. */
 int serve_read_settings(const struct sg_command *self, int argc, char **argv, struct sg_server_conf *conf,
                         struct sg_conf_problems *problems, struct sg_error *err);
+/* The address that a file says, if it says one; what is wrong with it is one of the file's problems.
+ * SG_E_CONFIG. */
+int serve_check_listen(const struct sg_server_conf *conf, struct sg_conf_problems *problems);
 
 #endif
