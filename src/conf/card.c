@@ -38,7 +38,9 @@ static const struct sg_option input_rows[] = {
      .maximum = 8192,
      .absent = "the graph's own",
      .unit = "pixels",
-     .help = "width and height, for a graph that leaves them open"},
+     .help =
+         "width and height, for a graph that leaves them open; of one that declares other sizes they are set "
+         "free, and it is refused if it does not run so"},
     {.key = "color",
      .type = SG_OPTION_ENUM,
      INPUT(color),

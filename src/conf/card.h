@@ -27,7 +27,7 @@ enum sg_card_scores {
 enum { SG_CARD_BATCH_AUTO = 0, SG_CARD_BATCH_NEVER = 1 };
 
 struct sg_card_input {
-    int size[2]; /* W, H; for graphs with a dynamic shape. One number stands for both. */
+    int size[2]; /* W, H; also of graphs that declare another size. One number stands for both. */
     bool has_size;
     enum sg_channels color;
     bool has_color;

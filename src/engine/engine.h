@@ -7,7 +7,7 @@
 #define SG_ENGINE_ENGINE_H
 
 #include "base/error.h"
-#include "data/tensor.h"
+#include "data/transform.h"
 
 #include <stdbool.h>
 
@@ -21,11 +21,28 @@ void sg_engine_destroy(struct sg_engine **engine);
 /* "onnxruntime 1.30.0" */
 const char *sg_engine_version(const struct sg_engine *engine);
 
+enum sg_side { SG_SIDE_HEIGHT = 1 << 0, SG_SIDE_WIDTH = 1 << 1 };
+
+/* Sizes that a file declares and that are not believed. */
+struct sg_graph_free {
+    unsigned
+        sides;       /* of enum sg_side: these of the picture's input take any size, and no size is believed
+                        that the file declares of its outputs or in between. 0: the file is taken at its word */
+    bool has_layout; /* where the picture's sides are; false: read off the shape */
+    enum sg_layout layout;
+};
+
+/* What the file declares of the picture's input: pixels, -1 for any. */
+struct sg_graph_declared {
+    int64_t height, width;
+};
+
 struct sg_graph_options {
     int threads;       /* cores one run may use; 1 = runs on the caller's thread alone */
     bool spin;         /* threads of a wide graph spin between operators: faster alone, hungry in company */
     bool optimise_off; /* for comparing */
     bool share;        /* keeps the weights where sg_graph_open_beside can use them, if the model allows it */
+    struct sg_graph_free free;
 };
 
 /* Loads a model file. SG_E_NOT_FOUND, SG_E_MODEL (not a model, unsupported operator, input types we cannot
@@ -33,8 +50,8 @@ struct sg_graph_options {
 int sg_graph_open(struct sg_engine *engine, const char *path, const struct sg_graph_options *options,
                   struct sg_graph **out_graph, struct sg_error *err);
 /* Opens the model of `first` once more, with other threads: over the same weights when `first` shares them
- * (sg_graph_shares), from the file otherwise. The new graph outlives `first` if it must; its signature is the
- * same without the metadata. Errors as sg_graph_open. */
+ * (sg_graph_shares), from the file otherwise; what was set free for it is so here. The new graph outlives
+ * `first` if it must; its signature is the same without the metadata. Errors as sg_graph_open. */
 int sg_graph_open_beside(const struct sg_graph *first, const char *path,
                          const struct sg_graph_options *options, struct sg_graph **out_graph,
                          struct sg_error *err);
@@ -46,6 +63,8 @@ void sg_graph_lean(struct sg_graph *graph, bool lean);
 void sg_graph_destroy(struct sg_graph **graph);
 /* As the graph declares it; lives as long as the graph. */
 const struct sg_signature *sg_graph_signature(const struct sg_graph *graph);
+/* Of a graph that was opened from a file with sizes set free: what it declared. Zeros otherwise. */
+const struct sg_graph_declared *sg_graph_declared(const struct sg_graph *graph);
 
 int sg_runner_create(struct sg_graph *graph, struct sg_runner **out_runner, struct sg_error *err);
 void sg_runner_destroy(struct sg_runner **runner);

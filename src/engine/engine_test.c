@@ -14,9 +14,10 @@
 
 #include <cmocka.h>
 
-#define FREE       "deps/tests/models/yolo11n.onnx" /* any batch and size */
-#define FIXED      "deps/tests/models/yolov8n.onnx" /* 1x3x640x640 */
-#define EXPRESSION "models/expression/model.onnx"   /* any batch */
+#define FREE       "deps/tests/models/yolo11n.onnx"    /* any batch and size */
+#define FIXED      "deps/tests/models/yolov8n.onnx"    /* 1x3x640x640 */
+#define CONVOLVES  "deps/tests/models/retinaface.onnx" /* 1x3x640x640, and any other */
+#define EXPRESSION "models/expression/model.onnx"      /* any batch */
 
 static struct sg_engine *engine;
 
@@ -268,9 +269,45 @@ static void a_graph_beside_one_of_its_own(void **state)
     sg_graph_destroy(&first);
 }
 
+/* Sizes that were set free are so for every graph of the file, over shared weights and over a graph's own; at
+ * the declared size nothing has changed. What other sizes must give: tests/test_sizes.py. */
+static void sizes_set_free(void **state)
+{
+    struct sg_graph_options options = {.threads = 1, .free = {.sides = SG_SIDE_HEIGHT | SG_SIDE_WIDTH}};
+    const char *path = model_path(CONVOLVES);
+    struct sg_graph *declared = open_graph(CONVOLVES, 1), *first = NULL, *beside = NULL;
+    double expected = run_on_wave(declared, 640), small = 0.0;
+    struct sg_error err = {0};
+    int share;
+
+    (void)state;
+    assert_int_equal(sg_graph_declared(declared)->width, 0);
+    for (share = 0; share < 2; share++) {
+        const struct sg_graph_options wide = {.threads = 2};
+
+        options.share = share;
+        assert_int_equal(sg_graph_open(engine, path, &options, &first, &err), 0);
+        assert_int_equal(sg_graph_shares(first), share);
+        assert_int_equal(sg_graph_declared(first)->height, 640);
+        assert_int_equal(sg_graph_declared(first)->width, 640);
+        assert_int_equal(sg_graph_signature(first)->inputs[0].dims[1], 3);
+        assert_int_equal(sg_graph_signature(first)->inputs[0].dims[2], -1);
+        assert_int_equal(sg_graph_signature(first)->outputs[0].rank, 4);
+        assert_int_equal(sg_graph_open_beside(first, path, &wide, &beside, &err), 0);
+        assert_float_equal(run_on_wave(first, 640), expected, 1e-5 * fabs(expected));
+        small = share ? small : run_on_wave(first, 320);
+        assert_float_equal(run_on_wave(first, 320), small, 1e-5 * fabs(small));
+        sg_graph_destroy(&first);
+        assert_float_equal(run_on_wave(beside, 320), small, 1e-4 * fabs(small));
+        sg_graph_destroy(&beside);
+    }
+    sg_graph_destroy(&declared);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes_set_free),
         cmocka_unit_test(a_signature_is_read),
         cmocka_unit_test(a_batch_runs_and_shapes_change),
         cmocka_unit_test(a_wrong_shape_is_named),

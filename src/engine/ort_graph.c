@@ -77,8 +77,7 @@ static int open_file(struct sg_graph *graph, const char *path, const struct sg_g
         return code;
     code = use_shared_arena(engine, session, err);
     if (code == 0)
-        code = ort_check(engine, engine->api->CreateSession(engine->env, path, session, &graph->session),
-                         SG_E_MODEL, "the runtime cannot load it", err);
+        code = ort_file_session(graph, path, session, err);
     engine->api->ReleaseSessionOptions(session);
     return code < 0 ? code : ort_signature_read(graph, err);
 }
@@ -119,6 +118,7 @@ int sg_graph_open(struct sg_engine *engine, const char *path, const struct sg_gr
     if (!graph)
         return sg_error_set(err, SG_E_NOMEM, "no memory for model \"%s\"", path);
     graph->engine = engine;
+    graph->free = options->free;
     if (!options->share || !open_sharing(graph, path, options))
         code = open_file(graph, path, options, err);
     if (code == 0) {
@@ -134,11 +134,13 @@ int sg_graph_open_beside(const struct sg_graph *first, const char *path,
                          const struct sg_graph_options *options, struct sg_graph **out_graph,
                          struct sg_error *err)
 {
+    struct sg_graph_options again = *options;
     struct sg_graph *graph;
     int code;
 
+    again.free = first->free;
     if (!first->shared)
-        return sg_graph_open(first->engine, path, options, out_graph, err);
+        return sg_graph_open(first->engine, path, &again, out_graph, err);
     *out_graph = NULL;
     graph = calloc(1, sizeof(*graph));
     if (!graph)
@@ -146,7 +148,7 @@ int sg_graph_open_beside(const struct sg_graph *first, const char *path,
     graph->engine = first->engine;
     graph->signature = first->signature;
     graph->signature.meta_count = 0; /* its texts are the first one's */
-    code = open_shared(graph, first->shared, options, err);
+    code = open_shared(graph, first->shared, &again, err);
     if (code < 0) {
         sg_error_prefix(err, "model \"%s\"", path);
         sg_graph_destroy(&graph);
@@ -182,4 +184,9 @@ void sg_graph_destroy(struct sg_graph **graph)
 const struct sg_signature *sg_graph_signature(const struct sg_graph *graph)
 {
     return &graph->signature;
+}
+
+const struct sg_graph_declared *sg_graph_declared(const struct sg_graph *graph)
+{
+    return &graph->declared;
 }

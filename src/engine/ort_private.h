@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What the files of the ONNX Runtime engine share: the engine itself (onnxruntime.c), reading signatures
- * (ort_signature.c), sessions (ort_graph.c), their weights (ort_shared.c), runs (ort_runner.c). Private to
+ * (ort_signature.c), sessions (ort_graph.c), files (ort_file.c), their weights (ort_shared.c), runs
+ * (ort_runner.c). Private to
  * those files.
  */
 #ifndef SG_ENGINE_ORT_PRIVATE_H
@@ -24,6 +25,8 @@ struct sg_graph {
     OrtSession *session;
     struct ort_shared *shared; /* a reference; NULL when the session has weights of its own */
     struct sg_signature signature;
+    struct sg_graph_free free; /* as it was opened */
+    struct sg_graph_declared declared;
     atomic_bool lean; /* sg_graph_lean */
 };
 
@@ -37,6 +40,10 @@ ONNXTensorElementDataType ort_dtype_theirs(enum sg_dtype ours);
 /* What every session of ours is opened with; more may be added. The caller releases them. */
 int ort_session_options(const struct sg_engine *engine, const struct sg_graph_options *options,
                         OrtSessionOptions **out_options, struct sg_error *err);
+
+/* ort_file.c: graph->session of a file, with graph->free set free in it. */
+int ort_file_session(struct sg_graph *graph, const char *path, OrtSessionOptions *options,
+                     struct sg_error *err);
 
 /* ort_shared.c: a model as the runtime has optimised it, in memory that several sessions read at once. */
 struct ort_shared;

@@ -63,8 +63,7 @@ static int optimise(struct sg_graph *graph, const char *path, const char *to, st
 
     if (code < 0)
         return code;
-    code = ort_check(engine, engine->api->CreateSession(engine->env, path, options, &graph->session),
-                     SG_E_MODEL, "the runtime cannot load it", err);
+    code = ort_file_session(graph, path, options, err);
     if (code == 0)
         code = ort_signature_read(graph, err);
     if (graph->session)

@@ -148,31 +148,27 @@ static int blame_card(const struct sg_model *model, struct sg_conf_problems *pro
 }
 
 /* Runs the probe and lets the heads say what the outputs look like. */
-static int choose_head(struct sg_model *model, struct sg_runner *runner, struct sg_conf_problems *problems,
+static int choose_head(struct sg_model *model, struct sg_runner **runner, struct sg_conf_problems *problems,
                        struct sg_error *err)
 {
     const struct sg_tensor *outputs;
     struct sg_head_spec spec;
     int count, code;
 
-    code = sg_probe_run(model, runner, 1, err);
+    code = sg_sides_probe(model, runner, err);
     if (code < 0)
-        return sg_error_prefix(err, "the model does not run on a %dx%d picture%s", model->transform.width,
-                               model->transform.height,
-                               model->dynamic_width || model->dynamic_height
-                                   ? ", try another `input: {size: [WIDTH, HEIGHT]}`"
-                                   : ", the size that it declares; export it with a free height and width if "
-                                     "that is wrong");
-    outputs = sg_runner_outputs(runner, &count);
+        return code;
+    outputs = sg_runner_outputs(*runner, &count);
     fill_spec(model, &spec);
     model->guess = (struct sg_head_guess){.transform = model->transform};
     sg_head_destroy(&model->head);
     code = sg_head_create(model->signature, outputs, count, &spec, &model->head, &model->guess, err);
+    code = sg_sides_blame(model, code, err);
     return code < 0 && code != SG_E_NOMEM && model->card.head.value ? blame_card(model, problems, err) : code;
 }
 
 /* Graphs that take any size run best at the side their family was made for. */
-static int settle_size(struct sg_model *model, struct sg_runner *runner, struct sg_conf_problems *problems,
+static int settle_size(struct sg_model *model, struct sg_runner **runner, struct sg_conf_problems *problems,
                        struct sg_error *err)
 {
     struct sg_transform *t = &model->transform;
@@ -344,10 +340,10 @@ int sg_decide_head(struct sg_model *model, const char *labels_path, struct sg_co
     code = sg_model_borrow(model, false, &runner, bad < 0 ? &rest : err);
     if (code < 0)
         return bad < 0 ? bad : code;
-    code = choose_head(model, runner, problems, bad < 0 ? &rest : err);
+    code = choose_head(model, &runner, problems, bad < 0 ? &rest : err);
     code = bad < 0 ? bad : code; /* the card's head was looked at so that all problems are told at once */
     if (code == 0)
-        code = settle_size(model, runner, problems, err);
+        code = settle_size(model, &runner, problems, err);
     if (code < 0)
         goto out;
     sg_model_decide(model, "head", sg_head_kind(model->head)->name,

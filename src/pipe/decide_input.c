@@ -2,6 +2,7 @@
  * Which input of a graph is the picture, its layout, type and size, and what the other inputs are fed. Called
  * once per model by model.c.
  */
+#include "data/picture_slot.h"
 #include "pipe/model_private.h"
 
 #include <stdio.h>
@@ -11,36 +12,6 @@
 #define DECIDE_DEFAULT_SIDE 640 /* what most detectors are exported at */
 #define DECIDE_READER_WIDTH 320 /* of a text reader's probe; each line then has its own */
 #define DECIDE_MAX_SIDE     8192
-
-static bool is_channels(int64_t dim)
-{
-    return dim == 1 || dim == 3;
-}
-
-/* 3xHxW or HxWx3, as torchvision's detectors and Faster R-CNN of the ONNX model zoo are exported. */
-static bool is_lone_picture(const struct sg_slot *slot)
-{
-    return slot->rank == 3 && (slot->dims[0] == 3 || slot->dims[2] == 3);
-}
-
-static int find_image_input(const struct sg_signature *signature)
-{
-    int i;
-
-    for (i = 0; i < signature->input_count; i++) {
-        const struct sg_slot *slot = &signature->inputs[i];
-
-        if (slot->rank == 4 && (is_channels(slot->dims[1]) || is_channels(slot->dims[3])))
-            return i;
-    }
-    for (i = 0; i < signature->input_count; i++)
-        if (signature->inputs[i].rank == 4)
-            return i;
-    for (i = 0; i < signature->input_count; i++)
-        if (is_lone_picture(&signature->inputs[i]))
-            return i;
-    return -1;
-}
 
 #define KNOWN_COUNT (sizeof(known) / sizeof(known[0]))
 static const struct {
@@ -92,7 +63,7 @@ static int decide_aux(struct sg_model *model, int index, struct sg_error *err)
 }
 
 /* "[480, 640]" of Ultralytics' imgsz is height, width; one number is both. */
-static bool read_imgsz(const struct sg_signature *signature, int *width, int *height)
+bool sg_model_imgsz(const struct sg_signature *signature, int *width, int *height)
 {
     const char *text = sg_signature_meta(signature, "imgsz");
     char *end;
@@ -128,16 +99,9 @@ static int decide_layout(struct sg_model *model, const struct sg_slot *slot, str
     int64_t channels;
 
     shape_text(model, slot, shape, sizeof(shape));
-    if (card->has_layout)
-        t->layout = card->layout;
-    else if (is_channels(slot->dims[1]))
-        t->layout = SG_LAYOUT_NCHW;
-    else if (is_channels(slot->dims[3]))
-        t->layout = SG_LAYOUT_NHWC;
-    else
-        t->layout = slot->dtype == SG_DTYPE_U8 ? SG_LAYOUT_NHWC : SG_LAYOUT_NCHW;
+    t->layout = card->has_layout ? card->layout : sg_slot_layout(slot);
     channels = t->layout == SG_LAYOUT_NCHW ? slot->dims[1] : slot->dims[3];
-    if (channels != -1 && !is_channels(channels))
+    if (channels != -1 && !sg_is_channels(channels))
         return sg_error_set(err, SG_E_MODEL,
                             "input \"%s\" is %s: expected 1 or 3 channels, got %lld; `input: {layout: …}` in "
                             "the card if the channels lie elsewhere",
@@ -166,27 +130,32 @@ static int decide_size(struct sg_model *model, const struct sg_slot *slot, struc
     if (height == 0 || width == 0)
         return sg_error_set(err, SG_E_MODEL, "input \"%s\" is %s: a side of no pixels", slot->name,
                             shape_text(model, slot, shape, sizeof(shape)));
+    /* Of a graph that did not load with the sizes it declares, those are tried first all the same. */
+    if (model->declared && !model->declared->card) {
+        height = model->declared->height;
+        width = model->declared->width;
+    }
     model->dynamic_height = height < 0;
     model->dynamic_width = width < 0;
-    t->height = height > 0 ? (int)height : 0;
-    t->width = width > 0 ? (int)width : 0;
+    t->height = height > INT32_MAX ? INT32_MAX : height > 0 ? (int)height : 0;
+    t->width = width > INT32_MAX ? INT32_MAX : width > 0 ? (int)width : 0;
     if (t->height && t->width) {
         snprintf(size, sizeof(size), "%dx%d", t->width, t->height);
         sg_model_decide(model, "size", size, false, "fixed in the graph");
-        if (card->has_size && (card->size[0] != t->width || card->size[1] != t->height))
-            return sg_error_set(
-                err, SG_E_CONFIG,
-                "the card says `input: {size: [%d, %d]}`, but the graph is fixed at %s; leave "
-                "it out, or export the model with a free height and width",
-                card->size[0], card->size[1], size);
         return 0;
     }
     if (card->has_size) {
         t->width = t->width ? t->width : card->size[0];
         t->height = t->height ? t->height : card->size[1];
         snprintf(size, sizeof(size), "%dx%d", t->width, t->height);
-        sg_model_decide(model, "size", size, false, "the card; the graph takes any");
-    } else if (read_imgsz(model->signature, &t->width, &t->height)) {
+        if (model->declared && model->declared->card)
+            sg_model_decide(model, "size", size, false,
+                            "the card; the graph declares %s and runs at this one too",
+                            sg_dims_text((const int64_t[]){model->declared->width, model->declared->height},
+                                         2, shape, sizeof(shape)));
+        else
+            sg_model_decide(model, "size", size, false, "the card; the graph takes any");
+    } else if (sg_model_imgsz(model->signature, &t->width, &t->height)) {
         snprintf(size, sizeof(size), "%dx%d", t->width, t->height);
         sg_model_decide(model, "size", size, false, "metadata imgsz; the graph takes any");
     } else {
@@ -202,13 +171,17 @@ static int decide_size(struct sg_model *model, const struct sg_slot *slot, struc
 
 int sg_decide_inputs(struct sg_model *model, struct sg_error *err)
 {
-    const struct sg_signature *signature = model->signature;
+    const struct sg_signature *signature;
     struct sg_transform *t = &model->transform;
     const struct sg_slot *slot;
     struct sg_slot batched;
     int code, i;
 
-    model->image_input = find_image_input(signature);
+    code = sg_sides_of_card(model, err);
+    if (code < 0)
+        return code;
+    signature = model->signature; /* of another graph, perhaps */
+    model->image_input = sg_picture_slot(signature->inputs, signature->input_count);
     if (model->image_input < 0)
         return sg_error_set(err, SG_E_MODEL,
                             "no input is a picture: expected one of 4 dimensions (or 3xHxW), \"%s\" has %d",

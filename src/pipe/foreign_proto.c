@@ -5,11 +5,11 @@
  */
 #include "pipe/foreign.h"
 
+#include "data/protobuf.h"
+
 #include <stdio.h>
 
 #define MAX_FIELDS 100000
-
-enum wire { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 
 struct look {
     uint64_t seen;         /* bit n: a field n < 64 */
@@ -21,61 +21,35 @@ struct look {
     int cut;         /* that field */
 };
 
-static bool varint(const struct sg_foreign *file, size_t *at, uint64_t *out)
-{
-    int shift;
-
-    *out = 0;
-    for (shift = 0; shift < 64 && *at < file->size; shift += 7) {
-        uint8_t byte = file->data[(*at)++];
-
-        *out |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return true;
-    }
-    return false;
-}
-
 /* Walks over the outermost fields; false when the bytes are no such message. */
 static bool walk(const struct sg_foreign *file, struct look *look)
 {
-    size_t at = 0;
+    struct sg_protobuf message = {.data = file->data, .end = file->size};
+    struct sg_protobuf_field field;
     int fields;
 
     *look = (struct look){0};
-    for (fields = 0; at < file->size && fields < MAX_FIELDS; fields++) {
-        uint64_t key, value, skip;
-        size_t before = at;
+    for (fields = 0; fields < MAX_FIELDS; fields++) {
+        enum sg_protobuf_next next = sg_protobuf_next(&message, &field);
 
-        if (!varint(file, &at, &key)) {
-            look->wanted = file->size + 1;
-            break;
-        }
-        if (key >> 3 == 0 || key >> 3 > 100000)
+        if (next == SG_PROTOBUF_END)
+            return true;
+        if (next == SG_PROTOBUF_DAMAGED)
             return false;
-        skip = (key & 7) == FIXED64 ? 8 : (key & 7) == FIXED32 ? 4 : 0;
-        if ((key & 7) != FIXED64 && (key & 7) != FIXED32 && (key & 7) != VARINT && (key & 7) != BYTES)
-            return false;
-        if (((key & 7) == VARINT || (key & 7) == BYTES) && !varint(file, &at, &value)) {
-            look->wanted = file->size + 1;
-            look->cut = (int)(key >> 3);
-            return before > 0;
+        if (field.wire == SG_PROTOBUF_BYTES && field.number > 0 && !look->inside) {
+            look->inside = file->data + field.at;
+            look->inside_size =
+                field.size < file->size - field.at ? (size_t)field.size : file->size - field.at;
+            look->first_is_bytes = field.number == 1;
         }
-        skip = (key & 7) == BYTES ? value : skip;
-        if ((key & 7) == BYTES && !look->inside) {
-            look->inside = file->data + at;
-            look->inside_size = skip < file->size - at ? (size_t)skip : file->size - at;
-            look->first_is_bytes = key >> 3 == 1;
+        if (field.number > 0 && field.number < 64)
+            look->seen |= (uint64_t)1 << field.number;
+        look->above_99 = look->above_99 || field.number >= 100;
+        if (next == SG_PROTOBUF_CUT) {
+            look->cut = (int)field.number;
+            look->wanted = field.size > 0 ? field.at + field.size : file->size + 1;
+            return field.number == 0 || (field.key > 0 && field.size < (uint64_t)1 << 40);
         }
-        if (key >> 3 < 64)
-            look->seen |= (uint64_t)1 << (key >> 3);
-        look->above_99 = look->above_99 || key >> 3 >= 100;
-        if (skip > file->size - at) {
-            look->wanted = at + skip;
-            look->cut = (int)(key >> 3);
-            return before > 0 && skip < (uint64_t)1 << 40;
-        }
-        at += (size_t)skip;
     }
     return true;
 }

@@ -28,6 +28,14 @@ struct sg_model_pool {
     struct sg_breadth breadth;
 };
 
+/* Of a model that nobody runs. */
+static void drop_runners(struct sg_model_pool *pool)
+{
+    while (pool->narrow_count > 0)
+        sg_runner_destroy(&pool->narrow[--pool->narrow_count]);
+    sg_runner_destroy(&pool->wide);
+}
+
 static bool ends_with(const char *text, const char *end)
 {
     size_t length = strlen(text), tail = strlen(end);
@@ -178,24 +186,60 @@ out:
     return bad < 0 ? bad : code;
 }
 
+void sg_model_lean(struct sg_model *model, bool lean)
+{
+    if (model->narrow)
+        sg_graph_lean(model->narrow, lean);
+}
+
+/* The graph of model->opened: the narrow one, or the wide one where that is all there will be. */
+static int open_first(struct sg_model *model, bool narrow, struct sg_error *err)
+{
+    struct sg_graph **graph = narrow ? &model->narrow : &model->wide;
+    int code = sg_graph_open(model->engine, model->path, &model->opened, graph, err);
+
+    if (code == 0)
+        model->signature = sg_graph_signature(*graph);
+    return code;
+}
+
 static int open_graphs(struct sg_model *model, const struct sg_model_options *options, struct sg_error *err)
 {
-    struct sg_graph_options graph = {.threads = 1};
+    bool narrow = options->narrow || options->wide_threads <= 1;
     char what[SG_FOREIGN_TEXT_MAX];
+    struct sg_error second = {0};
     int code;
 
-    if (options->narrow || options->wide_threads <= 1) {
-        graph.share = options->narrow && (options->wide_threads > 1 || options->widen_later);
-        code = sg_graph_open(model->engine, model->path, &graph, &model->narrow, err);
-    } else {
-        graph.threads = options->wide_threads;
-        graph.spin = true;
-        code = sg_graph_open(model->engine, model->path, &graph, &model->wide, err);
-    }
-    if (code == SG_E_MODEL && sg_foreign_file(model->path, what, sizeof(what)))
+    model->opened = (struct sg_graph_options){
+        .threads = narrow ? 1 : options->wide_threads,
+        .spin = !narrow,
+        .share = options->narrow && (options->wide_threads > 1 || options->widen_later),
+    };
+    code = open_first(model, narrow, err);
+    if (code != SG_E_MODEL)
+        return code;
+    if (sg_foreign_file(model->path, what, sizeof(what)))
         return sg_error_set(err, code, "model \"%.180s\" %s", model->path, what);
-    if (code == 0)
-        model->signature = sg_graph_signature(model->narrow ? model->narrow : model->wide);
+    /* Sizes that contradict the graph keep it from loading too. */
+    model->opened.free.sides = SG_SIDE_HEIGHT | SG_SIDE_WIDTH;
+    if (open_first(model, narrow, &second) < 0)
+        return code;
+    sg_error_clear(err);
+    return 0;
+}
+
+int sg_model_set_free(struct sg_model *model, const struct sg_graph_free *what, struct sg_error *err)
+{
+    bool narrow = model->narrow;
+    int code;
+
+    drop_runners(model->pool);
+    sg_graph_destroy(&model->narrow);
+    sg_graph_destroy(&model->wide);
+    model->signature = NULL;
+    model->opened.free = *what;
+    code = open_first(model, narrow, err);
+    sg_model_lean(model, true); /* until it is open */
     return code;
 }
 
@@ -212,12 +256,6 @@ static void look_further(struct sg_model *model, const struct sg_model_options *
         code = sg_decide_head(model, options->labels, problems, &err);
     if (code < 0 && problems->count + problems->dropped == before)
         sg_conf_problems_add(problems, model->card_path, 0, 0, NULL, "%s", err.text);
-}
-
-void sg_model_lean(struct sg_model *model, bool lean)
-{
-    if (model->narrow)
-        sg_graph_lean(model->narrow, lean);
 }
 
 int sg_model_open(struct sg_engine *engine, const struct sg_model_options *options,
@@ -301,9 +339,7 @@ void sg_model_destroy(struct sg_model **model)
     if (!m)
         return;
     if (m->pool) {
-        for (i = 0; i < m->pool->narrow_count; i++)
-            sg_runner_destroy(&m->pool->narrow[i]);
-        sg_runner_destroy(&m->pool->wide);
+        drop_runners(m->pool);
         pthread_mutex_destroy(&m->pool->lock);
         free(m->pool);
     }
@@ -314,6 +350,7 @@ void sg_model_destroy(struct sg_model **model)
     for (i = 0; m->output_labels && i < m->card.outputs.count; i++)
         sg_labels_fini(&m->output_labels[i]);
     free(m->output_labels);
+    free(m->declared);
     sg_card_fini(&m->card);
     free(m->name);
     free(m->path);

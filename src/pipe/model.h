@@ -45,6 +45,15 @@ struct sg_model_aux {
     enum sg_aux_kind kind;
 };
 
+/* What a file declared before its sizes were set free. */
+struct sg_model_declared {
+    int width, height; /* of the picture's input, pixels; -1 = any */
+    bool card;         /* the card asks for another size; else the graph did not load or run as declared */
+    int output_count;  /* 0: not known, the graph did not load as declared */
+    int rank[SG_SIGNATURE_MAX_IO];
+    int64_t dims[SG_SIGNATURE_MAX_IO][SG_TENSOR_MAX_RANK]; /* of outputs */
+};
+
 struct sg_model_options {
     const char *path;   /* .onnx, .yaml card, or a folder with model.yaml */
     const char *name;   /* NULL = the card's, the folder's or the file's */
@@ -65,9 +74,11 @@ struct sg_model {
     struct sg_graph *narrow,
         *wide; /* either may be NULL, not both; wide may come later, see sg_model_widen */
     const struct sg_signature *signature;
-    int image_input;    /* index of the picture's input */
-    int no_batch_axis;  /* 1: the picture's input is 3xHxW or HxWx3, else 0 */
-    bool dynamic_batch; /* the first dimension takes any number */
+    struct sg_graph_options opened;     /* how the first of them was opened, with what was set free in it */
+    struct sg_model_declared *declared; /* by the file, once it is not believed any more; else NULL */
+    int image_input;                    /* index of the picture's input */
+    int no_batch_axis;                  /* 1: the picture's input is 3xHxW or HxWx3, else 0 */
+    bool dynamic_batch;                 /* the first dimension takes any number */
     int fixed_batch; /* pictures that every run has, when the graph wants more than one; else 0. What is not
                         asked for is filled with zeros. */
     bool batches;    /* and results do not depend on batch mates (measured at load) */

@@ -11,8 +11,23 @@
 void sg_model_decide(struct sg_model *model, const char *key, const char *value, bool guessed,
                      const char *evidence, ...) __attribute__((format(printf, 5, 6)));
 
+/* model.c: opens the graph once more with sides of its picture set free. All runners must be back. After a
+ * failure the model can only be destroyed. */
+int sg_model_set_free(struct sg_model *model, const struct sg_graph_free *what, struct sg_error *err);
+
+/* decide_sides.c: sizes that a file declares and that are not what it can do. Before the inputs are looked
+ * at: sets free what the card wants otherwise. */
+int sg_sides_of_card(struct sg_model *model, struct sg_error *err);
+/* The first run, at the transform's size. A graph that does not run as it declares has its sizes set free and
+ * is tried at others; *runner is then another one, NULL after some failures. Changes the transform's size. */
+int sg_sides_probe(struct sg_model *model, struct sg_runner **runner, struct sg_error *err);
+/* Blames a size of the card for what the graph does at it. Returns the code to go on with. */
+int sg_sides_blame(const struct sg_model *model, int code, struct sg_error *err);
+
 /* decide_input.c: which input is the picture, its layout, type and size; what the others are fed. */
 int sg_decide_inputs(struct sg_model *model, struct sg_error *err);
+/* The size in the metadata of Ultralytics' exporter; false: none. */
+bool sg_model_imgsz(const struct sg_signature *signature, int *width, int *height);
 /* decide_labels.c. Before the head is known: --labels, the card, the exporter's metadata. */
 int sg_decide_labels(struct sg_model *model, const char *labels_path, struct sg_conf_problems *problems,
                      struct sg_error *err);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ * Sessions of files: by their path as they are, or out of a private mapping in which sizes were set free. The
+ * mapping costs the pages that were changed; the runtime copies weights out of it as it does out of a file,
+ * and those beside the file (external data) it maps by itself in either case.
+ */
+#include "engine/onnx_sides.h"
+#include "engine/ort_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX_BYTES ((size_t)INT32_MAX) /* of any protobuf message */
+
+struct mapping {
+    uint8_t *bytes;
+    size_t size;
+};
+
+static int map_file(const char *path, struct mapping *out, struct sg_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), code = 0;
+    void *bytes = MAP_FAILED;
+    struct stat st;
+
+    *out = (struct mapping){0};
+    if (fd < 0 || fstat(fd, &st) != 0)
+        code = sg_error_set(err, SG_E_IO, "cannot read it: %s", strerror(errno));
+    else if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uintmax_t)st.st_size > FILE_MAX_BYTES)
+        code = sg_error_set(err, SG_E_MODEL, "its sizes cannot be set free: no file of 1 to %zu bytes",
+                            FILE_MAX_BYTES);
+    else
+        bytes = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    if (code == 0 && bytes == MAP_FAILED)
+        code = sg_error_set(err, SG_E_NOMEM, "no memory to map it: %s", strerror(errno));
+    else if (code == 0)
+        *out = (struct mapping){.bytes = bytes, .size = (size_t)st.st_size};
+    if (fd >= 0)
+        close(fd);
+    return code;
+}
+
+/* Where external data lies, which the runtime cannot know of bytes. */
+static int tell_folder(const struct sg_engine *engine, const char *path, OrtSessionOptions *options,
+                       struct sg_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, slash > path ? (size_t)(slash - path) : 1) : strdup(".");
+    int code;
+
+    if (!folder)
+        return sg_error_set(err, SG_E_NOMEM, "no memory for the model's folder");
+    code = ort_check(engine,
+                     engine->api->AddSessionConfigEntry(
+                         options, "session.model_external_initializers_file_folder_path", folder),
+                     SG_E_INVALID, "the model's folder", err);
+    free(folder);
+    return code;
+}
+
+int ort_file_session(struct sg_graph *graph, const char *path, OrtSessionOptions *options,
+                     struct sg_error *err)
+{
+    static const char *const what = "the runtime cannot load it";
+    const struct sg_engine *engine = graph->engine;
+    struct mapping file;
+    int code;
+
+    if (graph->free.sides == 0)
+        return ort_check(engine, engine->api->CreateSession(engine->env, path, options, &graph->session),
+                         SG_E_MODEL, what, err);
+    code = map_file(path, &file, err);
+    if (code == 0)
+        code = sg_onnx_free_sides(file.bytes, file.size, &graph->free, &graph->declared, err);
+    if (code == 0)
+        code = tell_folder(engine, path, options, err);
+    if (code == 0)
+        code = ort_check(
+            engine,
+            engine->api->CreateSessionFromArray(engine->env, file.bytes, file.size, options, &graph->session),
+            SG_E_MODEL, what, err);
+    if (file.bytes)
+        munmap(file.bytes, file.size);
+    return code;
+}
