@@ -2,7 +2,8 @@
 """Where in a C file a small bug can be planted, and how it would look: what scripts/mutants draws from.
 
 libclang reads the file with the compiler's own arguments, so that comments, texts and macros are told from code, and
-only arguments of one type are swapped. Offsets are bytes of the file.
+only arguments of one type are swapped. Offsets are bytes of the file. Every bug takes the place of a whole expression,
+so that both can stand in one program: `(SG_BUG(7) ? wrong : right)`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from clang.cindex import CursorKind as Kind
 
 # What is said to people, not done: nothing is planted inside these calls, and dropping the first ones is no bug.
 _SAYS = re.compile(r"^(sg_log\w*|log_\w+|v?f?printf|fputs|puts|perror)$")
+# Of two arguments in either order: to swap them is no bug where only "equal" is asked for.
+_EITHER = re.compile(r"^(strn?|mem|strn?case)cmp$|^fminf?$|^fmaxf?$")
 _WORDS = re.compile(r"^(sg_error_\w+|sg_hint\w*|sg_conf_problem\w*)$")
 _FLIPPED = {"<": ("<=", ">"), "<=": ("<", ">"), ">": (">=", "<"), ">=": (">", "<"), "==": ("!=",), "!=": ("==",),
             "&&": ("||",), "||": ("&&",), "+": ("-",), "-": ("+",), "*": ("/",), "/": ("*",), "%": ("/",),
@@ -28,7 +31,7 @@ _FLOAT = re.compile(rb"([0-9]*\.[0-9]*(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+
 
 @dataclass(frozen=True, order=True)
 class Site:
-    """One bug: bytes start..end become `text`."""
+    """One bug: the expression in bytes start..end becomes `text`."""
 
     file: str  # from the root
     line: int
@@ -36,9 +39,18 @@ class Site:
     end: int
     kind: str
     text: bytes
+    right: bytes  # the expression as it is, of the type of `text`
 
     def planted(self, source: bytes) -> bytes:
+        """The file with the bug alone."""
         return source[:self.start] + self.text + source[self.end:]
+
+    def chosen(self, number: int) -> bytes:
+        """The expression that is wrong when bug `number` is asked for."""
+        return b"(SG_BUG(%d) ? (%b) : (%b))" % (number, self.text, self.right)
+
+    def overlaps(self, other: Site) -> bool:
+        return self.file == other.file and self.start < other.end and other.start < self.end
 
 
 class _File:
@@ -69,8 +81,18 @@ class _File:
     def _in_macro(self, start: int, end: int) -> bool:
         return any(first < end and start < last for first, last in self.macros)
 
-    def _made(self, kind: str, start: int, end: int, text: bytes) -> Site:
-        return Site(self.name, self.source.count(b"\n", 0, start) + 1, start, end, kind, text)
+    def _made(self, kind: str, whole: tuple[int, int], at: int, text: bytes, right: bytes = b"") -> Iterator[Site]:
+        """A bug in the expression `whole`, on the line of byte `at`; none where a macro ends elsewhere."""
+        old = self.source[whole[0]:whole[1]]
+        if old and old.count(b"(") == old.count(b")") and b"\n#" not in old:
+            yield Site(self.name, self.source.count(b"\n", 0, at) + 1, *whole, kind, text, right or old)
+
+    def _patched(self, kind: str, cursor: cindex.Cursor, start: int, end: int, text: bytes) -> Iterator[Site]:
+        """The expression of the cursor with `text` for its bytes start..end."""
+        first, last = self._span(cursor)
+        if first <= start and end <= last:
+            yield from self._made(kind, (first, last), start,
+                                  self.source[first:start] + text + self.source[end:last])
 
     def sites(self) -> Iterator[Site]:
         for cursor in self.code:
@@ -90,11 +112,11 @@ class _File:
     def _here(self, cursor: cindex.Cursor, children: list[cindex.Cursor], result_type: str) -> Iterator[Site]:
         kind = cursor.kind
         if kind in (Kind.BINARY_OPERATOR, Kind.COMPOUND_ASSIGNMENT_OPERATOR):
-            yield from self._operator(children)
+            yield from self._operator(cursor, children)
         elif kind in (Kind.IF_STMT, Kind.WHILE_STMT, Kind.CONDITIONAL_OPERATOR):
-            yield from self._around("negated condition", children[0], b"!(", b")")
+            yield from self._negated("negated condition", children[0])
         elif kind == Kind.RETURN_STMT and children and result_type in ("bool", "_Bool"):
-            yield from self._around("negated answer", children[0], b"!(", b")")
+            yield from self._negated("negated answer", children[0])
         elif kind == Kind.UNARY_OPERATOR:
             yield from self._unary(cursor)
         elif kind in (Kind.INTEGER_LITERAL, Kind.FLOATING_LITERAL):
@@ -108,20 +130,19 @@ class _File:
             for child in children[1:]:
                 yield from self._dropped(child)
 
-    def _operator(self, children: list[cindex.Cursor]) -> Iterator[Site]:
+    def _operator(self, cursor: cindex.Cursor, children: list[cindex.Cursor]) -> Iterator[Site]:
         first, last = self._span(children[0])[1], self._span(children[1])[0]
         sign = self.source[first:last].strip().decode(errors="replace")
         start = first + self.source[first:last].find(sign.encode())
         if self._in_macro(start, start + len(sign)):
             return
         for text in _FLIPPED.get(sign, ()):
-            yield self._made(f"{sign} is {text}", start, start + len(sign), text.encode())
+            yield from self._patched(f"{sign} is {text}", cursor, start, start + len(sign), text.encode())
 
-    def _around(self, kind: str, cursor: cindex.Cursor, before: bytes, behind: bytes) -> Iterator[Site]:
+    def _negated(self, kind: str, cursor: cindex.Cursor) -> Iterator[Site]:
         start, end = self._span(cursor)
         text = self.source[start:end]
-        if text and text.count(b"(") == text.count(b")"):  # else a macro ends elsewhere
-            yield self._made(kind, start, end, before + text + behind)
+        yield from self._made(kind, (start, end), start, b"!(" + text + b")", b"!!(" + text + b")")
 
     def _unary(self, cursor: cindex.Cursor) -> Iterator[Site]:
         start, end = self._span(cursor)
@@ -130,17 +151,19 @@ class _File:
             return
         for old, new in ((b"++", b"--"), (b"--", b"++")):
             if text.startswith(old):
-                yield self._made(f"{old.decode()} is {new.decode()}", start, start + 2, new)
+                yield from self._patched(f"{old.decode()} is {new.decode()}", cursor, start, start + 2, new)
             elif text.endswith(old):
-                yield self._made(f"{old.decode()} is {new.decode()}", end - 2, end, new)
-        if text[:1] in (b"!", b"-") and text[:2] != b"--":
-            yield self._made(f"{text[:1].decode()} is left out", start, start + 1, b"")
+                yield from self._patched(f"{old.decode()} is {new.decode()}", cursor, end - 2, end, new)
+        if text[:1] == b"!":
+            yield from self._made("! is left out", (start, end), start, b"!!" + text[1:])
+        elif text[:1] == b"-" and text[:2] != b"--":
+            yield from self._made("- is left out", (start, end), start, text[1:])
 
     def _literal(self, cursor: cindex.Cursor) -> Iterator[Site]:
         start, end = self._span(cursor)
         text = self.source[start:end]
         if text in (b"true", b"false"):
-            yield self._made("wrong constant", start, end, b"false" if text == b"true" else b"true")
+            yield from self._made("wrong constant", (start, end), start, b"false" if text == b"true" else b"true")
             return
         if self._in_macro(start, end):
             return
@@ -148,21 +171,24 @@ class _File:
             number = int(found[1], 0)
             for other in (number + 1, number - 1):
                 if other >= 0:
-                    yield self._made("off by one" if number else "wrong constant", start, end,
-                                     (hex(other) if found[1][:2].lower() == b"0x" else str(other)).encode() + found[2])
+                    yield from self._made("off by one" if number else "wrong constant", (start, end), start,
+                                          (hex(other) if found[1][:2].lower() == b"0x" else str(other)).encode() +
+                                          found[2])
         elif found := _FLOAT.fullmatch(text):
-            number = float(found[1])
-            yield self._made("wrong constant", start, end, repr(1.5 * number if number else 1.0).encode() + found[2])
+            value = float(found[1])
+            yield from self._made("wrong constant", (start, end), start,
+                                  repr(1.5 * value if value else 1.0).encode() + found[2])
 
     def _swapped(self, cursor: cindex.Cursor) -> Iterator[Site]:
-        given = list(cursor.get_arguments())
+        given = [] if _EITHER.match(cursor.spelling) else list(cursor.get_arguments())
         for a, b in zip(given, given[1:]):
             (start, middle), (next_start, end) = self._span(a), self._span(b)
             if a.type.get_canonical().spelling != b.type.get_canonical().spelling or middle > next_start:
                 continue
             first, last = self._text(a), self._text(b)
             if first != last and first and last and not self._in_macro(start, end):
-                yield self._made("swapped arguments", start, end, last + self.source[middle:next_start] + first)
+                yield from self._patched("swapped arguments", cursor, start, end,
+                                         last + self.source[middle:next_start] + first)
 
     def _dropped(self, cursor: cindex.Cursor) -> Iterator[Site]:
         """A statement that does something; declarations, jumps and what is said to people stay."""
@@ -172,7 +198,7 @@ class _File:
         is_change = cursor.kind in (Kind.COMPOUND_ASSIGNMENT_OPERATOR, Kind.UNARY_OPERATOR) or (
             cursor.kind == Kind.BINARY_OPERATOR and re.search(rb"[^=!<>]=[^=]", text) is not None)
         if (is_call or is_change) and self.source[end:end + 1] == b";":
-            yield self._made("dropped statement", start, end, b"(void)0")
+            yield from self._made("dropped statement", (start, end), start, b"(void)0", b"(void)(" + text + b")")
 
 
 def sites_of(root: Path, name: str, arguments: list[str]) -> list[Site]:

@@ -34,10 +34,10 @@ int grow(int *a, int *b, int n)
 """
 # Line, text before, text after: by hand, from the list in docs/MUTANTS.md.
 EXPECTED = {
-    (8, "n >= 3 && LIMIT(n)", "!(n >= 3 && LIMIT(n))"), (8, ">=", ">"), (8, ">=", "<"), (8, "3", "4"), (8, "3", "2"),
-    (8, "&&", "||"), (9, "+=", "-="), (9, "2", "3"), (9, "2", "1"), (9, "n += 2", "(void)0"),
-    (12, "move(a, b, 'x')", "(void)0"), (12, "a, b", "b, a"), (15, "-", ""), (17, "*", "/"), (17, "5", "6"),
-    (17, "5", "4"),
+    (8, "n >= 3 && LIMIT(n)", "!(n >= 3 && LIMIT(n))"), (8, "n >= 3", "n > 3"), (8, "n >= 3", "n < 3"), (8, "3", "4"),
+    (8, "3", "2"), (8, "n >= 3 && LIMIT(n)", "n >= 3 || LIMIT(n)"), (9, "n += 2", "n -= 2"), (9, "2", "3"),
+    (9, "2", "1"), (9, "n += 2", "(void)0"), (12, "move(a, b, 'x')", "(void)0"),
+    (12, "move(a, b, 'x')", "move(b, a, 'x')"), (15, "-n", "n"), (17, "n * 5", "n / 5"), (17, "5", "6"), (17, "5", "4"),
 }
 
 
@@ -47,9 +47,11 @@ def test_sites(tmp_path: Path) -> None:
     source = SOURCE.encode()
     found = {(site.line, source[site.start:site.end].decode(), site.text.decode()) for site in sites}
     assert found == EXPECTED
-    for site in sites:  # each is C
+    for site in sites:  # each is C, alone and beside what is right
         (tmp_path / "planted.c").write_bytes(site.planted(source))
-        subprocess.run(["cc", "-std=gnu17", "-fsyntax-only", "planted.c"], cwd=tmp_path, check=True)
+        asleep = b"int SG_BUG(int);\n" + source[:site.start] + site.chosen(1) + source[site.end:]
+        (tmp_path / "asleep.c").write_bytes(asleep)
+        subprocess.run(["cc", "-std=gnu17", "-fsyntax-only", "planted.c", "asleep.c"], cwd=tmp_path, check=True)
 
 
 def test_a_file_that_is_no_c_is_told(tmp_path: Path) -> None:
@@ -63,4 +65,4 @@ def test_help_has_examples() -> None:
     done = subprocess.run([tool, "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "scripts/mutants --seed 7 --count 60" in done.stdout
     done = subprocess.run([tool, "--stages", "units"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "--stages takes unit,subject,rest, not units" in done.stderr
+    assert done.returncode == 2 and "--stages takes unit,pytest, not units" in done.stderr
