@@ -217,7 +217,7 @@ def test_what_is_no_seed_frame_is_named(server: Server, name: str) -> None:
         with contextlib.suppress(EOFError):
             while True:
                 reply = replies.next()  # the last one tells: pieces of a picture may have been taken for frames
-        assert time.monotonic() - began < (10 if sanitized() else 2)
+        assert time.monotonic() - began < 15  # receive_timeout would take 30
         assert reply["error"]["code"] in ("bad_framing", "too_large", "empty_image")
         assert said in reply["error"]["message"]
     assert wait_until(lambda: any("does not speak seed frames" in line and said in line for line in server.lines))
@@ -230,7 +230,7 @@ def test_a_tls_client_is_told_apart(server: Server) -> None:
     began = time.monotonic()
     with dial(server) as link, pytest.raises(OSError):
         context.wrap_socket(link)
-    assert time.monotonic() - began < (10 if sanitized() else 2)
+    assert time.monotonic() - began < 15
     assert wait_until(lambda: any("TLS ClientHello" in line for line in server.lines))
 
 
@@ -348,11 +348,9 @@ def test_stop_answers_what_was_admitted(start_server: Start, group: bytes, numbe
 
 
 def test_stop_does_not_wait_for_idle_clients(start_server: Start) -> None:
-    server = start_server()
+    server = start_server("--drain-timeout", "10m")
     with dial(server):
-        began = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - began < 3
 
 
 def test_busy_port_is_a_clear_error(server: Server) -> None:
