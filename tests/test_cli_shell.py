@@ -100,5 +100,6 @@ def test_a_page_that_there_is_not() -> None:
 
 def test_version_names_what_it_runs_on() -> None:
     said = sight.run("version", check=True).stdout
-    for name in ("sight", "onnxruntime", "libjpeg-turbo", "libtiff", "libwebp", "OpenJPEG", "FFmpeg", "FreeType", "libuv"):
+    for name in ("sight", "onnxruntime", "libjpeg-turbo", "libtiff", "libwebp", "OpenJPEG", "FFmpeg", "FreeType",
+                 "libuv"):
         assert re.search(rf"\b{name} \d+\.\d+", said), name

@@ -342,7 +342,7 @@ def test_a_flood_of_one_address_does_not_hold_up_another(start_server: Start) ->
             links.append(dial(server))
             links[-1].sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         for _ in range(20):
-            with socket.create_connection(("127.0.0.1", server.port), timeout=5, source_address=("127.0.0.2", 0)) as other:
+            with socket.create_connection(("127.0.0.1", server.port), 5, ("127.0.0.2", 0)) as other:
                 other.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert response(other, "GET").status == 200
     finally:

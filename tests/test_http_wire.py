@@ -269,7 +269,7 @@ def test_silent_connections_close(start_server: Start) -> None:
 
 
 def test_an_end_right_behind_a_request_is_seen(server: Server) -> None:
-    """The request and the end of the client's side come at once, as from `printf … | nc -N`, while the server is away."""
+    """The request and the end of the client's side are one, as from `printf … | nc -N`, while the server sleeps."""
     for before in range(2):
         with dial(server, 10) as link:
             for _ in range(before):
