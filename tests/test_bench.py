@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -13,8 +15,9 @@ import sight
 from conftest import BIN, Server
 
 
-def bench(*args: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([str(BIN), "bench", *args], capture_output=True, text=True, timeout=120)
+def bench(*args: str, status: int = 0, columns: str = "") -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([str(BIN), "bench", *args], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "COLUMNS": columns})
     assert done.returncode == status, done.stderr + done.stdout
     return done
 
@@ -140,6 +143,22 @@ def test_a_result_that_is_lost_is_a_failure(server: Server, images: Path, form: 
                                "-n", "2", "--warmup", "0", *form], stdout=full, stderr=subprocess.PIPE, text=True,
                               timeout=120)
     assert done.returncode == 1 and "standard output" in done.stderr
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_the_report_on_narrow_terminals(server: Server, tmp_path: Path, columns: int) -> None:
+    """A block a target, and no line that the terminal would break."""
+    picture = tmp_path / "a.ppm"
+    picture.write_bytes(b"P6 32 32 255\n" + bytes(32 * 32 * 3))
+    targets = [f"127.0.0.1:{server.port}", f"http://127.0.0.1:{server.port}/v1/infer"]
+    words = ["--compare", *targets, "-i", str(picture), "--slices", "2", "--slice", "300ms", "--warmup", "0", "--pid",
+             str(server.process.pid)]
+    lines = bench(*words, columns=str(columns)).stdout.splitlines()
+    assert [target for target in targets if lines.count(target) == 1] == targets
+    assert sum(bool(re.fullmatch(r"    [\d.]+ results/s, \d+ results, 0 errors", line)) for line in lines) == 2
+    assert len(re.findall(r" p99\.9=\d+\.\d\d ", " ".join(lines))) == 2
+    assert max(map(len, lines)) <= columns, lines
+    assert bench(*words).stdout.splitlines()[1].split()[:2] == ["target", "results/s"]
 
 
 def test_a_histogram_replaces_only_what_sightd_wrote(server: Server, tmp_path: Path) -> None:

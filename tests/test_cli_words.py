@@ -100,6 +100,26 @@ def test_narrow_terminals(command: str, columns: int) -> None:
         assert example or len(line) <= columns or len(line.split()) == 1, line
 
 
+@pytest.mark.parametrize("words", [["list"], ["heads"], ["explain", "models/blazeface"], ["run", "models/blazeface"],
+                                   ["bench", "models/blazeface", "-n", "1"]])
+def test_lists_of_models_on_narrow_terminals(words: list[str], tmp_path: Path) -> None:
+    """The same words as in a pipe, where each row is a line, broken into lines that the terminal shows."""
+    if words[0] == "run":
+        (tmp_path / "a.ppm").write_bytes(b"P6 32 32 255\n" + bytes(32 * 32 * 3))
+        words = [*words, str(tmp_path / "a.ppm")]
+
+    def at(columns: str) -> list[str]:
+        said = subprocess.run([str(sight.SIGHT), "model", *words], cwd=sight.ROOT, capture_output=True, text=True,
+                              check=True, env={**os.environ, "COLUMNS": columns}, timeout=sight.TIMEOUT_S).stdout
+        return [line for line in said.splitlines() if not re.search(r"\d ms", line)]  # takes other times each time
+
+    wide, narrow = at(""), at("40")
+    assert " ".join(narrow).split() == " ".join(wide).split()
+    assert words[0] == "bench" or max(map(len, wide)) > 48
+    for line in narrow:
+        assert len(line) <= 40 or len(line.split()[int(line[0] != " " and words[0] == "explain"):]) == 1, line
+
+
 def test_config_check_tells_everything_at_once(tmp_path: Path) -> None:
     """Of a file with mistakes of its own also what it names, of cards as well; each with its place."""
     (tmp_path / "pipelines").mkdir()

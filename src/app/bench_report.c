@@ -3,6 +3,7 @@
  */
 #include "app/bench_report.h"
 #include "codec/json.h"
+#include "conf/args.h"
 
 #include <inttypes.h>
 
@@ -13,7 +14,11 @@ static const struct {
     double percent;
 } columns[] = {{"p50", "p50", 50}, {"p90", "p90", 90},       {"p95", "p95", 95},
                {"p99", "p99", 99}, {"p99.9", "p99.9", 99.9}, {"max", "max", 100}};
-#define COLUMN_COUNT (sizeof(columns) / sizeof(columns[0]))
+#define COLUMN_COUNT  (sizeof(columns) / sizeof(columns[0]))
+#define TABLE_COLUMNS (32 + 10 + 9 + 8 + 9 * (int)COLUMN_COUNT + 4) /* of the screen */
+#define TIME_BYTES    64
+#define USAGE_BYTES   256
+#define LOOP_BYTES    128
 
 double sg_bench_throughput(const struct sg_bench_totals *totals)
 {
@@ -25,6 +30,40 @@ static double cpu_of(const struct sg_bench_outcome *outcome)
     int64_t used_us = outcome->after.cpu_us - outcome->before.cpu_us;
 
     return outcome->loaded_us > 0 ? (double)used_us / (double)outcome->loaded_us : 0.0;
+}
+
+/* Screens that are narrower have a block for each target instead of a table. */
+static bool is_narrow(FILE *to)
+{
+    int width = sg_args_columns(to);
+
+    return width > 0 && width < TABLE_COLUMNS;
+}
+
+static void print_block(const struct sg_bench_outcome *outcome, FILE *to)
+{
+    const struct sg_bench_totals *totals = &outcome->totals;
+    char times[COLUMN_COUNT * TIME_BYTES] = "";
+    size_t i, used = 0;
+
+    for (i = 0; i < COLUMN_COUNT; i++)
+        used +=
+            (size_t)snprintf(times + used, sizeof(times) - used, "%s%s=%.2f", i ? " " : "", columns[i].head,
+                             (double)sg_bench_histogram_at(&totals->latency, columns[i].percent) / 1000.0);
+    sg_args_row(to, "", 0, "%s", outcome->target->name);
+    sg_args_row(to, "", 4, "%.1f results/s, %" PRIu64 " results, %" PRIu64 " errors",
+                sg_bench_throughput(totals), totals->ok, totals->failed);
+    sg_args_row(to, "", 4, "ms: %s", times);
+}
+
+static void print_heads(FILE *to)
+{
+    size_t i;
+
+    fprintf(to, "%-32s %9s %8s %7s", "target", "results/s", "results", "errors");
+    for (i = 0; i < COLUMN_COUNT; i++)
+        fprintf(to, " %8s", columns[i].head);
+    fprintf(to, "  ms\n");
 }
 
 static void print_outcome(const struct sg_bench_outcome *outcome, FILE *to)
@@ -42,34 +81,35 @@ static void print_outcome(const struct sg_bench_outcome *outcome, FILE *to)
 static void print_details(const struct sg_bench_outcome *outcome, FILE *to)
 {
     const struct sg_bench_totals *totals = &outcome->totals;
+    char usage[USAGE_BYTES] = "";
     int i;
 
-    fprintf(to, "%s: %.2f objects per result", outcome->target->name,
-            totals->ok ? (double)totals->objects / (double)totals->ok : 0.0);
     if (outcome->has_usage)
-        fprintf(to, "; memory %.1f MiB before, %.1f after, %.1f at the most; %.2f cores; %d process%s",
-                (double)outcome->before.rss_bytes / 1048576.0, (double)outcome->after.rss_bytes / 1048576.0,
-                (double)outcome->after.peak_bytes / 1048576.0, cpu_of(outcome), outcome->after.processes,
-                outcome->after.processes == 1 ? "" : "es");
-    fprintf(to, "\n");
+        snprintf(usage, sizeof(usage),
+                 "; memory %.1f MiB before, %.1f after, %.1f at the most; %.2f cores; %d process%s",
+                 (double)outcome->before.rss_bytes / 1048576.0, (double)outcome->after.rss_bytes / 1048576.0,
+                 (double)outcome->after.peak_bytes / 1048576.0, cpu_of(outcome), outcome->after.processes,
+                 outcome->after.processes == 1 ? "" : "es");
+    sg_args_row(to, "", 0, "%s: %.2f objects per result%s", outcome->target->name,
+                totals->ok ? (double)totals->objects / (double)totals->ok : 0.0, usage);
     for (i = 0; i < totals->code_count; i++)
-        fprintf(to, "  %s: %" PRIu64 "\n", totals->codes[i].code, totals->codes[i].count);
+        sg_args_row(to, "", 2, "%s: %" PRIu64, totals->codes[i].code, totals->codes[i].count);
     if (totals->refused.total)
-        fprintf(to, "  error replies: p50 %.2f ms, p99 %.2f ms, most %.2f ms\n",
-                (double)sg_bench_histogram_at(&totals->refused, 50) / 1000.0,
-                (double)sg_bench_histogram_at(&totals->refused, 99) / 1000.0,
-                (double)totals->refused.max_us / 1000.0);
+        sg_args_row(to, "", 2, "error replies: p50 %.2f ms, p99 %.2f ms, most %.2f ms",
+                    (double)sg_bench_histogram_at(&totals->refused, 50) / 1000.0,
+                    (double)sg_bench_histogram_at(&totals->refused, 99) / 1000.0,
+                    (double)totals->refused.max_us / 1000.0);
     if (outcome->target->deadline_ms > 0)
-        fprintf(to, "  after their deadline of %lld ms: %" PRIu64 " results\n",
-                (long long)outcome->target->deadline_ms, totals->late);
+        sg_args_row(to, "", 2, "after their deadline of %lld ms: %" PRIu64 " results",
+                    (long long)outcome->target->deadline_ms, totals->late);
     if (totals->changed)
-        fprintf(to,
-                "  results with another number of objects than the first of the same picture: %" PRIu64 "\n",
-                totals->changed);
+        sg_args_row(to, "", 2,
+                    "results with another number of objects than the first of the same picture: %" PRIu64,
+                    totals->changed);
     if (totals->unanswered)
-        fprintf(to, "  on the way at the end and never answered: %" PRIu64 "\n", totals->unanswered);
+        sg_args_row(to, "", 2, "on the way at the end and never answered: %" PRIu64, totals->unanswered);
     if (totals->unsent)
-        fprintf(to, "  due but never sent, for want of a free connection: %" PRIu64 "\n", totals->unsent);
+        sg_args_row(to, "", 2, "due but never sent, for want of a free connection: %" PRIu64, totals->unsent);
 }
 
 static void ratios(const struct sg_bench_report *report, struct sg_bench_ratio *throughput,
@@ -85,32 +125,33 @@ static void ratios(const struct sg_bench_report *report, struct sg_bench_ratio *
 static void print_ratio(const char *what, const struct sg_bench_ratio *ratio, FILE *to)
 {
     if (ratio->median <= 0.0) {
-        fprintf(to, "  %-12s nothing to compare: in no slice did both targets give results\n", what);
+        sg_args_row(to, "", 2, "%-12s nothing to compare: in no slice did both targets give results", what);
         return;
     }
-    fprintf(to, "  %-12s first / second = %.3f   95 %% interval %.3f to %.3f   slices %.3f to %.3f\n", what,
-            ratio->median, ratio->low, ratio->high, ratio->least, ratio->most);
+    sg_args_row(to, "", 2, "%-12s first / second = %.3f, 95 %% interval %.3f to %.3f, slices %.3f to %.3f",
+                what, ratio->median, ratio->low, ratio->high, ratio->least, ratio->most);
 }
 
 void sg_bench_report_text(const struct sg_bench_report *report, FILE *to)
 {
     const struct sg_bench_plan *plan = report->plan;
-    size_t i;
+    bool narrow = is_narrow(to);
+    char loop[LOOP_BYTES];
     int k;
 
-    fprintf(to, "%d picture%s (%.2f MiB), %d connection%s, ", plan->picture_count,
-            plan->picture_count == 1 ? "" : "s", (double)report->picture_bytes / 1048576.0, plan->connections,
-            plan->connections == 1 ? "" : "s");
     if (plan->rate > 0)
-        fprintf(to, "open loop at %.6g requests/s, latency from the moment a request was due\n", plan->rate);
+        snprintf(loop, sizeof(loop),
+                 "open loop at %.6g requests/s, latency from the moment a request was due", plan->rate);
     else
-        fprintf(to, "closed loop, %d request%s on the way each\n", plan->depth, plan->depth == 1 ? "" : "s");
-    fprintf(to, "%-32s %9s %8s %7s", "target", "results/s", "results", "errors");
-    for (i = 0; i < COLUMN_COUNT; i++)
-        fprintf(to, " %8s", columns[i].head);
-    fprintf(to, "  ms\n");
+        snprintf(loop, sizeof(loop), "closed loop, %d request%s on the way each", plan->depth,
+                 plan->depth == 1 ? "" : "s");
+    sg_args_row(to, "", 0, "%d picture%s (%.2f MiB), %d connection%s, %s", plan->picture_count,
+                plan->picture_count == 1 ? "" : "s", (double)report->picture_bytes / 1048576.0,
+                plan->connections, plan->connections == 1 ? "" : "s", loop);
+    if (!narrow)
+        print_heads(to);
     for (k = 0; k < report->outcome_count; k++)
-        print_outcome(&report->outcomes[k], to);
+        narrow ? print_block(&report->outcomes[k], to) : print_outcome(&report->outcomes[k], to);
     for (k = 0; k < report->outcome_count; k++)
         print_details(&report->outcomes[k], to);
     if (report->compare) {
@@ -121,7 +162,7 @@ void sg_bench_report_text(const struct sg_bench_report *report, FILE *to)
         print_ratio("throughput", &throughput, to);
         print_ratio("p50", &p50, to);
     }
-    fprintf(to, "this generator used %.1f %% of one core\n", 100.0 * report->own_cpu);
+    sg_args_row(to, "", 0, "this generator used %.1f %% of one core", 100.0 * report->own_cpu);
 }
 
 static void json_outcome(const struct sg_bench_outcome *outcome, struct sg_buf *out)

@@ -20,6 +20,9 @@
 #include <unistd.h>
 
 #define BENCH_WARM_RUNS 3
+#define KEY_COLUMNS     12 /* of `explain` */
+#define HEAD_COLUMNS    20 /* of `heads` */
+#define FIRST_VALUES    8  /* of a tensor are shown */
 
 struct model_args {
     struct sg_texts models;
@@ -100,20 +103,25 @@ static int list_models(const struct sg_command *self, const struct model_args *v
 
         if (code < 0) {
             sg_conf_problems_error(&problems, &err);
-            printf("%s\n    broken card: %s\n", models[i].name, err.text);
+            sg_args_row(stdout, "", 0, "%s", models[i].name);
+            sg_args_row(stdout, "", 4, "broken card: %s", err.text);
         } else {
-            printf("%s\n", models[i].name);
+            sg_args_row(stdout, "", 0, "%s", models[i].name);
             if (card.description.value)
-                printf("    %s\n", card.description.value);
-            printf("    licence: %s; from: %s\n", card.licence.value ? card.licence.value : "not said",
-                   card.source.value ? card.source.value : models[i].path);
+                sg_args_row(stdout, "", 4, "%s", card.description.value);
+            sg_args_row(stdout, "", 4, "licence: %s; from: %s",
+                        card.licence.value ? card.licence.value : "not said",
+                        card.source.value ? card.source.value : models[i].path);
         }
         sg_card_fini(&card);
         sg_conf_problems_fini(&problems);
     }
     if (count == 0)
-        printf("no models in %s\n", values->models.count ? values->models.items[0].value : "(no folder)");
-    printf("\nInference runtime: ONNX Runtime (MIT). docs/MODELS.md tells where each model comes from.\n");
+        sg_args_row(stdout, "", 0, "no models in %s",
+                    values->models.count ? values->models.items[0].value : "(no folder)");
+    printf("\n");
+    sg_args_row(stdout, "", 0,
+                "Inference runtime: ONNX Runtime (MIT). docs/MODELS.md tells where each model comes from.");
     sg_library_release(&library);
     return SG_EXIT_OK;
 }
@@ -124,8 +132,9 @@ static void print_slots(const char *side, const struct sg_slot *slots, int count
     int i;
 
     for (i = 0; i < count; i++)
-        printf("%-11s %s  %s %s\n", i ? "" : side, slots[i].name, sg_dtype_name(slots[i].dtype),
-               sg_dims_text(slots[i].dims, slots[i].rank, shape, sizeof(shape)));
+        sg_args_row(stdout, i ? "" : side, KEY_COLUMNS, "%s  %s %s", slots[i].name,
+                    sg_dtype_name(slots[i].dtype),
+                    sg_dims_text(slots[i].dims, slots[i].rank, shape, sizeof(shape)));
 }
 
 static int explain(const struct sg_command *self, const char *path, const struct model_args *values)
@@ -140,26 +149,32 @@ static int explain(const struct sg_command *self, const char *path, const struct
         sg_engine_destroy(&engine);
         return SG_EXIT_FAILED;
     }
-    printf("model       %s\n", model->name);
-    printf("file        %s\n", model->path);
-    printf("card        %s\n",
-           model->card_path ? model->card_path : "none; none is needed where all below is right");
+    sg_args_row(stdout, "model", KEY_COLUMNS, "%s", model->name);
+    sg_args_row(stdout, "file", KEY_COLUMNS, "%s", model->path);
+    sg_args_row(stdout, "card", KEY_COLUMNS, "%s",
+                model->card_path ? model->card_path : "none; none is needed where all below is right");
     if (model->signature->producer[0])
-        printf("producer    %s\n", model->signature->producer);
+        sg_args_row(stdout, "producer", KEY_COLUMNS, "%s", model->signature->producer);
     print_slots("inputs", model->signature->inputs, model->signature->input_count);
     print_slots("outputs", model->signature->outputs, model->signature->output_count);
-    printf("task        %s\n\n", tasks[sg_model_task(model)]);
+    sg_args_row(stdout, "task", KEY_COLUMNS, "%s", tasks[sg_model_task(model)]);
+    printf("\n");
     for (i = 0; i < model->decision_count; i++) {
         const struct sg_decision *d = &model->decisions[i];
 
-        printf("%-11s %s%s\n            %s\n", d->key, d->value, d->guessed ? "  *" : "", d->evidence);
+        sg_args_row(stdout, d->key, KEY_COLUMNS, "%s%s", d->value, d->guessed ? "  *" : "");
+        sg_args_row(stdout, "", KEY_COLUMNS, "%s", d->evidence);
         if (d->ambiguity[0])
-            printf("            %s\n", d->ambiguity);
+            sg_args_row(stdout, "", KEY_COLUMNS, "%s", d->ambiguity);
         guessed = guessed || d->guessed;
     }
-    if (guessed)
-        printf("\n* a convention, not read off the file: a card beside it settles it (docs/CONFIG.md lists "
-               "the keys).\n");
+    if (guessed) {
+        printf("\n");
+        sg_args_row(
+            stdout, "", 0,
+            "* a convention, not read off the file: a card beside it settles it (docs/CONFIG.md lists "
+            "the keys).");
+    }
     printf("\nloaded in %.0f ms; decided in %.0f ms\n", (double)model->load_us / 1000.0,
            (double)model->probe_us / 1000.0);
     sg_model_destroy(&model);
@@ -171,7 +186,8 @@ static void print_tensor(const struct sg_tensor *tensor)
 {
     int64_t count = sg_tensor_count(tensor), i;
     double sum = 0.0, low = INFINITY, high = -INFINITY;
-    char shape[96];
+    char shape[96], values[FIRST_VALUES * 16] = "";
+    size_t used = 0;
 
     for (i = 0; i < count; i++) {
         double value = (double)sg_tensor_at(tensor, i);
@@ -180,12 +196,13 @@ static void print_tensor(const struct sg_tensor *tensor)
         low = fmin(low, value);
         high = fmax(high, value);
     }
-    printf("%s  %s %s  mean %.6g  min %.6g  max %.6g\n   ", tensor->name, sg_dtype_name(tensor->dtype),
-           sg_dims_text(tensor->dims, tensor->rank, shape, sizeof(shape)), count ? sum / (double)count : 0.0,
-           low, high);
-    for (i = 0; i < count && i < 8; i++)
-        printf(" %.6g", (double)sg_tensor_at(tensor, i));
-    printf("%s\n", count > 8 ? " …" : "");
+    sg_args_row(stdout, "", 0, "%s  %s %s  mean %.6g  min %.6g  max %.6g", tensor->name,
+                sg_dtype_name(tensor->dtype), sg_dims_text(tensor->dims, tensor->rank, shape, sizeof(shape)),
+                count ? sum / (double)count : 0.0, low, high);
+    for (i = 0; i < count && i < FIRST_VALUES; i++)
+        used += (size_t)snprintf(values + used, sizeof(values) - used, i ? " %.6g" : "%.6g",
+                                 (double)sg_tensor_at(tensor, i));
+    sg_args_row(stdout, "", 4, "%s%s", values, count > FIRST_VALUES ? " …" : "");
 }
 
 /* Feeds one whole picture as the model wants it and prints the raw outputs. */
@@ -307,7 +324,8 @@ static void print_batch(struct sg_model *model, int cores)
     float gain = sg_model_batch_gain(model, cores);
 
     if (gain > 0.0f)
-        printf("a batch of %d   %.2f times the pictures of one a core\n", cores, (double)gain);
+        sg_args_row(stdout, "", 0, "a batch of %d   %.2f times the pictures of one a core", cores,
+                    (double)gain);
 }
 
 static int bench_model(const struct sg_command *self, const char *path, const struct model_args *values)
@@ -321,15 +339,15 @@ static int bench_model(const struct sg_command *self, const char *path, const st
 
     if (!open_model(self, path, NULL, cores, &engine, &model))
         goto out;
-    printf("%s, %dx%d, %d runs\n", model->name, model->transform.width, model->transform.height,
-           values->runs);
+    sg_args_row(stdout, "", 0, "%s, %dx%d, %d runs", model->name, model->transform.width,
+                model->transform.height, values->runs);
     for (wide = 0; wide <= (model->wide != NULL); wide++) {
         if (time_runs(model, wide, values->runs, &median, &low, &err) < 0) {
             sg_command_fail(self, &err);
             goto out;
         }
-        printf("%3d core%s  median %8.2f ms  best %8.2f ms\n", wide ? cores : 1,
-               wide && cores > 1 ? "s" : " ", median, low);
+        sg_args_row(stdout, "", 0, "%3d core%s  median %8.2f ms  best %8.2f ms", wide ? cores : 1,
+                    wide && cores > 1 ? "s" : " ", median, low);
     }
     print_batch(model, cores);
     status = SG_EXIT_OK;
@@ -393,7 +411,7 @@ static int list_heads(void)
     const struct sg_head_ops *const *kind;
 
     for (kind = sg_head_kinds(); *kind; kind++)
-        printf("%-19s %s\n", (*kind)->name, (*kind)->summary);
+        sg_args_row(stdout, (*kind)->name, HEAD_COLUMNS, "%s", (*kind)->summary);
     return SG_EXIT_OK;
 }
 

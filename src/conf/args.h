@@ -52,6 +52,11 @@ void sg_args_examples(const char *const *examples, FILE *to);
 bool sg_args_colour(FILE *to);
 /* Its columns by COLUMNS or the terminal; 0 = not known. */
 int sg_args_columns(FILE *to);
+/* A row of a list: `left`, and from column `indent` on the text, whose control characters are shown as '?'.
+ * As it is where it fits or nobody knows the width (a pipe, a file, where rows are read by programs); else
+ * broken between words, below `left` where a column of its own would be too narrow. */
+void sg_args_row(FILE *to, const char *left, int indent, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* The parts of the help, for completions and man pages. Whether the row is a flag that is shown. */
 bool sg_args_shown(const struct sg_option *row);
 /* "max-pixels", "no-progress" for a switch that is on by itself. Returns out. */

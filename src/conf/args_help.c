@@ -3,6 +3,9 @@
  */
 #include "conf/args.h"
 
+#include "base/terminal.h"
+
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,6 +18,7 @@
 #define NARROW_INDENT  8
 #define FLAG_MAX_WIDTH 30 /* longer flags put their help on the next line */
 #define LINE_MAX_BYTES 1024
+#define ROW_BYTES      16384
 
 struct page {
     FILE *to;
@@ -308,4 +312,23 @@ void sg_args_overview(const char *title, const struct sg_args_command *const *co
         snprintf(left, sizeof(left), "  %s", commands[i]->name);
         print_entry(&page, left, commands[i]->summary, indent);
     }
+}
+
+void sg_args_row(FILE *to, const char *left, int indent, const char *format, ...)
+{
+    const struct page page = {.to = to, .width = sg_args_columns(to)};
+    int used = columns(left, strlen(left));
+    char text[ROW_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    sg_terminal_tame(text, strlen(text));
+    if (page.width > 0 && (used < indent ? indent : used + 1) + columns(text, strlen(text)) > page.width)
+        used > 0 ? print_entry(&page, left, text, column_for(&page, indent)) : wrap(&page, text, indent, 0);
+    else if (used < indent)
+        fprintf(to, "%s%*s%s\n", left, indent - used, "", text);
+    else
+        fprintf(to, "%s%s%s\n", left, used > 0 ? " " : "", text);
 }

@@ -197,6 +197,49 @@ static void narrow_help_goes_below_its_flag(void **state)
 }
 
 /* The words of other tools; what they mean there is in their documents. */
+static const char *rows_at(const char *wide, char *out, size_t size)
+{
+    FILE *to = fmemopen(out, size, "w");
+
+    assert_non_null(to);
+    if (wide)
+        setenv("COLUMNS", wide, 1);
+    else
+        unsetenv("COLUMNS");
+    sg_args_row(to, "key", 6, "%s", "a value  of\ttwo");
+    sg_args_row(to, "longer than that", 6, "%d words or so", 4);
+    sg_args_row(to, "", 6, "aaaa bbbb cccc dddd eeee");
+    fclose(to);
+    unsetenv("COLUMNS");
+    return out;
+}
+
+/* By hand. A program that reads the rows gets each in one line, whatever it holds. */
+static void rows_are_broken_where_the_screen_ends(void **state)
+{
+    static const char pipe[] = "key   a value  of?two\n"
+                               "longer than that 4 words or so\n"
+                               "      aaaa bbbb cccc dddd eeee\n";
+    char out[512];
+
+    (void)state;
+    assert_string_equal(rows_at(NULL, out, sizeof(out)), pipe);
+    assert_string_equal(rows_at("30", out, sizeof(out)), pipe);
+    assert_string_equal(rows_at("29", out, sizeof(out)), "key   a value  of?two\n"
+                                                         "longer than that\n"
+                                                         "        4 words or so\n"
+                                                         "      aaaa bbbb cccc dddd\n"
+                                                         "      eeee\n");
+    assert_string_equal(rows_at("18", out, sizeof(out)), "key     a value\n"
+                                                         "        of?two\n"
+                                                         "longer than that\n"
+                                                         "        4 words or\n"
+                                                         "        so\n"
+                                                         "      aaaa bbbb\n"
+                                                         "      cccc dddd\n"
+                                                         "      eeee\n");
+}
+
 static void words_of_other_tools_are_known(void **state)
 {
     const struct sg_args_binding one[] = {{&extra_table, NULL}, {NULL, NULL}};
@@ -223,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(mistakes_are_named, setup, teardown),
         cmocka_unit_test_setup_teardown(help_is_aligned_and_wrapped, setup, teardown),
         cmocka_unit_test(narrow_help_goes_below_its_flag),
+        cmocka_unit_test(rows_are_broken_where_the_screen_ends),
         cmocka_unit_test(words_of_other_tools_are_known),
     };
 
