@@ -4,15 +4,15 @@
  */
 #include "conf/args_hints.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-#define PICTURES "" /* in the place of a key: words without a flag */
-
 struct hint {
-    const char *words;     /* with a blank around each; without dashes when they have two */
-    const char *key;       /* of the flag that does it, if the command has it; NULL = `otherwise` alone */
+    const char *words; /* with a blank around each; without dashes when they have two */
+    const char *key; /* of the flag that does it, if the command has it; in capitals: what is written without
+                        a flag, if the command takes it; NULL = `otherwise` alone */
     const char *otherwise; /* what holds for every command; or NULL */
 };
 
@@ -23,9 +23,12 @@ static const struct hint hints[] = {
      "score-threshold min-score -thresh ",
      "threshold", NULL},
     {" iou-thres iou-thresh iou-threshold nms-thres nms-thresh nms-threshold -nms ", "iou", NULL},
-    {" source src input images image imgs img-path image-path image-dir img-dir dir folder path file files ",
-     PICTURES, NULL},
-    {" images -i ", "images", NULL},
+    {" source src input image imgs img-path image-path image-dir img-dir dir folder path file files ",
+     "images", NULL},
+    {" source src input images image imgs img-path image-path image-dir img-dir dir folder path file files "
+     "-i ",
+     "IMAGE", NULL},
+    {" source src input path file files ", "FILE", NULL},
     {" weights weight checkpoint ckpt onnx network net model-path -weights -model ", "model", NULL},
     {" weights model checkpoint ", "models", NULL},
     {" cfg -cfg ", NULL,
@@ -48,6 +51,7 @@ static const struct hint hints[] = {
     {" device gpu gpus cuda provider providers ", NULL,
      "models run on the processor; there is nothing to choose"},
     {" half fp16 int8 precision ", NULL, "the precision is that of the .onnx file"},
+    {" concurrency clients threads users -t ", "connections", NULL},
     {" batch batch-size jobs num-workers threads -j ", "workers",
      "all cores are used without being asked to"},
     {" workers ", NULL, "all cores are used without being asked to"},
@@ -57,7 +61,6 @@ static const struct hint hints[] = {
     {" host hostname ip addr address server url endpoint port ", "to",
      "a target is named without a flag: HOST:PORT"},
     {" to target ", NULL, "only `sight send` has it"},
-    {" concurrency clients threads users -t ", "connections", NULL},
     {" time seconds ", "duration", NULL},
     {" verbose debug quiet silent log -v -q ", "log_level",
      "what is told goes to standard error; 2>/dev/null hides it"},
@@ -124,11 +127,12 @@ const char *sg_args_hint(const struct sg_args_command *command, const struct sg_
 
         if (!knows(hint, plain))
             continue;
-        if (hint->key && !hint->key[0] && command->positional) {
+        if (hint->key && isupper((unsigned char)hint->key[0]) && command->positional &&
+            strstr(command->positional, hint->key)) {
             snprintf(out, out_bytes, "write it without a flag: %s %s", command->name, command->positional);
             return out;
         }
-        if (hint->key && hint->key[0] && has_key(bindings, hint->key)) {
+        if (hint->key && has_key(bindings, hint->key)) {
             say_flag(hint->key, out, out_bytes);
             return out;
         }
