@@ -26,10 +26,8 @@ static bool type_is(const char *type, const char *name)
 
 static int choose_kind(struct http_request *request, struct sg_error *err)
 {
-    const char *type =
-        MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
-    const char *encoding =
-        MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    const char *type = http_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
+    const char *encoding = http_header(request, MHD_HTTP_HEADER_CONTENT_ENCODING);
 
     if (encoding && strcasecmp(encoding, "identity") != 0)
         return sg_error_set(err, SG_E_UNSUPPORTED,
@@ -161,8 +159,7 @@ static const struct sg_http_form_ops form_ops = {.begin = part_begin, .data = pa
 
 static int begin_form(struct http_request *request, struct sg_error *err)
 {
-    const char *type =
-        MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+    const char *type = http_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
 
     request->form = malloc(sizeof(*request->form));
     if (!request->form)

@@ -19,11 +19,6 @@ static const struct sg_server_options *options_of(const struct http_request *req
     return request->http->options.server;
 }
 
-static const char *header(const struct http_request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, name);
-}
-
 /* One entry "*": the answer is the same for everybody. */
 static bool for_everybody(const struct sg_server_options *options)
 {
@@ -40,7 +35,7 @@ static bool allowed(const struct http_request *request)
 
     return !(request->route && request->route->same_site) &&
            sg_origin_allowed(options->cors_origins, options->cors_origin_count,
-                             header(request, MHD_HTTP_HEADER_ORIGIN));
+                             http_header(request, MHD_HTTP_HEADER_ORIGIN));
 }
 
 static void add_allowed(const struct sg_server_options *options, const char *origin, bool preflight,
@@ -63,7 +58,7 @@ void http_cors_headers(const struct http_request *request, http_add_fn add, void
     if (!for_everybody(options))
         add(arg, MHD_HTTP_HEADER_VARY, "Origin"); /* also without one: caches must know */
     if (allowed(request))
-        add_allowed(options, header(request, MHD_HTTP_HEADER_ORIGIN), request->preflight, add, arg);
+        add_allowed(options, http_header(request, MHD_HTTP_HEADER_ORIGIN), request->preflight, add, arg);
 }
 
 void http_cors_headers_unread(const struct sg_server_options *options, const struct sg_conn *conn,
@@ -90,24 +85,20 @@ void http_cors_headers_unread(const struct sg_server_options *options, const str
 bool http_cors_is_preflight(const struct http_request *request)
 {
     return options_of(request)->cors_origin_count > 0 &&
-           strcmp(request->method, MHD_HTTP_METHOD_OPTIONS) == 0 && header(request, MHD_HTTP_HEADER_ORIGIN) &&
-           header(request, "Access-Control-Request-Method");
+           strcmp(request->method, MHD_HTTP_METHOD_OPTIONS) == 0 &&
+           http_header(request, MHD_HTTP_HEADER_ORIGIN) &&
+           http_header(request, "Access-Control-Request-Method");
 }
 
 /* Names with commas between them; what else there is gets no say in our answer. */
 static const char *wanted_headers(const struct http_request *request)
 {
-    const char *wanted = header(request, "Access-Control-Request-Headers"), *p;
+    const char *wanted = http_header(request, "Access-Control-Request-Headers"), *p;
 
     for (p = wanted;
          p && ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z' ? true : *p && strchr("0123456789-_, ", *p)); p++)
         ;
     return p && p > wanted && !*p && p - wanted <= HEADERS_MAX ? wanted : "Content-Type, X-Request-Id";
-}
-
-static void add_to_response(void *arg, const char *name, const char *value)
-{
-    MHD_add_response_header(arg, name, value);
 }
 
 void http_cors_serve_preflight(struct http_request *request)
@@ -121,22 +112,22 @@ void http_cors_serve_preflight(struct http_request *request)
         request->status = MHD_HTTP_FORBIDDEN;
         sg_error_set(&err, SG_E_INVALID,
                      "pages of \"%.200s\" may not use %.100s from a browser (cors_origins)",
-                     header(request, MHD_HTTP_HEADER_ORIGIN), request->path);
+                     http_header(request, MHD_HTTP_HEADER_ORIGIN), request->path);
         http_reply_error(request, &err);
         return;
     }
     response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     if (response) {
         snprintf(age, sizeof(age), "%lld", (long long)options->cors_max_age_ms / 1000);
-        add_to_response(response, "Access-Control-Allow-Methods",
-                        http_allow_text(request->route   ? request->route->methods
-                                        : request->allow ? request->allow
-                                                         : HTTP_GET | HTTP_POST | HTTP_PUT));
-        add_to_response(response, "Access-Control-Allow-Headers", wanted_headers(request));
-        add_to_response(response, MHD_HTTP_HEADER_VARY, "Access-Control-Request-Headers");
-        add_to_response(response, "Access-Control-Max-Age", age);
-        if (header(request, "Access-Control-Request-Private-Network"))
-            add_to_response(response, "Access-Control-Allow-Private-Network", "true");
+        MHD_add_response_header(response, "Access-Control-Allow-Methods",
+                                http_allow_text(request->route   ? request->route->methods
+                                                : request->allow ? request->allow
+                                                                 : HTTP_GET | HTTP_POST | HTTP_PUT));
+        MHD_add_response_header(response, "Access-Control-Allow-Headers", wanted_headers(request));
+        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Access-Control-Request-Headers");
+        MHD_add_response_header(response, "Access-Control-Max-Age", age);
+        if (http_header(request, "Access-Control-Request-Private-Network"))
+            MHD_add_response_header(response, "Access-Control-Allow-Private-Network", "true");
     }
     http_reply_queue(request, MHD_HTTP_NO_CONTENT, NULL, response, 0, NULL);
 }
@@ -144,7 +135,7 @@ void http_cors_serve_preflight(struct http_request *request)
 /* Forms are what any page may send without asking. An empty one is also what `curl -d ''` sends. */
 static bool is_form(const struct http_request *request)
 {
-    const char *type = header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
+    const char *type = http_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
 
     return type &&
            (strncasecmp(type, "multipart/form-data", 19) == 0 || strncasecmp(type, "text/plain", 10) == 0 ||
@@ -153,10 +144,10 @@ static bool is_form(const struct http_request *request)
 
 int http_cors_same_site(struct http_request *request, struct sg_error *err)
 {
-    const struct sg_origin_source source = {.host = header(request, MHD_HTTP_HEADER_HOST),
-                                            .origin = header(request, MHD_HTTP_HEADER_ORIGIN),
-                                            .referer = header(request, MHD_HTTP_HEADER_REFERER),
-                                            .fetch_site = header(request, "Sec-Fetch-Site")};
+    const struct sg_origin_source source = {.host = http_header(request, MHD_HTTP_HEADER_HOST),
+                                            .origin = http_header(request, MHD_HTTP_HEADER_ORIGIN),
+                                            .referer = http_header(request, MHD_HTTP_HEADER_REFERER),
+                                            .fetch_site = http_header(request, "Sec-Fetch-Site")};
 
     if (!sg_origin_is_cross_site(&source) && !is_form(request))
         return 0;

@@ -143,6 +143,8 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const cha
                                 const char *version, const char *data, size_t *size, void **context);
 void http_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode why);
+/* NULL = absent. */
+const char *http_header(const struct http_request *request, const char *name);
 
 /* http_head.c */
 /* The daemon's callbacks: the target as it came; one part of it without its escapes, in place. */

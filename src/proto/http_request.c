@@ -11,14 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *header(const struct http_request *request, const char *name)
+const char *http_header(const struct http_request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, name);
 }
 
 static void name_request(struct http_request *request)
 {
-    const char *given = header(request, "X-Request-Id");
+    const char *given = http_header(request, "X-Request-Id");
 
     if (given && sg_http_id_valid(given))
         snprintf(request->id, sizeof(request->id), "%s", given);
@@ -28,10 +28,10 @@ static void name_request(struct http_request *request)
 
 static void measure_body(struct http_request *request)
 {
-    const char *length = header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    const char *expect = header(request, MHD_HTTP_HEADER_EXPECT);
+    const char *length = http_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *expect = http_header(request, MHD_HTTP_HEADER_EXPECT);
 
-    request->chunked = header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+    request->chunked = http_header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
     if (length && !request->chunked)
         request->expected = strtoull(length, NULL, 10);
     request->has_body = request->chunked || request->expected > 0;
@@ -47,9 +47,9 @@ static int examine(struct http_request *request, const char *version)
     if (request->misread)
         return err->code;
     request->preflight = http_cors_is_preflight(request);
-    request->route = http_route_find(request->preflight ? header(request, "Access-Control-Request-Method")
-                                                        : request->method,
-                                     request->path, err, &request->status, &request->allow);
+    request->route = http_route_find(
+        request->preflight ? http_header(request, "Access-Control-Request-Method") : request->method,
+        request->path, err, &request->status, &request->allow);
     if (request->preflight) {
         sg_error_clear(err); /* the request itself is told what is wrong with it */
         request->status = 0;
