@@ -204,6 +204,16 @@ static void run_worker(void *arg)
     pthread_mutex_unlock(&batch->lock);
 }
 
+/* Lock held. */
+static void look_at_stop(struct batch *batch, struct sg_batch_totals *totals)
+{
+    if (*batch->plan->stop == 0 || totals->stopped)
+        return;
+    totals->stopped = true;
+    batch->closed = true;
+    pthread_cond_broadcast(&batch->changed);
+}
+
 /* The oldest picture once it is done; NULL when all are written and no worker is left. */
 static struct job *next_done(struct batch *batch, struct sg_progress *progress,
                              struct sg_batch_totals *totals)
@@ -211,14 +221,11 @@ static struct job *next_done(struct batch *batch, struct sg_progress *progress,
     struct job *job;
 
     pthread_mutex_lock(&batch->lock);
+    look_at_stop(batch, totals); /* also where writing is the slow part and there is never one to wait for */
     while (batch->head ? !batch->head->done : batch->running > 0) {
-        if (*batch->plan->stop && !totals->stopped) {
-            totals->stopped = true;
-            batch->closed = true;
-            pthread_cond_broadcast(&batch->changed);
-        }
         sg_progress_tick(progress);
         wait_a_moment(batch);
+        look_at_stop(batch, totals);
     }
     job = batch->head;
     if (job) {

@@ -10,7 +10,7 @@
 #include "data/result.h"
 #include "sink/sink.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #define SG_BATCH_MAX_WORKERS 256
 
@@ -48,7 +48,7 @@ struct sg_batch_plan {
      * worker, one at a time. */
     int (*feed)(void *feed_ctx, struct sg_batch_picture *out);
     void *feed_ctx;
-    const volatile sig_atomic_t *stop; /* not 0: finish what is under way, take no more */
+    const atomic_int *stop; /* not 0: finish what is under way, take no more */
 };
 
 #define SG_BATCH_NAMED_MAX 10

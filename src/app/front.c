@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ struct feed {
     bool gone; /* the folder watched */
 };
 
-static volatile sig_atomic_t stop_signal;
+static atomic_int stop_signal; /* written by the handler, on whatever thread; read by workers too */
 
 static void on_signal(int number)
 {
@@ -443,7 +444,7 @@ static int run_feed(struct feed *feed)
     if (code < 0 && !totals.stopped)
         return SG_EXIT_FAILED;
     if (totals.stopped && (!feed->watch || stop_signal == SIGINT))
-        return 128 + (int)stop_signal;
+        return 128 + stop_signal;
     return totals.failed || feed->pictures.failed || feed->gone ? SG_EXIT_FAILED : SG_EXIT_OK;
 }
 
