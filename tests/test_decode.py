@@ -328,6 +328,25 @@ def png_claiming(width, height):
         struct.pack(">I", len(c)) + k + c + struct.pack(">I", zlib.crc32(k + c)) for k, c in chunks)
 
 
+def qoi(chunks, width, height):
+    """qoiformat.org: a header, chunks, seven zeros and a one."""
+    return b"qoif" + struct.pack(">IIBB", width, height, 3, 0) + chunks + bytes(7) + b"\1"
+
+
+def test_qoi_that_ends_early_is_refused(tmp_path):
+    """FFmpeg repeats the last pixel that there is. Literal pixels, then runs of 62, differences and lumas."""
+    pixels = photo(40, 30)
+    literal = b"".join(b"\xfe" + bytes(pixel) for pixel in pixels.reshape(-1, 3).tolist())
+    assert np.array_equal(good(tmp_path, qoi(literal, 40, 30)).pixels, pixels)
+    flat = b"\xff\x10\x20\x30\xff" + b"\xfd" * 19 + b"\x6a" + b"\xa0\x88" * 20  # 1 + 1178 + 1 + 20
+    assert (good(tmp_path, qoi(flat, 40, 30)).pixels == (0x10, 0x20, 0x30)).all()
+    whole = qoi(literal, 40, 30)
+    for data in (whole[:-1], whole[:-4], whole[:-500], whole[:len(whole) // 2], whole[:22], whole[:14],
+                 qoi(literal[:-4], 40, 30), qoi(flat[:-2], 40, 30), qoi(b"", 10000, 10000), qoi(flat, 41, 30)):
+        answer, text = decode(tmp_path, data)
+        assert answer is None and text.startswith("error bad_image") and "ends early" in text, text
+
+
 CLAIMS = {
     "png": png_claiming(30000, 30000), "png-huge": png_claiming(0x7FFFFFFF, 0x7FFFFFFF),
     "bmp": b"BM" + struct.pack("<IHHIIiiHHIIiiII", 99, 0, 0, 54, 40, 30000, -30000, 1, 24, *[0] * 6) + b"\0" * 99,

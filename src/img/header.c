@@ -235,9 +235,29 @@ bool sg_header_sun(const uint8_t *bytes, size_t size, struct sg_header *header)
     return true;
 }
 
+/* True when its chunks make all its pixels; eight bytes of padding follow them. FFmpeg repeats the last pixel
+ * that there is. */
+static bool has_all_chunks(const uint8_t *bytes, size_t size, uint64_t pixels)
+{
+    size_t at = 14, end = size >= 22 ? size - 8 : 14;
+
+    while (at < end && pixels > 0) {
+        uint8_t tag = bytes[at];
+        bool run = tag >= 0xc0 && tag < 0xfe;
+        uint64_t made = run ? (tag & 0x3f) + 1 : 1;
+
+        at += tag == 0xff ? 5 : tag == 0xfe ? 4 : tag >> 6 == 2 ? 2 : 1;
+        pixels -= made < pixels ? made : pixels;
+    }
+    return pixels == 0 && at <= end;
+}
+
 bool sg_header_qoi(const uint8_t *bytes, size_t size, struct sg_header *header)
 {
-    return size >= 14 && set_size(header, sg_be32(bytes + 4), sg_be32(bytes + 8));
+    if (size < 14 || !set_size(header, sg_be32(bytes + 4), sg_be32(bytes + 8)))
+        return false;
+    header->ends_early = !has_all_chunks(bytes, size, (uint64_t)header->width * (uint64_t)header->height);
+    return true;
 }
 
 bool sg_header_exr(const uint8_t *bytes, size_t size, struct sg_header *header)

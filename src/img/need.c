@@ -7,9 +7,11 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
-#define OUT_BYTES   6 /* of a pixel: RGB24, and once more where the picture is turned */
-#define OTHER_BYTES 8 /* of a pixel as other formats' decoders hold it: four channels of 16 bits */
+#define OUT_BYTES   6  /* of a pixel: RGB24, and once more where the picture is turned */
+#define OTHER_BYTES 8  /* of a pixel as other formats' decoders hold it: four channels of 16 bits */
+#define JP2K_BYTES  20 /* of a pixel as OpenJPEG holds it: 32 bits each for up to five components */
 #define COEF_BYTES  2
 #define SCALE_LEAST 8 /* libjpeg reduces to an eighth at the most */
 
@@ -46,6 +48,12 @@ static int coefficients(const uint8_t *bytes, size_t size)
     return COEF_BYTES * 4;
 }
 
+static bool is_jpeg2000(const uint8_t *bytes, size_t size)
+{
+    return (size >= 4 && memcmp(bytes, "\xff\x4f\xff\x51", 4) == 0) ||
+           (size >= 8 && memcmp(bytes + 4, "jP  ", 4) == 0);
+}
+
 /* How many times smaller, on each side, a JPEG comes out. */
 static int reduction(int width, int height, const struct sg_decode_wish *wish)
 {
@@ -71,7 +79,7 @@ size_t sg_decode_need(const void *bytes, size_t size, int width, int height,
     int held = coefficients(bytes, size), by;
 
     if (held < 0)
-        return pixels * (OTHER_BYTES + OUT_BYTES);
+        return pixels * ((is_jpeg2000(bytes, size) ? JP2K_BYTES : OTHER_BYTES) + OUT_BYTES);
     by = reduction(width, height, wish);
     return pixels * (size_t)held + pixels / ((size_t)by * (size_t)by) * OUT_BYTES;
 }

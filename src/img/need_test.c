@@ -82,6 +82,11 @@ static void others(void **state)
 
     (void)state;
     assert_int_equal(sg_decode_need("\x89PNG\r\n", 6, 100, 100, &small), (size_t)100 * 100 * 14);
+    /* ISO 15444-1 annexes A.4 and I.5.1; OpenJPEG's opj_image_comp has 32 bits for a sample. */
+    assert_int_equal(sg_decode_need("\xff\x4f\xff\x51\0\x29", 6, 100, 100, &small),
+                     (size_t)100 * 100 * (5 * 4 + 6));
+    assert_int_equal(sg_decode_need("\0\0\0\x0cjP  \r\n\x87\n", 12, 100, 100, &small),
+                     (size_t)100 * 100 * (5 * 4 + 6));
     assert_int_equal(sg_decode_need("", 0, 100, 100, &small), (size_t)100 * 100 * 14);
 }
 
