@@ -18,6 +18,7 @@ from typing import Any
 import killed
 import pytest
 import sight
+from sightd.folder import pictures_in
 
 QUICK = sight.model("blazeface")
 YOLO = sight.model("yolov8n")
@@ -53,6 +54,16 @@ def run(photos: Path, *options: object) -> subprocess.CompletedProcess[str]:
 
 
 # --- Pictures -----------------------------------------------------------------------------------------------------
+
+def test_a_folder_leaves_no_format_out(tmp_path: Path) -> None:
+    """Endings that Pillow and OpenCV give to the formats of docs/FORMATS.md; what a file is its bytes tell."""
+    names = ["a." + ending for ending in ("JPG jpeg jpe jfif png webp bmp dib tif tiff gif heic heif hif avif jp2 j2k "
+                                          "jpx pnm ppm pgm pbm pam ras sr exr qoi").split()]
+    for name in (*names, "a.txt", "a", ".a.jpg", "a.jpg.part"):
+        shutil.copy(sight.IMAGES / "zidane.jpg", tmp_path / name)
+    assert sorted(Path(r["source"]).name for r in sight.detect("--model", QUICK, tmp_path)) == sorted(names)
+    assert sorted(path.name for path in pictures_in([str(tmp_path)])) == sorted(names)
+
 
 def test_folders_inside_folders_in_order(photos: Path, native: dict[str, Any]) -> None:
     del photos

@@ -15,13 +15,15 @@ from .client import Client
 from .errors import InvalidArgument, SightError
 from .result import Result
 
-ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2", ".pnm", ".ppm",
-                     ".pgm", ".pbm", ".pam", ".heic", ".heif", ".avif"))
+# As sight detect has them (src/app/pictures.c).
+ENDINGS = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif",
+                     ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpx", ".pnm", ".ppm", ".pgm", ".pbm", ".pam",
+                     ".ras", ".sr", ".exr", ".qoi"))
 OURS = re.compile(rb'\{"source":"(?:[^"\\]|\\.)*",(?:"pipeline":|"image":|"error":\{"code":)')  # a line begins so
 EXAMPLES = """examples:
   python -m sightd photos/                          every picture, image2 before image10
   python -m sightd photos/ --pipeline faces --output faces.jsonl
-  python -m sightd a.jpg b.jpg --host camera-server --port 8080
+  python -m sightd a.jpg b.jpg --to camera-server:8080
   python -m sightd photos/ --in-process --pipeline pipelines/objects.yaml
 
 A line is the native reply with the picture's path as "source"; for a picture that failed it is

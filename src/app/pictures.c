@@ -55,8 +55,11 @@ static int push_file(struct sg_pictures *pictures, const char *path, struct sg_e
 
 bool sg_picture_name(const char *name)
 {
-    static const char *const endings[] = {".jpg", ".jpeg", ".png", ".webp", ".bmp",  ".tif",  ".tiff", ".gif",
-                                          ".jp2", ".pnm",  ".ppm", ".pgm",  ".heic", ".heif", ".avif"};
+    /* The usual ones of every format that img/decode.h reads. */
+    static const char *const endings[] = {".jpg",  ".jpeg", ".jpe",  ".jfif", ".png",  ".webp", ".bmp",
+                                          ".dib",  ".tif",  ".tiff", ".gif",  ".heic", ".heif", ".hif",
+                                          ".avif", ".jp2",  ".j2k",  ".jpx",  ".pnm",  ".ppm",  ".pgm",
+                                          ".pbm",  ".pam",  ".ras",  ".sr",   ".exr",  ".qoi"};
     const char *dot = strrchr(name, '.');
     size_t i;
 
