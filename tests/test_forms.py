@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import pprint
+import re
 from pathlib import Path
 from typing import Any
 
@@ -372,6 +373,81 @@ def test_readers_of_every_layout(form: str, card: str, tmp_path: Path) -> None:
     assert found["objects"][0]["text_score"] == pytest.approx(1, abs=0.01)
     without = sight.detect("--model", model, picture)[0]
     assert "alphabet is not known" in without["error"]["message"]
+
+
+# --- blanks that are not class 0 --------------------------------------------------------------------------------------
+
+def said(path: Path, classes: int, letters: list[int], blank: int) -> Path:
+    """A line for reader(levels=(0, 1)), whose white says the last class: these classes with the blank around each."""
+    steps = [blank] * STEPS
+    for i, k in enumerate(letters):
+        steps[3 + 8 * i:7 + 8 * i] = [k] * 4
+    row = np.repeat(np.rint(255 * np.array(steps) / (classes - 1)), 4)
+    return forms.picture(path, np.broadcast_to(row[None, :, None], (HEIGHT, STEPS * 4, 3)))
+
+
+def collapsed(letters: list[int], blank: int, alphabet: str) -> str:
+    """Graves et al. 2006 for classes that stand apart; the alphabet has no entry for the blank."""
+    return "".join(alphabet[k - (k > blank)] for k in letters)
+
+
+@pytest.mark.parametrize("form", READERS)
+@pytest.mark.parametrize("blank", ["", "last", "11"])
+def test_the_last_class_is_the_blank(form: str, blank: str, tmp_path: Path) -> None:
+    """As Keras and TensorFlow train readers. Without a word in the card a white line tells: it says nothing else."""
+    change, shape, dtype = READERS[form]
+    net = forms.Net([1, 1, HEIGHT, STEPS * 4], "x")
+    net.output("out", change(net, reader(net, 12, (0, 1))), shape, dtype)
+    model = net.save(tmp_path / "reader.onnx")
+    (tmp_path / "reader.yaml").write_text("labels: [a, b, c, d, e, f, g, h, i, j, k]\n"
+                                          f"{blank and 'blank: ' + blank}\ninput: {{mean: 0, std: 255}}\n")
+    letters = [0, 10, 4, 4, 2]
+    found = reply(model, said(tmp_path / "line.ppm", 12, letters, 11))
+    assert found["objects"][0]["text"] == collapsed(letters, 11, "abcdefghijk") == "akeec"
+    text = sight.run("model", "explain", model, check=True).stdout
+    wanted = {"": r"last.*\n.*measured: it is the best of 40 of 40 steps of a picture without text",
+              "last": r"last.*\n.*the card", "11": r"class 11\n.*the card"}[blank]
+    assert re.search(f"^blank +{wanted}$", text, re.M), text
+
+
+@pytest.mark.parametrize("labels, metadata", [
+    ("[a, b, c, d, e, f, g, h, i, j, k, <blank>]", {}), ("[a, b, c, d, e, f, g, h, i, j, k, '-']", {}),
+    ("[a, b, c, d, e, f, g, h, i, j, k]", {"blank": "last"}),
+    ("[a, b, c, d, e, f, g, h, i, j, k]", {"blank_id": "11"}),
+])
+def test_who_names_the_blank(labels: str, metadata: dict[str, str], tmp_path: Path) -> None:
+    """A name beats what is measured: this network says class 0 on white."""
+    net = forms.Net([1, 1, HEIGHT, STEPS * 4], "x")
+    net.output("out", reader(net, 12, (0.9, 0.13)), [1, STEPS, 12])
+    model = net.save(tmp_path / "reader.onnx", metadata)
+    (tmp_path / "reader.yaml").write_text(f"labels: {labels}\nhead: ctc\ninput: {{mean: 0, std: 255}}\n")
+    steps = np.full(STEPS, 11)
+    steps[3:7], steps[12:16], steps[20:24] = 6, 7, 7
+    row = np.repeat(np.rint(255 * (0.9 - 0.07 * steps)), 4)
+    picture = forms.picture(tmp_path / "line.ppm", np.broadcast_to(row[None, :, None], (HEIGHT, STEPS * 4, 3)))
+    assert reply(model, picture)["objects"][0]["text"] == "ghh"
+    assert not explained(model)["blank"].endswith("*")
+
+
+def test_a_blank_that_nothing_tells(tmp_path: Path) -> None:
+    """Class 0 is taken for it, as most readers have it, and `explain` says that nothing tells and what to write."""
+    net = forms.Net([1, 1, HEIGHT, STEPS * 4], "x")
+    net.output("out", reader(net, 12, (1.5, -0.7)), [1, STEPS, 12])
+    model = net.save(tmp_path / "reader.onnx", {"charset": "abcdefghijk"})
+    text = sight.run("model", "explain", model, check=True).stdout
+    assert re.search(r"^blank +first, class 0  \*\n +usual; nothing tells: `blank: last` \(Keras, ", text, re.M)
+    for line, problem in (("blank: 12", "`blank: 12`: the classes are 0 to 11"),
+                          ("blank: lst", '1:8: blank: expected first, last, none or the number of a class, got "lst"')):
+        (tmp_path / "reader.yaml").write_text(line + "\n", encoding="utf-8")
+        done = sight.run("model", "explain", model)
+        assert done.returncode == 1 and problem in done.stderr, done.stderr
+
+
+def test_letters_that_the_graph_has_collapsed(tmp_path: Path) -> None:
+    """Keras' ctc_decode gives class ids without blanks, -1 behind the last; double letters are two letters."""
+    path = forms.constant(tmp_path / "m.onnx", {"ids": np.array([[1, 4, 4, 0, 2, -1, -1, -1]])}, [1, 1, 32, 64])
+    (tmp_path / "m.yaml").write_text("blank: none\nlabels: [a, b, c, d, e]\n", encoding="utf-8")
+    assert reply(path, forms.flat(tmp_path / "x.ppm", 64, 32))["objects"][0]["text"] == "beeac"
 
 
 # --- RetinaFace of PyTorch -----------------------------------------------------------------------------------------

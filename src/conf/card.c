@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_BLANK_DIGITS    5
 #define ROWS(rows)          rows, (int)(sizeof(rows) / sizeof((rows)[0]))
 #define INPUT(member_name)  .offset = offsetof(struct sg_card_input, member_name)
 #define INPUT_SET(has)      .set_offset = offsetof(struct sg_card_input, has)
@@ -386,6 +387,13 @@ static const struct sg_option card_rows[] = {
      .maximum = 1,
      .absent = "the family's",
      .help = "text reading: least probability of a space between two characters; 1 = only where it is best"},
+    {.key = "blank",
+     .type = SG_OPTION_TEXT,
+     CARD(blank),
+     .absent = "decided from metadata, labels and values",
+     .help =
+         "text reading: the class that stands for no character, as first, last or its number; none where the "
+         "graph has taken it and repeats out already"},
     {.key = "top_k",
      .type = SG_OPTION_INT,
      CARD(top_k),
@@ -458,6 +466,32 @@ static int check_golden(const struct sg_card *card, struct sg_conf_problems *pro
     return code;
 }
 
+static int check_blank(struct sg_card *card, struct sg_conf_problems *problems)
+{
+    static const struct {
+        const char *word;
+        int class_id;
+    } words[] = {{"first", 0}, {"last", SG_CARD_BLANK_LAST}, {"none", SG_CARD_BLANK_NONE}};
+    const struct sg_text *blank = &card->blank;
+    size_t i, length;
+
+    if (!blank->value)
+        return 0;
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(blank->value, words[i].word) == 0) {
+            card->blank_class = words[i].class_id;
+            return 0;
+        }
+    length = strspn(blank->value, "0123456789");
+    if (length > 0 && length <= MAX_BLANK_DIGITS && !blank->value[length]) {
+        card->blank_class = atoi(blank->value);
+        return 0;
+    }
+    return sg_conf_problems_add(problems, card->path, blank->line, blank->column, NULL,
+                                "blank: expected first, last, none or the number of a class, got \"%.40s\"",
+                                blank->value);
+}
+
 int sg_card_parse(const char *path, const char *yaml, size_t size, struct sg_card *card,
                   struct sg_conf_problems *problems)
 {
@@ -468,7 +502,7 @@ int sg_card_parse(const char *path, const char *yaml, size_t size, struct sg_car
         return code;
     card->path = strdup(path);
     code = card->path ? sg_conf_bind(&sg_card_table, card, path, yaml, size, problems, &bound) : SG_E_NOMEM;
-    if (code != SG_E_NOMEM && check_golden(card, problems) < 0)
+    if (code != SG_E_NOMEM && (check_golden(card, problems) < 0) + (check_blank(card, problems) < 0) > 0)
         code = SG_E_CONFIG;
     if (code == SG_E_NOMEM || !bound)
         sg_card_fini(card);

@@ -26,6 +26,9 @@ enum sg_card_scores {
 /* `batch:` a number n >= 1 is n; these two are words. */
 enum { SG_CARD_BATCH_AUTO = 0, SG_CARD_BATCH_NEVER = 1 };
 
+/* `blank:` words; a number is the class. */
+enum { SG_CARD_BLANK_LAST = -1, SG_CARD_BLANK_NONE = -2 };
+
 struct sg_card_input {
     int size[2]; /* W, H; also of graphs that declare another size. One number stands for both. */
     bool has_size;
@@ -117,6 +120,8 @@ struct sg_card {
     bool has_unclip;
     float space;
     bool has_space;
+    struct sg_text blank; /* as written; NULL = decided */
+    int blank_class;      /* the number, or one of these */
     struct sg_card_outputs outputs;
     int batch; /* SG_CARD_BATCH_AUTO, 1 = never, n = at most n */
     struct sg_card_golden golden;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * Text of one line by CTC, greedy (Graves et al. 2006): the best class of each of T steps, repeats collapsed,
- * blanks (class 0) dropped. Class k > 0 is labels[k - 1]; a class past the labels is the space that PP-OCR
- * appends to its key file; with as many labels as classes labels[0] names the blank. Which axis is which, and
- * graphs that choose the classes themselves: ctc_layout.h.
+ * blanks dropped. The other classes are the labels in their order, which have an entry for the blank where
+ * they are as many as the classes; a class past the labels is the space that PP-OCR appends to its key file.
+ * Which class is the blank: ctc_blank.h. Which axis is which, and graphs that choose the classes themselves:
+ * ctc_layout.h.
  *
  * Spaces are not left to the best class: between words PP-OCR's Chinese models put most of the mass on the
  * blank and the rest on the space, while inside words the space gets next to nothing. So one space is written
  * between two characters when it is likely enough that one stands anywhere between them (docs/DECISIONS.md
  * has figures).
  */
-#include "head/ctc_layout.h"
+#include "head/ctc_blank.h"
 #include "head/find.h"
 #include "head/kinds.h"
 
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* Figures: docs/DECISIONS-text.md. */
 #define SPACE         0.02f /* between letters and digits */
@@ -25,6 +25,7 @@
 
 struct ctc {
     struct sg_ctc_layout layout;
+    struct sg_ctc_blank blank;
     bool logits;
     float space; /* least probability of a space between two letters */
 };
@@ -46,7 +47,7 @@ struct line {
 
 static int prepare(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
                    const struct sg_head_spec *spec, struct ctc *state, struct sg_ctc_steps *steps,
-                   struct sg_error *err)
+                   struct sg_head_guess *guess, struct sg_error *err)
 {
     int code = sg_count_check(err, "ctc", count, 1);
 
@@ -56,6 +57,7 @@ static int prepare(const struct sg_signature *signature, const struct sg_tensor 
         code = sg_ctc_steps(&state->layout, outputs, count, 0, steps, err);
     if (code < 0)
         return code;
+    sg_ctc_find_blank(signature, outputs, &state->layout, steps, spec, &state->blank, guess);
     state->logits = state->layout.classes > 0 &&
                     (spec->scores == SG_SCORES_DECIDE
                          ? !sg_ctc_adds_up(&outputs[state->layout.output], steps, state->layout.classes)
@@ -99,7 +101,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     struct ctc state = {0};
     bool ids, known, slices;
 
-    if (count < 1 || count > 2 || prepare(signature, outputs, count, spec, &state, &steps, NULL) < 0)
+    if (count < 1 || count > 2 || prepare(signature, outputs, count, spec, &state, &steps, guess, NULL) < 0)
         return;
     ids = state.layout.classes == 0;
     if (count != 1 && !ids)
@@ -126,7 +128,10 @@ static int create(const struct sg_signature *signature, const struct sg_tensor *
 
     if (!state)
         return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(signature, outputs, count, spec, state, &steps, err);
+    code = prepare(signature, outputs, count, spec, state, &steps, NULL, err);
+    if (code == SG_OK && state->layout.classes > 0 && state->blank.spec > state->layout.classes)
+        code = sg_error_set(err, SG_E_CONFIG, "`blank: %d`: the classes are 0 to %d", state->blank.spec - 1,
+                            state->layout.classes - 1);
     if (code < 0) {
         free(state);
         return code;
@@ -137,9 +142,9 @@ static int create(const struct sg_signature *signature, const struct sg_tensor *
 
 /* A step without a finite number is a blank. space < 0: the model knows no space. pitch: distance of two
  * classes. */
-static struct step look_at(const struct ctc *state, const float *scores, int64_t pitch, int space)
+static struct step look_at(const struct ctc *state, const float *scores, int64_t pitch, int space, int blank)
 {
-    struct step step = {0};
+    struct step step = {.best = blank};
     float most = -INFINITY, sum = 0.0f;
     int classes = state->layout.classes, k;
 
@@ -157,38 +162,13 @@ static struct step look_at(const struct ctc *state, const float *scores, int64_t
     return step;
 }
 
-/* Do the labels begin with a name for the blank? With as many labels as classes they do; where the graph
- * names no number of classes, an empty label or a word for it says so. */
-static bool blank_is_named(const struct ctc *state, const char *const *labels, int label_count)
-{
-    static const char *const blanks[] = {"", "blank", "<blank>", "[blank]", "<pad>", "[PAD]"};
-    size_t i;
-
-    if (state->layout.classes > 0)
-        return label_count == state->layout.classes;
-    for (i = 0; label_count > 0 && labels[0] && i < sizeof(blanks) / sizeof(blanks[0]); i++)
-        if (strcasecmp(labels[0], blanks[i]) == 0)
-            return true;
-    return label_count > 0 && !labels[0];
-}
-
-/* Text of a class, or NULL when there are no labels for it. */
-static const char *letter(const struct ctc *state, int class_id, const char *const *labels, int label_count)
-{
-    int at = blank_is_named(state, labels, label_count) ? class_id : class_id - 1;
-
-    if (at < label_count)
-        return labels[at];
-    return at == label_count ? " " : NULL;
-}
-
 /* The class that reads " ", usually the last; or -1. */
-static int space_class(const struct ctc *state, const char *const *labels, int label_count)
+static int space_class(const struct ctc *state, const struct sg_ctc_alphabet *alphabet)
 {
     int k;
 
-    for (k = (state->layout.classes > 0 ? state->layout.classes : label_count + 2) - 1; k > 0; k--) {
-        const char *text = letter(state, k, labels, label_count);
+    for (k = (state->layout.classes > 0 ? state->layout.classes : alphabet->count + 2) - 1; k >= 0; k--) {
+        const char *text = k == alphabet->blank ? NULL : sg_ctc_letter(alphabet, k);
 
         if (text && strcmp(text, " ") == 0)
             return k;
@@ -229,13 +209,13 @@ static float least_space(const struct ctc *state, char left, char right)
 }
 
 /* What step t of a graph's own choice says; ids below zero and ids that are no whole numbers are padding. */
-static struct step chosen(const struct ctc *state, const struct sg_tensor *outputs, int64_t at)
+static struct step chosen(const struct ctc *state, const struct sg_tensor *outputs, int64_t at, int blank)
 {
     float id = sg_tensor_at(&outputs[state->layout.output], at);
     struct step step = {.score = 1.0f};
 
     if (!sg_class_id(id, 0, &step.best))
-        return (struct step){0};
+        return (struct step){.best = blank};
     if (state->layout.scores >= 0)
         step.score = sg_tensor_at(&outputs[state->layout.scores], at);
     return step;
@@ -257,25 +237,26 @@ static int read_steps(const struct ctc *state, const struct sg_tensor *outputs, 
                       const struct sg_ctc_steps *steps, const char *const *labels, int label_count,
                       struct line *line, struct sg_error *err)
 {
-    int space = space_class(state, labels, label_count), last = 0;
+    const struct sg_ctc_alphabet alphabet = sg_ctc_alphabet(&state->blank, labels, label_count);
+    int space = space_class(state, &alphabet), blank = alphabet.blank, last = blank;
     int64_t t;
 
     line->no_space = 1.0f;
     for (t = 0; t < steps->count; t++) {
         int64_t at = steps->first + t * steps->step;
-        struct step step =
-            floats ? look_at(state, floats + at, steps->class_, space) : chosen(state, outputs, at);
-        bool repeats = step.best == last;
+        struct step step = floats ? look_at(state, floats + at, steps->class_, space, blank)
+                                  : chosen(state, outputs, at, blank);
+        bool repeats = step.best == last && blank >= 0; /* without blanks a letter may come twice */
         const char *text;
 
         last = step.best;
-        if (step.best == 0 || step.best == space) {
-            line->no_space *= step.best == 0 ? 1.0f - step.space : 0.0f;
+        if (step.best == blank || step.best == space) {
+            line->no_space *= step.best == blank ? 1.0f - step.space : 0.0f;
             continue;
         }
         if (repeats)
             continue;
-        text = letter(state, step.best, labels, label_count);
+        text = sg_ctc_letter(&alphabet, step.best);
         if (!text)
             return no_letter(state, step.best, label_count, err);
         if (line->used > 0 &&
@@ -320,7 +301,7 @@ const struct sg_head_ops sg_head_ctc = {
     .name = "ctc",
     .summary = "text of one line: best character of each step, repeats and blanks dropped",
     .task = SG_TASK_TEXT_READ,
-    .keys = SG_KEY_SCORES | SG_KEY_SPACE,
+    .keys = SG_KEY_SCORES | SG_KEY_SPACE | SG_KEY_BLANK,
     .match = match,
     .create = create,
     .destroy = free,

@@ -304,6 +304,205 @@ static void classes_chosen_in_the_graph(void **state)
     test_fini(&graph);
 }
 
+/* A line of K classes, of which class `path[t]` is the best of step t, read with the first `count` of an
+ * alphabet. */
+static const char *read_path(const int path[STEPS], int classes, const char *const *alphabet, int count,
+                             int blank, struct sg_head_guess *out_guess)
+{
+    static float scores[STEPS * CLASSES];
+    struct test_graph graph;
+    int t;
+
+    memset(scores, 0, sizeof(scores));
+    for (t = 0; t < STEPS; t++)
+        scores[t * classes + path[t]] = 1.0f;
+    test_init(&graph, 64, 32);
+    test_output(&graph, "out", SG_DTYPE_F32, scores, 3, 1, STEPS, classes);
+    graph.spec.blank = blank;
+    graph.spec.labels = alphabet;
+    graph.spec.class_count = count;
+    snprintf(graph.spec.kind, sizeof(graph.spec.kind), "ctc");
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(
+        sg_head_answer(graph.head, graph.outputs, graph.count, 0, 1, alphabet, count, &answers, &graph.err),
+        SG_OK);
+    *out_guess = graph.guess;
+    test_fini(&graph);
+    return answers.text;
+}
+
+/* B(a-ab-) of Graves et al. with the blank wherever it may be: four classes, of which it takes one. */
+static void a_blank_at_any_place(void **state)
+{
+    static const char *const bare[] = {"a", "b", "c"};
+    int blank, t;
+
+    (void)state;
+    for (blank = 0; blank < 4; blank++) {
+        static const char said[STEPS] = "a-aa-bb-c";
+        struct sg_head_guess guess;
+        int path[STEPS];
+
+        for (t = 0; t < STEPS; t++)
+            path[t] = said[t] == '-' ? blank : said[t] - 'a' + (said[t] - 'a' >= blank);
+        assert_string_equal(read_path(path, 4, bare, 3, 1 + blank, &guess), "aabc");
+        assert_string_equal(guess.blank_evidence, "the card");
+        if (blank == 3)
+            assert_string_equal(read_path(path, 4, bare, 3, SG_BLANK_LAST, &guess), "aabc");
+    }
+}
+
+static void the_labels_name_the_blank(void **state)
+{
+    static const struct {
+        const char *labels[4];
+        int blank; /* its class; -1: nothing tells, the first */
+    } cases[] = {
+        {{"blank", "a", "b", "c"}, 0}, {{"a", "b", "c", "<blank>"}, 3}, {{"a", "b", "c", ""}, 3},
+        {{"a", "b", "c", "-"}, 3},     {{"-", "a", "b", "c"}, 0},       {{"-", "a", "b", "[CTCblank]"}, 3},
+        {{"", "a", "b", "-"}, 0},      {{"-", "a", "b", "_"}, -1},      {{"x", "a", "b", "c"}, -1},
+    };
+    static const int path[STEPS] = {0, 1, 1, 3, 1, 2, 2, 3, 0};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sg_head_guess guess;
+        char wanted[32] = "";
+        int last = -1, blank = cases[i].blank < 0 ? 0 : cases[i].blank, t;
+
+        for (t = 0; t < STEPS; t++) { /* collapse, then drop */
+            if (path[t] != last && path[t] != blank)
+                strcat(wanted, cases[i].labels[path[t]]);
+            last = path[t];
+        }
+        assert_string_equal(read_path(path, 4, cases[i].labels, 4, 0, &guess), wanted);
+        assert_int_equal(guess.blank_guessed, cases[i].blank < 0);
+        assert_string_equal(guess.blank, blank ? "last, class 3" : "first, class 0");
+        assert_non_null(
+            strstr(guess.blank_evidence, cases[i].blank < 0 ? "nothing tells" : "the labels name it"));
+    }
+}
+
+/* What wins most of a line without text, where one class more than the labels is left. With two more the last
+ * is PP-OCR's space. */
+static void nothing_but_blanks_tells_them(void **state)
+{
+    static const int last[STEPS] = {3, 3, 3, 3, 3, 3, 3, 3, 3}, first[STEPS] = {0},
+                     some[STEPS] = {3, 3, 3, 3, 3, 0, 0, 1, 1}, most[STEPS] = {3, 3, 3, 3, 3, 0, 1, 1, 1};
+    static const char *const bare[] = {"a", "b", "c"};
+    struct sg_head_guess guess;
+
+    (void)state;
+    read_path(last, 4, bare, 3, 0, &guess);
+    assert_string_equal(guess.blank, "last, class 3");
+    assert_false(guess.blank_guessed);
+    assert_string_equal(guess.blank_evidence,
+                        "measured: it is the best of 9 of 9 steps of a picture without text");
+    read_path(first, 4, bare, 3, 0, &guess);
+    assert_string_equal(guess.blank, "first, class 0");
+    assert_false(guess.blank_guessed);
+    read_path(some, 4, bare, 3, 0, &guess);
+    assert_string_equal(guess.blank, "first, class 0");
+    assert_true(guess.blank_guessed);
+    assert_non_null(strstr(guess.blank_evidence, "`blank: last`"));
+    assert_string_equal(read_path(most, 4, bare, 3, 0, &guess), "ab");
+    assert_string_equal(guess.blank, "last, class 3"); /* 5 of 9 to 1 of 9 */
+    read_path(last, 4, bare, 2, 0, &guess);
+    assert_string_equal(guess.blank, "first, class 0");
+    assert_true(guess.blank_guessed);
+}
+
+/* Class ids: of N labels the last blank is id N, or N - 1 where they end with its name. None: what the graph
+ * has collapsed itself keeps its double letters. */
+static void blanks_of_class_ids(void **state)
+{
+    static const char *const bare[] = {"a", "b", "c"}, *const named[] = {"a", "b", "c", "blank"};
+    static const struct {
+        int64_t ids[6];
+        const char *const *labels;
+        int count, blank;
+        const char *text;
+    } cases[] = {
+        {{3, 0, 3, 0, 0, 2}, bare, 3, SG_BLANK_LAST, "aac"},
+        {{3, 0, 3, 0, 0, 2}, named, 4, SG_BLANK_LAST, "aac"},
+        {{3, 0, 3, 0, 0, 2}, named, 4, 0, "aac"},
+        {{3, 3, 3, 3, 1, 2}, bare, 3, 0, "bc"},
+        {{1, 0, 2, 1, 1, 3}, bare, 3, 1 + 1, "abc"},
+        {{0, 0, 2, 2, -1, -1}, bare, 3, SG_BLANK_NONE, "aacc"},
+        {{0, 1, 1, 3, -1, -1}, bare, 3, 1, "ac"},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct test_graph graph;
+        int64_t ids[6];
+
+        memcpy(ids, cases[i].ids, sizeof(ids));
+        test_init(&graph, 48, 32);
+        test_output(&graph, "ids", SG_DTYPE_I64, ids, 2, 1, 6);
+        graph.spec.blank = cases[i].blank;
+        graph.spec.labels = cases[i].labels;
+        graph.spec.class_count = cases[i].count;
+        snprintf(graph.spec.kind, sizeof(graph.spec.kind), "ctc");
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_int_equal(sg_head_answer(graph.head, graph.outputs, 1, 0, 1, cases[i].labels, cases[i].count,
+                                        &answers, &graph.err),
+                         SG_OK);
+        assert_string_equal(answers.text, cases[i].text);
+        if (cases[i].blank == SG_BLANK_LAST) { /* an id behind the last blank is none */
+            ids[0] = 4;
+            assert_int_equal(sg_head_answer(graph.head, graph.outputs, 1, 0, 1, cases[i].labels,
+                                            cases[i].count, &answers, &graph.err),
+                             SG_E_CONFIG);
+        }
+        test_fini(&graph);
+    }
+}
+
+static void the_metadata_names_the_blank(void **state)
+{
+    static const struct {
+        const char *key, *value, *blank;
+    } cases[] = {{"blank", "last", "last, class 11"},
+                 {"blank_index", "11", "class 11"},
+                 {"blank_id", "-1", "last, class 11"},
+                 {"ctc_blank", "First", "first, class 0"},
+                 {"blank_idx", "12", NULL},
+                 {"blank", "", NULL},
+                 {"blank", "-2", NULL},
+                 {"blank", "1x", NULL}};
+    static const int path[STEPS] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct test_graph graph;
+
+        build(&graph, path, 0.9f);
+        test_meta(&graph, cases[i].key, cases[i].value);
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_string_equal(graph.guess.blank, cases[i].blank ? cases[i].blank : "first, class 0");
+        assert_int_equal(graph.guess.blank_guessed, !cases[i].blank);
+        test_fini(&graph);
+    }
+}
+
+static void a_blank_that_is_no_class(void **state)
+{
+    static const int path[STEPS] = {0};
+    struct test_graph graph;
+
+    (void)state;
+    build(&graph, path, 0.9f);
+    snprintf(graph.spec.kind, sizeof(graph.spec.kind), "ctc");
+    graph.spec.blank = 1 + CLASSES;
+    assert_int_equal(test_create(&graph), SG_E_CONFIG);
+    assert_string_equal(graph.err.text, "head ctc: `blank: 12`: the classes are 0 to 11");
+    test_fini(&graph);
+}
+
 static void survives_odd_values_and_shapes(void **state)
 {
     static const int path[STEPS] = {1, 2, 0, 0, 0, 0, 0, 0, 0};
@@ -349,6 +548,12 @@ int main(void)
         cmocka_unit_test(steps_before_pictures),
         cmocka_unit_test(an_unknown_alphabet_is_an_error),
         cmocka_unit_test(classes_chosen_in_the_graph),
+        cmocka_unit_test(a_blank_at_any_place),
+        cmocka_unit_test(the_labels_name_the_blank),
+        cmocka_unit_test(nothing_but_blanks_tells_them),
+        cmocka_unit_test(blanks_of_class_ids),
+        cmocka_unit_test(the_metadata_names_the_blank),
+        cmocka_unit_test(a_blank_that_is_no_class),
         cmocka_unit_test(survives_odd_values_and_shapes),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,7 @@ static const struct {
     {"mask_threshold", SG_KEY_MASK_THRESHOLD, 0},
     {"unclip", SG_KEY_UNCLIP, 0},
     {"space", SG_KEY_SPACE, 0},
+    {"blank", SG_KEY_BLANK, 0},
     {"threshold", 0, 1 << SG_TASK_DETECT | 1 << SG_TASK_TEXT_DETECT},
     {"nms", 0, 1 << SG_TASK_DETECT | 1 << SG_TASK_TEXT_DETECT},
     {"agnostic", 0, 1 << SG_TASK_DETECT | 1 << SG_TASK_TEXT_DETECT},

@@ -28,11 +28,15 @@ enum sg_head_task {
     SG_TASK_TEXT_READ,   /* one string per input */
 };
 
+/* sg_head_spec.blank; a class n is 1 + n. */
+enum { SG_BLANK_DECIDE = 0, SG_BLANK_LAST = -1, SG_BLANK_NONE = -2 };
+
 /* What is known before a head is chosen: from the card, the labels and the model's input. Zero = not said. */
 struct sg_head_spec {
     char kind[SG_HEAD_NAME_MAX];   /* "" = decide */
     int input_width, input_height; /* pixels of the model input */
     int class_count;               /* labels given, else 0 */
+    const char *const *labels;     /* class_count of them, borrowed for the call; or NULL */
     int class_offset; /* id of the first class in the reply's numbering, taken off (1 for TF's 1-based ids) */
     int anchor_count; /* pairs in anchors */
     float anchors[SG_HEAD_MAX_ANCHORS * 2]; /* width, height in input pixels, small strides first */
@@ -50,6 +54,7 @@ struct sg_head_spec {
     float unclip;         /* text detection; 0 = the family's (DB: 1.5) */
     float space;          /* text reading: least probability of a space between two characters; 0 = the
                              family's, 1 = only where it is the best class */
+    int blank;            /* text reading: its class, as above; SG_BLANK_NONE: repeats stay too */
 };
 
 /* What a head says of a graph. The caller zeroes it and fills transform's width, height, layout and dtype,
@@ -66,6 +71,9 @@ struct sg_head_guess {
     int class_count;  /* read off the shapes, 0 = cannot tell */
     int class_offset; /* as in the spec; copied to it when the spec says nothing */
     int dynamic_side; /* graphs of dynamic height and width: the side the family is best run at; 0 = 640 */
+    char blank[32];   /* text reading: which class is the blank, "last, class 36"; "" = not asked */
+    char blank_evidence[160];
+    bool blank_guessed;            /* nothing tells which */
     char labels[SG_HEAD_NAME_MAX]; /* well-known set ("coco80", "coco91", "face", "person", "text") or "" */
 };
 
@@ -145,6 +153,7 @@ enum sg_head_key {
     SG_KEY_MASK_THRESHOLD = 1 << 5,
     SG_KEY_UNCLIP = 1 << 6,
     SG_KEY_SPACE = 1 << 7,
+    SG_KEY_BLANK = 1 << 8,
 };
 
 struct sg_head_ops {

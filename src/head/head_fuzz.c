@@ -139,9 +139,10 @@ static bool shape(struct sg_tensor *tensor, struct input *input)
     return tensor->data != NULL;
 }
 
+static const char *const alphabet[] = {"blank", "a", "b", "-"};
+
 static void run(struct sg_head *head, const struct sg_tensor *outputs, int count, struct input *input)
 {
-    static const char *const alphabet[] = {"blank", "a", "b"};
     float thresholds[3] = {0.1f, -1.0f, 0.9f};
     struct sg_head_options options = {.threshold = (float)(take(input) % 11) / 10.0f,
                                       .iou = (float)(take(input) % 11) / 10.0f,
@@ -210,6 +211,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (extras & 32)
         spec.input_width = spec.input_height = (int)take_dim(&input) * 8;
     spec.embedding = extras & 64;
+    if (extras & 128) {
+        spec.blank = take(&input) % 8 + SG_BLANK_NONE;
+        spec.labels = spec.class_count > 0 && spec.class_count <= 4 ? alphabet : NULL;
+    }
     for (i = 0; i < count; i++) {
         outputs[i].name = take_name(&input);
         if (!shape(&outputs[i], &input))

@@ -103,6 +103,7 @@ static void declared_keys_are_those_that_count(void **state)
         {"mask_threshold", {.mask_threshold = 1.0f}}, /* also where whole numbers add up to large ones */
         {"unclip", {.unclip = 4.0f}},
         {"space", {.space = 1.0f}},
+        {"blank", {.blank = SG_BLANK_LAST}},
     };
     const struct sg_head_ops *const *kind;
     unsigned round;

@@ -115,12 +115,16 @@ static void fill_spec(const struct sg_model *model, struct sg_head_spec *spec)
     *spec = (struct sg_head_spec){.input_width = model->transform.width,
                                   .input_height = model->transform.height,
                                   .class_count = model->labels.count,
+                                  .labels = (const char *const *)model->labels.items,
                                   .class_offset = card->has_class_offset ? card->class_offset : 0,
                                   .scores = (int)card->scores,
                                   .embedding = card->embedding,
                                   .mask_threshold = card->has_mask_threshold ? card->mask_threshold : 0.0f,
                                   .unclip = card->has_unclip ? card->unclip : 0.0f,
                                   .space = card->has_space ? card->space : 0.0f,
+                                  .blank = !card->blank.value      ? SG_BLANK_DECIDE
+                                           : card->blank_class < 0 ? card->blank_class
+                                                                   : card->blank_class + 1,
                                   .anchor_count = card->anchor_numbers / 2,
                                   .stride_count = card->stride_count};
     if (card->head.value)
@@ -147,6 +151,39 @@ static int blame_card(const struct sg_model *model, struct sg_conf_problems *pro
     return err->code;
 }
 
+_Static_assert((int)SG_CARD_BLANK_LAST == (int)SG_BLANK_LAST && (int)SG_CARD_BLANK_NONE == (int)SG_BLANK_NONE,
+               "a card's blank is the spec's");
+
+/* A reader whose blank nothing tells is shown a white line: what it says of that is the blank. */
+static int look_at_white(struct sg_model *model, struct sg_runner *runner, struct sg_head_spec *spec,
+                         struct sg_error *err)
+{
+    struct sg_head_guess white = {.transform = model->transform};
+    const struct sg_tensor *outputs;
+    struct sg_head *head = NULL;
+    int count, code = sg_probe_white(model, runner, err);
+
+    if (code < 0)
+        return code;
+    outputs = sg_runner_outputs(runner, &count);
+    snprintf(spec->kind, sizeof(spec->kind), "%s", sg_head_kind(model->head)->name);
+    code = sg_head_create(model->signature, outputs, count, spec, &head, &white, err);
+    if (code == SG_E_NOMEM)
+        return code;
+    sg_error_clear(err);
+    if (code == 0 && !white.blank_guessed) {
+        struct sg_head *first = model->head;
+
+        model->head = head;
+        head = first;
+        model->guess.blank_guessed = false;
+        memcpy(model->guess.blank, white.blank, sizeof(white.blank));
+        memcpy(model->guess.blank_evidence, white.blank_evidence, sizeof(white.blank_evidence));
+    }
+    sg_head_destroy(&head);
+    return 0;
+}
+
 /* Runs the probe and lets the heads say what the outputs look like. */
 static int choose_head(struct sg_model *model, struct sg_runner **runner, struct sg_conf_problems *problems,
                        struct sg_error *err)
@@ -163,6 +200,8 @@ static int choose_head(struct sg_model *model, struct sg_runner **runner, struct
     model->guess = (struct sg_head_guess){.transform = model->transform};
     sg_head_destroy(&model->head);
     code = sg_head_create(model->signature, outputs, count, &spec, &model->head, &model->guess, err);
+    if (code == 0 && model->guess.blank_guessed)
+        code = look_at_white(model, *runner, &spec, err);
     code = sg_sides_blame(model, code, err);
     return code < 0 && code != SG_E_NOMEM && model->card.head.value ? blame_card(model, problems, err) : code;
 }
@@ -352,6 +391,9 @@ int sg_decide_head(struct sg_model *model, const char *labels_path, struct sg_co
     if (!model->card.head.value)
         snprintf(model->decisions[model->decision_count - 1].ambiguity, sizeof(model->decisions[0].ambiguity),
                  "%s", model->guess.ambiguity);
+    if (model->guess.blank[0] && sg_model_task(model) == SG_TASK_TEXT_READ)
+        sg_model_decide(model, "blank", model->guess.blank, model->guess.blank_guessed, "%s",
+                        model->guess.blank_evidence);
     decide_transform(model);
     code = sg_decide_names(model, problems, err);
     if (code < 0)

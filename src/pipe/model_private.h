@@ -40,6 +40,8 @@ int sg_decide_head(struct sg_model *model, const char *labels_path, struct sg_co
 /* One run on a synthetic picture at the transform's size; the outputs stay valid until the runner's next run.
  */
 int sg_probe_run(struct sg_model *model, struct sg_runner *runner, int items, struct sg_error *err);
+/* The same on a white picture. */
+int sg_probe_white(struct sg_model *model, struct sg_runner *runner, struct sg_error *err);
 /* Whether a picture's result stays as it is when another rides along (dynamic quantisation changes it). Not
  * told where outputs are not by picture: tables of what was found in all of them. */
 int sg_probe_batch(struct sg_model *model, struct sg_runner *runner, bool *out_told, bool *out_independent,

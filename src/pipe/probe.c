@@ -12,6 +12,8 @@
 #define PROBE_TOLERANCE                                                                                      \
     1e-3f /* relative to the largest value; kernels of other batch sizes sum in another order */
 
+#define PROBE_WHITE (-1) /* a seed: nothing on the picture */
+
 /* Soft shapes and some grain: neither flat (softmax ties) nor noise alone (values no picture has). The mates
  * of the first picture have all the contrast there can be: a scale taken over the whole batch must show. */
 static int probe_picture(int seed, struct sg_image *image)
@@ -22,6 +24,10 @@ static int probe_picture(int seed, struct sg_image *image)
 
     if (code < 0)
         return code;
+    if (seed == PROBE_WHITE) {
+        memset(image->data, UINT8_MAX, image->stride_bytes * (size_t)image->height);
+        return 0;
+    }
     for (y = 0; y < image->height; y++)
         for (x = 0; x < image->width; x++)
             for (c = 0; c < 3; c++) {
@@ -55,6 +61,17 @@ static int fill_item(const struct sg_model *model, int seed, void *item, struct 
     sg_letterbox_fini(&letterbox);
     sg_image_fini(&image);
     return code;
+}
+
+int sg_probe_white(struct sg_model *model, struct sg_runner *runner, struct sg_error *err)
+{
+    struct sg_tensor tensor;
+    size_t item_bytes;
+    int code = sg_model_shape(model, runner, &model->transform, 1, &tensor, &item_bytes, err);
+
+    if (code == 0)
+        code = fill_item(model, PROBE_WHITE, tensor.data, err);
+    return code < 0 ? code : sg_runner_run(runner, err);
 }
 
 int sg_probe_run(struct sg_model *model, struct sg_runner *runner, int items, struct sg_error *err)
