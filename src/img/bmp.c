@@ -7,7 +7,6 @@
 #include "img/decode_kind.h"
 #include "img/header.h"
 
-#include <limits.h>
 #include <string.h>
 
 #define FILE_HEADER 14u
@@ -33,30 +32,11 @@ static const char *bmp_sniff(const uint8_t *bytes, size_t size)
     return size >= 2 && !memcmp(bytes, "BM", 2) ? "bmp" : NULL;
 }
 
-static int bmp_create(const struct sg_decode_limits *limits, void **out_state)
-{
-    (void)limits;
-    *out_state = NULL; /* nothing is kept between pictures */
-    return 0;
-}
-
-static void bmp_destroy(void *state)
-{
-    (void)state;
-}
-
 static int bmp_probe(void *state, const struct sg_encoded *encoded, struct sg_stored *stored,
                      struct sg_error *err)
 {
-    struct sg_header header;
-
     (void)state;
-    if (!sg_header_bmp(encoded->bytes, encoded->size, &header))
-        return sg_error_set(err, SG_E_BAD_IMAGE, "bmp header is damaged or incomplete (%zu bytes)",
-                            encoded->size);
-    stored->width = header.width > INT_MAX ? INT_MAX : (int)header.width;
-    stored->height = header.height > INT_MAX ? INT_MAX : (int)header.height;
-    return 0;
+    return sg_header_probe(sg_header_bmp, encoded, stored, err);
 }
 
 static int ends_early(const struct bmp *bmp, struct sg_error *err)
@@ -323,17 +303,15 @@ static int bmp_decode(void *state, const struct sg_encoded *encoded, const struc
     (void)wish;
     if (code < 0)
         return code;
-    code = sg_image_resize(image, SG_PIXEL_RGB24, stored->width, stored->height);
+    code = sg_decode_room(image, stored->width, stored->height, err);
     if (code < 0)
-        return sg_error_set(err, code, "out of memory for a picture of %dx%d", stored->width, stored->height);
+        return code;
     return bmp.compression == BMP_RLE8 || bmp.compression == BMP_RLE4 ? read_runs(&bmp, image, err)
                                                                       : read_rows(&bmp, image, err);
 }
 
 const struct sg_decode_ops sg_decode_bmp_ops = {
     .sniff = bmp_sniff,
-    .create = bmp_create,
-    .destroy = bmp_destroy,
     .probe = bmp_probe,
     .decode = bmp_decode,
 };

@@ -3,6 +3,7 @@
  * through libavutil's sample reader.
  */
 #include "img/convert.h"
+#include "img/decode_kind.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -290,10 +291,10 @@ int sg_convert_run(struct sg_convert *convert, const AVFrame *frame, const struc
 {
     const AVPixFmtDescriptor *about = av_pix_fmt_desc_get(frame->format);
     struct layout layout = layout_of(frame->format);
-    int code = sg_image_resize(image, SG_PIXEL_RGB24, frame->width, frame->height);
+    int code = sg_decode_room(image, frame->width, frame->height, err);
 
     if (code < 0)
-        return sg_error_set(err, code, "out of memory for a picture of %dx%d", frame->width, frame->height);
+        return code;
     if (layout.step)
         convert_packed(frame, layout, image);
     else if (frame->format == AV_PIX_FMT_PAL8)

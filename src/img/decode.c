@@ -49,6 +49,13 @@ static const struct {
     {0, 5, "data:", "a data: URL (send the bytes themselves)"},
 };
 
+int sg_decode_room(struct sg_image *image, int width, int height, struct sg_error *err)
+{
+    int code = sg_image_resize(image, SG_PIXEL_RGB24, width, height);
+
+    return code < 0 ? sg_error_set(err, code, "out of memory for a picture of %dx%d", width, height) : 0;
+}
+
 int sg_decoder_create(const struct sg_decode_limits *limits, struct sg_decoder **out_decoder)
 {
     struct sg_decoder *decoder = calloc(1, sizeof(*decoder));
@@ -58,7 +65,7 @@ int sg_decoder_create(const struct sg_decode_limits *limits, struct sg_decoder *
         return SG_E_NOMEM;
     decoder->limits = *limits;
     for (size_t i = 0; i < KIND_COUNT && code == 0; i++)
-        code = kinds[i]->create(limits, &decoder->states[i]);
+        code = kinds[i]->create ? kinds[i]->create(limits, &decoder->states[i]) : 0;
     if (code < 0) {
         sg_decoder_destroy(&decoder);
         return code;
@@ -72,7 +79,8 @@ void sg_decoder_destroy(struct sg_decoder **decoder)
     if (!*decoder)
         return;
     for (size_t i = 0; i < KIND_COUNT; i++)
-        kinds[i]->destroy((*decoder)->states[i]);
+        if (kinds[i]->destroy)
+            kinds[i]->destroy((*decoder)->states[i]);
     sg_image_fini(&(*decoder)->scratch);
     free(*decoder);
     *decoder = NULL;

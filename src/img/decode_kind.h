@@ -36,6 +36,7 @@ struct sg_stored_wish {
 struct sg_decode_ops {
     /* Name of the format when this kind reads it, else NULL. Looks at the first bytes only. */
     const char *(*sniff)(const uint8_t *bytes, size_t size);
+    /* Both NULL where nothing is kept between pictures: the state is NULL then. */
     int (*create)(const struct sg_decode_limits *limits, void **out_state);
     void (*destroy)(void *state); /* state may be NULL */
     /* Reads the header. Sizes are not yet checked against the limits. */
@@ -46,6 +47,9 @@ struct sg_decode_ops {
     int (*decode)(void *state, const struct sg_encoded *encoded, const struct sg_stored *stored,
                   const struct sg_stored_wish *wish, struct sg_image *image, struct sg_error *err);
 };
+
+/* Makes the image RGB24 of that size. SG_E_NOMEM, SG_E_TOO_LARGE. */
+int sg_decode_room(struct sg_image *image, int width, int height, struct sg_error *err);
 
 extern const struct sg_decode_ops sg_decode_jpeg_ops;
 extern const struct sg_decode_ops sg_decode_tiff_ops;

@@ -102,16 +102,9 @@ static int ffmpeg_probe(void *state, const struct sg_encoded *encoded, struct sg
                         struct sg_error *err)
 {
     const struct format *format = format_of(encoded->bytes, encoded->size);
-    struct sg_header header;
 
     (void)state;
-    if (!format || !format->header(encoded->bytes, encoded->size, &header))
-        return sg_error_set(err, SG_E_BAD_IMAGE, "%s header is damaged or incomplete (%zu bytes)",
-                            encoded->format, encoded->size);
-    stored->width = header.width > INT_MAX ? INT_MAX : (int)header.width;
-    stored->height = header.height > INT_MAX ? INT_MAX : (int)header.height;
-    stored->orientation = header.orientation;
-    return 0;
+    return sg_header_probe(format->header, encoded, stored, err); /* sniffed: there is a format */
 }
 
 static void keep_memory(void *opaque, uint8_t *data)

@@ -6,6 +6,7 @@
 
 #include "img/exif.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define TIFF_MAX_ENTRIES 65535u
@@ -291,4 +292,18 @@ bool sg_header_exr(const uint8_t *bytes, size_t size, struct sg_header *header)
     if (!stored || memcmp(stored, shown, 16) != 0)
         header->unsupported = "its pixels are not those of its display window";
     return true;
+}
+
+int sg_header_probe(sg_header_fn read, const struct sg_encoded *encoded, struct sg_stored *stored,
+                    struct sg_error *err)
+{
+    struct sg_header header;
+
+    if (!read(encoded->bytes, encoded->size, &header))
+        return sg_error_set(err, SG_E_BAD_IMAGE, "%s header is damaged or incomplete (%zu bytes)",
+                            encoded->format, encoded->size);
+    stored->width = header.width > INT_MAX ? INT_MAX : (int)header.width;
+    stored->height = header.height > INT_MAX ? INT_MAX : (int)header.height;
+    stored->orientation = header.orientation;
+    return 0;
 }

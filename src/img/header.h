@@ -38,6 +38,10 @@ struct sg_header {
 /* True when the header is whole and says a size of at least 1 x 1. The first bytes have been sniffed. */
 typedef bool (*sg_header_fn)(const uint8_t *bytes, size_t size, struct sg_header *header);
 
+/* A kind's probe by that: SG_E_BAD_IMAGE where it says false. */
+int sg_header_probe(sg_header_fn read, const struct sg_encoded *encoded, struct sg_stored *stored,
+                    struct sg_error *err);
+
 bool sg_header_png(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_gif(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_bmp(const uint8_t *bytes, size_t size, struct sg_header *header);

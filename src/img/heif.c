@@ -277,9 +277,7 @@ static int decode_grid(struct heif *heif, const struct sg_heif *boxes, const str
         code = sg_heif_look(boxes, tile, &look, err);
         if (code == 0 && i == 0) {
             first = look;
-            code = sg_image_resize(image, SG_PIXEL_RGB24, (int)grid.width, (int)grid.height);
-            if (code < 0)
-                sg_error_set(err, code, "out of memory for a picture of %ux%u", grid.width, grid.height);
+            code = sg_decode_room(image, (int)grid.width, (int)grid.height, err);
         }
         if (code == 0)
             code = check_tile(&grid, tile, &look, &first, err);

@@ -367,12 +367,9 @@ static void decode_step(struct jpeg *jpeg)
     jpeg_start_decompress(&jpeg->lib);
     window = scaled_window(jpeg, eighths);
     left = crop_columns(jpeg, &window);
-    code = sg_image_resize(image, SG_PIXEL_RGB24, window.x2 - window.x1, window.y2 - window.y1);
-    if (code < 0) {
-        sg_error_set(jpeg->err, code, "out of memory for a picture of %dx%d", window.x2 - window.x1,
-                     window.y2 - window.y1);
+    code = sg_decode_room(image, window.x2 - window.x1, window.y2 - window.y1, jpeg->err);
+    if (code < 0)
         fail(jpeg, code);
-    }
     image->scale_x = image->scale_y = (float)eighths / 8.0f;
     image->origin_x = (float)window.x1 / image->scale_x;
     image->origin_y = (float)window.y1 / image->scale_y;

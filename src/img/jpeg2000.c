@@ -5,7 +5,6 @@
 #include "img/decode_kind.h"
 #include "img/header.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,30 +28,11 @@ static const char *jpeg2000_sniff(const uint8_t *bytes, size_t size)
     return size >= 4 && !memcmp(bytes, "\xFF\x4F\xFF\x51", 4) ? "jpeg2000" : NULL;
 }
 
-static int jpeg2000_create(const struct sg_decode_limits *limits, void **out_state)
-{
-    (void)limits;
-    *out_state = NULL; /* nothing is kept between pictures */
-    return 0;
-}
-
-static void jpeg2000_destroy(void *state)
-{
-    (void)state;
-}
-
 static int jpeg2000_probe(void *state, const struct sg_encoded *encoded, struct sg_stored *stored,
                           struct sg_error *err)
 {
-    struct sg_header header;
-
     (void)state;
-    if (!sg_header_jpeg2000(encoded->bytes, encoded->size, &header))
-        return sg_error_set(err, SG_E_BAD_IMAGE, "jpeg2000 header is damaged or incomplete (%zu bytes)",
-                            encoded->size);
-    stored->width = header.width > INT_MAX ? INT_MAX : (int)header.width;
-    stored->height = header.height > INT_MAX ? INT_MAX : (int)header.height;
-    return 0;
+    return sg_header_probe(sg_header_jpeg2000, encoded, stored, err);
 }
 
 static OPJ_SIZE_T read_bytes(void *out, OPJ_SIZE_T bytes, void *user)
@@ -197,10 +177,9 @@ static int convert(const opj_image_t *picture, struct sg_image *image, struct sg
 
     if (code < 0)
         return code;
-    code = sg_image_resize(image, SG_PIXEL_RGB24, (int)(picture->x1 - picture->x0),
-                           (int)(picture->y1 - picture->y0));
+    code = sg_decode_room(image, (int)(picture->x1 - picture->x0), (int)(picture->y1 - picture->y0), err);
     if (code < 0)
-        return sg_error_set(err, code, "out of memory for a picture");
+        return code;
     for (int y = 0; y < image->height; y++) {
         uint8_t *out = image->data + (size_t)y * image->stride_bytes;
 
@@ -282,8 +261,6 @@ static int jpeg2000_decode(void *state, const struct sg_encoded *encoded, const 
 
 const struct sg_decode_ops sg_decode_jpeg2000_ops = {
     .sniff = jpeg2000_sniff,
-    .create = jpeg2000_create,
-    .destroy = jpeg2000_destroy,
     .probe = jpeg2000_probe,
     .decode = jpeg2000_decode,
 };

@@ -433,11 +433,8 @@ static int tiff_decode(void *state, const struct sg_encoded *encoded, const stru
     (void)wish;
     if (code == 0)
         code = read_layout(tiff, err);
-    if (code == 0) {
-        code = sg_image_resize(image, SG_PIXEL_RGB24, stored->width, stored->height);
-        if (code < 0)
-            sg_error_set(err, code, "out of memory for a picture of %dx%d", stored->width, stored->height);
-    }
+    if (code == 0)
+        code = sg_decode_room(image, stored->width, stored->height, err);
     tiff->reads_pixels = true;
     if (code == 0)
         code = sg_tiff_pixels(tiff, image, err);

@@ -5,7 +5,6 @@
 #include "img/decode_kind.h"
 #include "img/header.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include <webp/decode.h>
@@ -16,29 +15,11 @@ static const char *webp_sniff(const uint8_t *bytes, size_t size)
     return size >= 12 && !memcmp(bytes, "RIFF", 4) && !memcmp(bytes + 8, "WEBP", 4) ? "webp" : NULL;
 }
 
-static int webp_create(const struct sg_decode_limits *limits, void **out_state)
-{
-    (void)limits;
-    *out_state = NULL; /* nothing is kept between pictures */
-    return 0;
-}
-
-static void webp_destroy(void *state)
-{
-    (void)state;
-}
-
 static int webp_probe(void *state, const struct sg_encoded *encoded, struct sg_stored *stored,
                       struct sg_error *err)
 {
-    struct sg_header header;
-
     (void)state;
-    if (!sg_header_webp(encoded->bytes, encoded->size, &header))
-        return sg_error_set(err, SG_E_BAD_IMAGE, "webp header is damaged or incomplete (%zu bytes)",
-                            encoded->size);
-    *stored = (struct sg_stored){(int)header.width, (int)header.height, header.orientation};
-    return 0;
+    return sg_header_probe(sg_header_webp, encoded, stored, err);
 }
 
 static int report(VP8StatusCode status, const struct sg_encoded *encoded, struct sg_error *err)
@@ -98,10 +79,8 @@ static int webp_decode(void *state, const struct sg_encoded *encoded, const stru
         WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT) != (uint32_t)stored->height) {
         code = report(VP8_STATUS_BITSTREAM_ERROR, encoded, err);
     } else {
-        code = sg_image_resize(image, SG_PIXEL_RGB24, stored->width, stored->height);
-        if (code < 0)
-            sg_error_set(err, code, "out of memory for a picture of %dx%d", stored->width, stored->height);
-        else
+        code = sg_decode_room(image, stored->width, stored->height, err);
+        if (code == 0)
             code = decode_frame(&frame, encoded, image, err);
     }
     WebPDemuxReleaseIterator(&frame);
@@ -111,8 +90,6 @@ static int webp_decode(void *state, const struct sg_encoded *encoded, const stru
 
 const struct sg_decode_ops sg_decode_webp_ops = {
     .sniff = webp_sniff,
-    .create = webp_create,
-    .destroy = webp_destroy,
     .probe = webp_probe,
     .decode = webp_decode,
 };
