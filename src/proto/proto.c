@@ -3,6 +3,7 @@
  */
 #include "proto/proto.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <string.h>
@@ -58,4 +59,18 @@ void sg_session_log(const struct sg_session *session, const struct sg_frame_answ
         sg_err_name(answer->code), (long long)answer->us / 1000, (int)(answer->us % 1000), answer->in_bytes,
         answer->out_bytes, (unsigned long long)answer->id, (unsigned long long)sg_conn_id(session->conn),
         (long long)answer->us);
+}
+
+void sg_session_log_job(const struct sg_session *session, const char *protocol, uint64_t id,
+                        const struct sg_job *job)
+{
+    const struct sg_frame_answer answer = {.protocol = protocol,
+                                           .pipeline = job->result.pipeline,
+                                           .id = id,
+                                           .code = job->error.code,
+                                           .in_bytes = job->bytes.size,
+                                           .out_bytes = job->reply.size,
+                                           .us = sg_clock_us() - job->received_us};
+
+    sg_session_log(session, &answer);
 }

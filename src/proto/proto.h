@@ -52,6 +52,9 @@ struct sg_frame_answer {
     int64_t us; /* since it was complete */
 };
 void sg_session_log(const struct sg_session *session, const struct sg_frame_answer *answer);
+/* The same of a job, with its reply encoded. */
+void sg_session_log_job(const struct sg_session *session, const char *protocol, uint64_t id,
+                        const struct sg_job *job);
 
 struct sg_proto_ops {
     const char *name;

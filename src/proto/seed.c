@@ -173,22 +173,9 @@ static void end_stranger(struct seed *seed, const struct sg_error *error)
     end_with_error(seed, error);
 }
 
-static void log_reply(const struct seed *seed, const struct sg_job *job)
-{
-    const struct sg_frame_answer answer = {.protocol = "seed",
-                                           .pipeline = job->result.pipeline,
-                                           .id = job->id,
-                                           .code = job->error.code,
-                                           .in_bytes = job->bytes.size,
-                                           .out_bytes = job->reply.size,
-                                           .us = sg_clock_us() - job->received_us};
-
-    sg_session_log(&seed->base, &answer);
-}
-
 static int send_reply(struct seed *seed, struct sg_job *job)
 {
-    log_reply(seed, job);
+    sg_session_log_job(&seed->base, "seed", job->id, job);
     if (job->reply.size == 0)
         return sg_conn_send(seed->base.conn, last_resort, sizeof(last_resort) - 1);
     return sg_conn_send(seed->base.conn, job->reply.data, job->reply.size);

@@ -60,19 +60,6 @@ static bool refuse(struct v2 *v2, int64_t retry_ms)
     return v2_send_error(v2, id, &error, retry_ms) && v2_settle(v2);
 }
 
-static void log_answer(const struct v2 *v2, const struct sg_job *job)
-{
-    const struct sg_frame_answer answer = {.protocol = "v2",
-                                           .pipeline = job->result.pipeline,
-                                           .id = job->client_id,
-                                           .code = job->error.code,
-                                           .in_bytes = job->bytes.size,
-                                           .out_bytes = job->reply.size,
-                                           .us = sg_clock_us() - job->received_us};
-
-    sg_session_log(&v2->base, &answer);
-}
-
 bool v2_request_answer(struct v2 *v2, struct sg_job *job)
 {
     struct sg_intake *intake = v2->base.intake;
@@ -91,7 +78,7 @@ bool v2_request_answer(struct v2 *v2, struct sg_job *job)
         if (encode(job) < 0)
             sg_buf_clear(&job->reply); /* nothing can be said: the connection ends below */
     }
-    log_answer(v2, job);
+    sg_session_log_job(&v2->base, "v2", job->client_id, job);
     sg_intake_answered(intake, job, SG_PROTOCOL_V2);
     if (job->reply.size > 0) {
         alive = v2_send(v2, job->reply.data, job->reply.size);
