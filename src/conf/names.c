@@ -14,8 +14,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define NUMBER_DIGITS 5 /* of a class number: SG_OPTION_LIST_MAX has as many */
-
 static int complain(const char *file, const char *prefix, const struct sg_yaml_node *at,
                     struct sg_conf_problems *problems, const char *text)
 {
@@ -46,22 +44,6 @@ struct place {
     const struct sg_yaml_node *entry;
 };
 
-/* The number that a key is, or -1. */
-static int number_of(const struct sg_yaml_node *key)
-{
-    size_t i;
-    int number = 0;
-
-    if (key->size == 0 || key->size > NUMBER_DIGITS)
-        return -1;
-    for (i = 0; i < key->size; i++) {
-        if (!isdigit((unsigned char)key->text[i]))
-            return -1;
-        number = number * 10 + (key->text[i] - '0');
-    }
-    return number;
-}
-
 /* Puts the entries of a map where their numbers say. Numbers past the last place mean a hole before them. */
 static int sort_entries(const char *file, const char *prefix, const struct sg_yaml_node *map,
                         struct place *sorted, struct sg_conf_problems *problems)
@@ -71,7 +53,7 @@ static int sort_entries(const char *file, const char *prefix, const struct sg_ya
     int code = 0, most = 0, i, number;
 
     for (child = map->child; child; child = child->next) {
-        number = number_of(child->key);
+        number = sg_literal_class(child->key->text, child->key->size);
         text[0] = '\0';
         if (number < 0)
             snprintf(text, sizeof(text), "expected the number of a class, got %s",
@@ -131,7 +113,8 @@ static const struct sg_yaml_node *find_names(const struct sg_yaml_node *root)
             if (strcmp(child->key->text, keys[i]) == 0 && child->kind != SG_YAML_SCALAR)
                 return child;
     /* One that begins otherwise is some other file: one error, not one for each of its keys. */
-    if (root->kind == SG_YAML_LIST || (root->child && number_of(root->child->key) >= 0))
+    if (root->kind == SG_YAML_LIST ||
+        (root->child && sg_literal_class(root->child->key->text, root->child->key->size) >= 0))
         return root;
     return NULL;
 }

@@ -192,18 +192,17 @@ static enum token value(struct reader *reader)
     return TOKEN_BROKEN;
 }
 
-/* The number of a class that the name is, or -1. */
-static int index_of(const struct reader *reader)
+int sg_literal_class(const char *text, size_t size)
 {
     int index = 0;
     size_t i;
 
-    if (reader->size == 0 || reader->size > ID_DIGITS)
+    if (size == 0 || size > ID_DIGITS)
         return -1;
-    for (i = 0; i < reader->size; i++) {
-        if (!isdigit((unsigned char)reader->name[i]))
+    for (i = 0; i < size; i++) {
+        if (!isdigit((unsigned char)text[i]))
             return -1;
-        index = index * 10 + (reader->name[i] - '0');
+        index = index * 10 + (text[i] - '0');
     }
     return index < SG_LITERAL_MAX_NAMES ? index : -1;
 }
@@ -220,7 +219,7 @@ static int entry(struct reader *reader, bool *out_none)
     *out_none = false;
     if (first == TOKEN_BROKEN || first == TOKEN_NONE)
         return -1;
-    index = index_of(reader);
+    index = sg_literal_class(reader->name, reader->size);
     if (first == TOKEN_STRING && index < 0)
         memcpy(key, reader->name, size + 1);
     else if (index < 0)
@@ -235,7 +234,7 @@ static int entry(struct reader *reader, bool *out_none)
     *out_none = second == TOKEN_NONE;
     if (index >= 0)
         return index;
-    index = second == TOKEN_NUMBER ? index_of(reader) : -1;
+    index = second == TOKEN_NUMBER ? sg_literal_class(reader->name, reader->size) : -1;
     memcpy(reader->name, key, size + 1);
     reader->size = size;
     return index;

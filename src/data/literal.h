@@ -19,5 +19,7 @@ typedef int (*sg_literal_put)(void *context, int index, const char *name, size_t
  * text) or None and null (no name: put is not called). put may be NULL. Returns how many classes there are
  * (the largest index + 1), -1 when text is no such literal to its end, or what put returned. */
 int sg_literal_names(const char *text, size_t size, sg_literal_put put, void *context);
+/* The class whose number the text is: digits alone, below SG_LITERAL_MAX_NAMES; else -1. */
+int sg_literal_class(const char *text, size_t size);
 
 #endif

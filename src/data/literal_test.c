@@ -125,13 +125,25 @@ static void names_have_a_longest(void **state)
     assert_int_equal(sg_literal_names(text, size + 2, NULL, NULL), -1);
 }
 
+static void numbers_of_classes(void **state)
+{
+    (void)state;
+    assert_int_equal(sg_literal_class("007", 3), 7);
+    assert_int_equal(sg_literal_class("12 apples", 2), 12);
+    assert_int_equal(sg_literal_class("65535", 5), SG_LITERAL_MAX_NAMES - 1);
+    assert_int_equal(sg_literal_class("65536", 5), -1);
+    assert_int_equal(sg_literal_class("000001", 6), -1);
+    assert_int_equal(sg_literal_class("", 0), -1);
+    assert_int_equal(sg_literal_class("-1", 2), -1);
+    assert_int_equal(sg_literal_class("1.", 2), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists_and_maps),
-        cmocka_unit_test(escapes),
-        cmocka_unit_test(what_is_no_literal),
-        cmocka_unit_test(names_have_a_longest),
+        cmocka_unit_test(lists_and_maps),     cmocka_unit_test(escapes),
+        cmocka_unit_test(what_is_no_literal), cmocka_unit_test(names_have_a_longest),
+        cmocka_unit_test(numbers_of_classes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
