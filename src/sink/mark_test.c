@@ -155,6 +155,39 @@ static void a_file_is_closed_again(void **state)
     assert_false(sg_mark_found(path));
 }
 
+/* A run that is killed leaves the lines of its COCO document in FILE.part, and the next one begins anew
+ * there; under another name the same lines may be anybody's. */
+static void lines_of_a_document_are_known_by_the_name(void **state)
+{
+    static const struct {
+        const char *name, *text;
+        bool ours;
+    } rows[] = {
+        {"found.json.part", "{\"file_name\":\"a.jpg\",\"width\":1", true},
+        {"found.json", "{\"file_name\":\"a.jpg\",\"width\":1", false},
+        {"part", "{\"file_name\":\"a.jpg\",\"width\":1", false},
+        {"found.json.part", "half of a download", false},
+    };
+    char folder[] = "/tmp/mark_test_XXXXXX", path[64];
+    size_t i;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        FILE *file;
+
+        snprintf(path, sizeof(path), "%s/%s", folder, rows[i].name);
+        file = fopen(path, "we");
+        assert_non_null(file);
+        fputs(rows[i].text, file);
+        assert_int_equal(fclose(file), 0);
+        if (sg_mark_found(path) != rows[i].ours)
+            fail_msg("%s: %s", rows[i].name, rows[i].text);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +195,7 @@ int main(void)
         cmocka_unit_test(what_is_no_jpeg_is_not_marked),
         cmocka_unit_test(texts_are_known_by_how_they_begin),
         cmocka_unit_test(a_file_is_closed_again),
+        cmocka_unit_test(lines_of_a_document_are_known_by_the_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
