@@ -18,7 +18,7 @@ import onnx
 import pytest
 import sight
 from PIL import Image
-from test_cli_outputs import sums, wait_for
+from test_cli_outputs import running, sums, wait_for
 
 FAR = "w" * 140 + ".bin"  # its length takes two bytes in a model
 
@@ -100,8 +100,8 @@ def test_a_picture_that_a_watch_brought_stays(site: Path) -> None:
     """in/in/x.jpg is drawn to in/x.jpg, which was read before."""
     (site / "in" / "in").mkdir(parents=True)
     out = site / "out.jsonl"
-    with subprocess.Popen([str(sight.SIGHT), "detect", "--model", "models/net", "--watch", "in", "--annotate", ".",
-                           "--overwrite", "-o", str(out)], cwd=site, stderr=subprocess.PIPE, text=True) as process:
+    with running("detect", "--model", "models/net", "--watch", "in", "--annotate", ".", "--overwrite", "-o", out,
+                 cwd=site, stderr=subprocess.PIPE) as process:
         wait_for(out, 0)
         first = picture(site / "new.jpg").rename(site / "in" / "x.jpg").read_bytes()
         wait_for(out, 1)

@@ -14,7 +14,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sight
@@ -28,6 +31,28 @@ FORMATS = ["jsonl", "json", "csv", "coco", "yolo"]
 def detect(cwd: Path, *words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(sight.SIGHT), "detect", "--model", str(MODEL), "--no-timing", *map(str, words)], cwd=cwd,
                           capture_output=True, text=True, timeout=sight.TIMEOUT_S, check=False)
+
+
+@contextmanager
+def running(*words: object, cwd: Path = sight.ROOT, **more: Any) -> Iterator[subprocess.Popen[str]]:
+    """A command that ends with its test. A Popen alone is waited for, for ever when the test has failed."""
+    with subprocess.Popen([str(sight.SIGHT), *map(str, words)], cwd=cwd, text=True, **more) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def serving() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server of faces, ready, with its address."""
+    with running("serve", "--listen", "127.0.0.1:0", "--pipelines", "pipelines/faces.yaml", "--log-level", "error",
+                 stdout=subprocess.PIPE) as server:
+        assert server.stdout
+        address = server.stdout.readline().split()[-1]
+        while not server.stdout.readline().startswith("ready"):
+            assert server.poll() is None
+        yield server, address
 
 
 def sums(folder: Path) -> dict[str, str]:
@@ -151,8 +176,8 @@ def wait_for(path: Path, lines: int) -> None:
 
 def test_watching_draws_into_a_folder_below_once(photos: Path) -> None:
     out, drawn = photos.parent / "out.jsonl", photos / "drawn"
-    with subprocess.Popen([str(sight.SIGHT), "detect", "--model", str(MODEL), "--watch", str(photos), "--resume",
-                           "--annotate", str(drawn), "-o", str(out)], stderr=subprocess.PIPE, text=True) as run:
+    with running("detect", "--model", MODEL, "--watch", photos, "--resume", "--annotate", drawn, "-o", out,
+                 stderr=subprocess.PIPE) as run:
         wait_for(out, 2)
         shutil.copy(SAMPLES / "faces" / "group3.jpg", photos)
         wait_for(out, 3)
@@ -172,8 +197,7 @@ def test_watching_follows_folders(photos: Path) -> None:
     (photos / "old").mkdir()
     (away / "deep").mkdir(parents=True)
     (away / "deep" / "in.jpg").write_bytes(picture)
-    with subprocess.Popen([str(sight.SIGHT), "detect", "--model", str(MODEL), "--watch", str(photos), "-o", str(out)],
-                          stderr=subprocess.PIPE, text=True) as run:
+    with running("detect", "--model", MODEL, "--watch", photos, "-o", out, stderr=subprocess.PIPE) as run:
         wait_for(out, 0)
         (photos / "old" / "a.jpg").write_bytes(picture)
         wait_for(out, 1)
@@ -202,14 +226,10 @@ def test_watching_follows_folders(photos: Path) -> None:
 
 def test_an_interrupt_does_not_wait_for_a_server_that_is_gone(photos: Path) -> None:
     """The server goes while pictures are to come; the run would try for a minute to reach it again."""
-    with subprocess.Popen([str(sight.SIGHT), "serve", "--listen", "127.0.0.1:0", "--pipelines",
-                           str(sight.ROOT / "pipelines" / "faces.yaml"), "--log-level", "error"], cwd=sight.ROOT,
-                          stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        address = server.stdout.readline().split()[-1]
-        out = photos.parent / "out.jsonl"
-        with subprocess.Popen([str(sight.SIGHT), "send", "--to", address, "--watch", str(photos), "--retry", "60s",
-                               "-o", str(out)], stderr=subprocess.PIPE, text=True) as run:
+    out = photos.parent / "out.jsonl"
+    with serving() as (server, address):
+        with running("send", "--to", address, "--watch", photos, "--retry", "60s", "-o", out,
+                     stderr=subprocess.PIPE) as run:
             wait_for(out, 0)
             shutil.copy(SAMPLES / "faces" / "group3.jpg", photos)
             wait_for(out, 1)
@@ -284,13 +304,7 @@ def test_a_disk_that_is_full(photos: Path, words: list[str]) -> None:
 
 def test_every_sender_takes_to(photos: Path) -> None:
     """`sight send`, the two examples and the Python package name the server alike."""
-    with subprocess.Popen([str(sight.SIGHT), "serve", "--listen", "127.0.0.1:0", "--pipelines",
-                           str(sight.ROOT / "pipelines" / "faces.yaml"), "--log-level", "error"], cwd=sight.ROOT,
-                          stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        address = server.stdout.readline().split()[-1]
-        while not server.stdout.readline().startswith("ready"):
-            pass
+    with serving() as (server, address):
         picture = photos / "group1.jpg"
         for command in ([sight.SIGHT, "send"], [sys.executable, sight.ROOT / "examples" / "client.py"],
                         [sys.executable, sight.ROOT / "examples" / "client_v2.py"],
