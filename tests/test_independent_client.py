@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A client written from DESIGN.md alone (pack "i", send, one recv(65536), json.loads) and what it must be told.
+"""A client written from docs/PROTOCOL.md alone (pack "i", send, one recv(65536), json.loads) and what it must be told.
 
 Expected: results of other implementations (tests/goldens) for detectors of things and of faces; damaged pictures as
 picture_files.EDGE says; the few pictures without a golden as the same server answers over HTTP.
@@ -56,7 +56,7 @@ def site(folder: Path, model: str) -> None:
     (folder / f"{model}.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
 
 
-# --- The client, from DESIGN.md alone -----------------------------------------------------------------------------
+# --- The client, from docs/PROTOCOL.md alone ----------------------------------------------------------------------
 
 def dial(server: Server) -> socket.socket:
     link = socket.create_connection(("127.0.0.1", server.port), timeout=120)

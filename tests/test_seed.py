@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The seed protocol from outside: a client written from DESIGN.md alone against the real binary with real models.
+"""The seed protocol from outside: a client after docs/PROTOCOL.md alone against the real binary with real models.
 
 What is expected: four people in people.jpg is what the picture shows (counted by eye), and
 the answer must not depend on how the bytes travel, so every other way is compared with the plainest one. Answers

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Replies cut at every byte, several in one buffer, and what is no reply. The texts are written by hand from
- * DESIGN.md and RFC 9112, not taken from our server.
+ * docs/PROTOCOL.md and RFC 9112, not taken from our server.
  */
 #include "app/bench_wire.h"
 

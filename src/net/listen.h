@@ -16,7 +16,7 @@ struct sg_listener;
 typedef void (*sg_accept_fn)(void *user, int fd, const struct sockaddr *peer, socklen_t peer_size);
 
 /* Binds and listens at once, so that a busy port fails before models are loaded and early clients wait in the
- * backlog; nothing is accepted until sg_listener_start. A name that has several addresses listens on all (at
+ * backlog; nothing is accepted until sg_listener_accept. A name that has several addresses listens on all (at
  * most 4). SG_E_INVALID, SG_E_IO (with the address and what to do), SG_E_NOMEM. */
 int sg_listener_open(uv_loop_t *loop, const char *address, sg_accept_fn accepted, void *user,
                      struct sg_listener **out_listener, struct sg_error *err);

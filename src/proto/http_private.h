@@ -184,7 +184,7 @@ int http_body_begin(struct http_request *request, struct sg_error *err);
 int http_body_data(struct http_request *request, const char *data, size_t size, struct sg_error *err);
 int http_body_end(struct http_request *request, struct sg_error *err);
 
-/* http_infer.c, http_info.c, http_reload.c */
+/* http_infer.c, http_info.c */
 int http_infer_begin(struct http_request *request, struct sg_error *err);
 void http_infer_serve(struct http_request *request);
 void http_infer_done(struct http_request *request, struct sg_job *job);
