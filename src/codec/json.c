@@ -430,11 +430,3 @@ int sg_json_native(const struct sg_result *result, const struct sg_error *err,
     put(&writer, "}");
     return writer.code;
 }
-
-int sg_json_error(const struct sg_error *err, struct sg_buf *out)
-{
-    struct writer writer = {.out = out};
-
-    put_error(&writer, err);
-    return writer.code;
-}

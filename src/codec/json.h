@@ -29,8 +29,6 @@ struct sg_json_native {
 int sg_json_native(const struct sg_result *result, const struct sg_error *err,
                    const struct sg_json_native *options, struct sg_buf *out);
 
-/* {"code":"…","message":"…"} of err. */
-int sg_json_error(const struct sg_error *err, struct sg_buf *out);
 /* text quoted and escaped, invalid UTF-8 replaced by U+FFFD; NULL writes null. */
 int sg_json_text(const char *text, struct sg_buf *out);
 /* text as it is, invalid UTF-8 replaced likewise. For protocols that promise UTF-8 without being JSON. */

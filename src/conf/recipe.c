@@ -343,11 +343,6 @@ void sg_recipe_fini(struct sg_recipe *recipe)
     sg_option_fini(&sg_recipe_table, recipe);
 }
 
-int sg_recipe_detect_init(struct sg_recipe_detect *detect)
-{
-    return sg_option_defaults(&inside_table, detect);
-}
-
 /* pipelines/faces.yaml is called faces. */
 static int name_from_path(struct sg_recipe *recipe)
 {

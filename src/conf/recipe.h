@@ -121,7 +121,5 @@ void sg_recipe_fini(struct sg_recipe *recipe);
 int sg_recipe_load(const char *path, struct sg_recipe *recipe, struct sg_conf_problems *problems);
 int sg_recipe_parse(const char *path, const char *yaml, size_t size, struct sg_recipe *recipe,
                     struct sg_conf_problems *problems);
-/* Defaults for a stage built by hand (`sight detect --model X`): as an empty map in a file would give. */
-int sg_recipe_detect_init(struct sg_recipe_detect *detect);
 
 #endif

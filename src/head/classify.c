@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SETS  SG_SIGNATURE_MAX_IO
-#define MAX_TOP_K SG_HEAD_MAX_ANSWERS
+#define MAX_SETS SG_SIGNATURE_MAX_IO
 
 enum finish { FINISH_NONE, FINISH_SOFTMAX, FINISH_SIGMOID };
 

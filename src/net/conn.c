@@ -285,14 +285,6 @@ void sg_conn_start(struct sg_conn *conn, const struct sg_conn_ops *ops, void *us
     sg_conn_watch(conn);
 }
 
-int sg_conn_release(struct sg_conn **conn)
-{
-    int fd = detach(*conn);
-
-    *conn = NULL;
-    return fd;
-}
-
 size_t sg_conn_peek(const struct sg_conn *conn, void *out, size_t size)
 {
     ssize_t n;

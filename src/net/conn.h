@@ -89,8 +89,6 @@ int sg_conn_add(struct sg_conn_table *table, int fd, const struct sockaddr *peer
 void sg_conn_hold(struct sg_conn *conn, int64_t until_us);
 /* Ends sniffing: reading goes to ops from the first byte on. */
 void sg_conn_start(struct sg_conn *conn, const struct sg_conn_ops *ops, void *user);
-/* Ends sniffing and hands the socket, nothing read from it, to the caller; conn is gone. */
-int sg_conn_release(struct sg_conn **conn);
 
 /* Bytes that have arrived and are still to be read, without taking them; at most size. */
 size_t sg_conn_peek(const struct sg_conn *conn, void *out, size_t size);
@@ -104,7 +102,7 @@ uint64_t sg_conn_id(const struct sg_conn *conn);
 void *sg_conn_user(const struct sg_conn *conn);
 /* Since it was accepted. */
 int64_t sg_conn_age_us(const struct sg_conn *conn);
-/* True until start or release: the protocol is not known. */
+/* True until start: the protocol is not known. */
 bool sg_conn_sniffing(const struct sg_conn *conn);
 /* While sniffing: whether some of the first bytes have come, as far as somebody has looked; looks, at the
  * price of a system call. Once they have been seen the rest has receive_timeout to come. */

@@ -193,16 +193,6 @@ static int check(struct sg_guard *guard, const char *path, const char *source, s
         "\"%s\" is there already and nothing in it says that sightd wrote it; --overwrite replaces it", path);
 }
 
-int sg_guard_look(struct sg_guard *guard, const char *path, const char *source, struct sg_error *err)
-{
-    int code;
-
-    pthread_mutex_lock(&guard->lock);
-    code = check(guard, path, source, err);
-    pthread_mutex_unlock(&guard->lock);
-    return code;
-}
-
 int sg_guard_claim(struct sg_guard *guard, const char *path, const char *source, struct sg_error *err)
 {
     int code;

@@ -41,10 +41,8 @@ void sg_guard_inputs(struct sg_guard *guard, char *const *paths, int count);
  * another output). SG_E_NOMEM. */
 int sg_guard_keep(struct sg_guard *guard, const char *path, struct sg_error *err);
 
-/* Whether path may be written for the picture `source` (NULL: for the run as a whole). SG_E_INVALID with what
- * is in the way and what to do. */
-int sg_guard_look(struct sg_guard *guard, const char *path, const char *source, struct sg_error *err);
-/* The same, and from now on path belongs to that picture. SG_E_NOMEM. */
+/* Whether path may be written for the picture `source` (NULL: for the run as a whole), to which it belongs
+ * from then on. SG_E_INVALID with what is in the way and what to do, SG_E_NOMEM. */
 int sg_guard_claim(struct sg_guard *guard, const char *path, const char *source, struct sg_error *err);
 /* The file at path is now this run's, whatever other names it has. SG_E_NOMEM. */
 int sg_guard_wrote(struct sg_guard *guard, const char *path, const char *source, struct sg_error *err);
