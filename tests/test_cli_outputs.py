@@ -267,6 +267,18 @@ def test_lists_of_names_in_every_form(photos: Path) -> None:
     assert done.returncode == 1 and "Is a directory" in done.stderr
 
 
+def test_a_pipe_in_a_folder_is_left_out(photos: Path) -> None:
+    """Nobody writes into it: whoever opens it waits for ever. Named by itself it is read, as `<(curl …)` is."""
+    os.mkfifo(photos / "pipe.jpg")
+    (photos / "link.jpg").symlink_to("pipe.jpg")
+    done = detect(photos, "--json", ".")
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 2, done
+    assert done.stderr.count("is no file, left out") == 2, done.stderr
+    words = f'"{sight.SIGHT}" detect --model "{MODEL}" --json <(cat group1.jpg)'
+    done = subprocess.run(["bash", "-c", words], cwd=photos, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and json.loads(done.stdout)["objects"], done
+
+
 def test_names_that_a_terminal_would_obey(photos: Path) -> None:
     odd = "a\x1b[31m\nb.jpg"
     (photos / "group1.jpg").rename(photos / odd)

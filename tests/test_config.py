@@ -320,3 +320,13 @@ def test_flags_win_over_the_file(scrfd: Site, tmp_path: Path) -> None:
     assert code == 1
     assert found == ['elsewhere/face.yaml:1:9: no model called "nax" in the models folders; `sight model list` lists '
                      "what there is"]
+
+
+def test_what_a_file_says_is_no_control_to_the_terminal(tmp_path: Path) -> None:
+    """ECMA-48: ESC [ and, in one character, U+009B begin what terminals obey; YAML writes them as escapes or as they are."""
+    card = tmp_path / "model.yaml"
+    card.write_text('iou: "\\e[31mred\\x9b7m"\nthreshold:\t"\u009b31m"\n', encoding="utf-8")
+    done = sight.run("config", "check", card)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and "?[31mred?" in said and "31m" in said, said
+    assert not {c for c in said if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160}, ascii(said)

@@ -3,6 +3,8 @@
  */
 #include "app/pictures.h"
 
+#include "app/command.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <glob.h>
@@ -108,13 +110,18 @@ static int add_entry(struct sg_pictures *pictures, struct way *way, const char *
     int code;
 
     /* A link that leads nowhere is a picture that cannot be read, and is told of as such. */
-    if (plain || stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+    if (plain || stat(path, &st) != 0 || S_ISREG(st.st_mode))
         return sg_picture_name(name) ? push(pictures, path, way->below, err) : 0;
+    if (!S_ISDIR(st.st_mode)) { /* a pipe: who reads it waits for ever, unless somebody writes */
+        if (sg_picture_name(name))
+            sg_command_say("sight", "\"%s\" is no file, left out", path);
+        return 0;
+    }
     if (is_left_out(pictures, way, &st))
         return 0;
     code = add_folder(pictures, way, path, &st, &own);
     if (code == SG_E_NOT_FOUND) { /* one bad folder does not stop the others */
-        fprintf(stderr, "sight: %s\n", own.text);
+        sg_command_say("sight", "%s", own.text);
         pictures->failed++;
         return 0;
     }

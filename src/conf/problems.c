@@ -4,12 +4,14 @@
 #include "conf/problems.h"
 
 #include "base/buf.h"
+#include "base/terminal.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_MAX_BYTES 512 /* of a problem printed */
+#define LINE_MAX_BYTES   512 /* of a problem printed */
+#define SOURCE_MAX_BYTES 160 /* of the line that it is about; longer ones are not shown */
 
 void sg_conf_problems_fini(struct sg_conf_problems *problems)
 {
@@ -76,7 +78,9 @@ static void print_source(const struct sg_conf_problem *problem, FILE *to, bool c
 {
     struct sg_buf text;
     const char *line, *end, *stop;
+    char shown[SOURCE_MAX_BYTES + 1];
     int n = 1, column = 1;
+    size_t at;
 
     if (problem->line <= 0)
         return;
@@ -96,13 +100,17 @@ static void print_source(const struct sg_conf_problem *problem, FILE *to, bool c
     stop = stop ? stop : end;
     if (stop > line && stop[-1] == '\r')
         stop--;
-    if (stop - line > 160)
+    if (stop - line > SOURCE_MAX_BYTES)
         goto out;
-    fprintf(to, "  %5d | %.*s\n        | ", problem->line, (int)(stop - line), line);
+    for (at = 0; line + at < stop; at++)
+        shown[at] = (char)(line[at] == '\t' ? ' ' : line[at]);
+    shown[at] = '\0';
+    sg_terminal_tame(shown, at);
+    fprintf(to, "  %5d | %s\n        | ", problem->line, shown);
     for (; column < problem->column && line < stop; line++) {
         if (((unsigned char)*line & 0xc0) == 0x80)
             continue;
-        fputc(*line == '\t' ? '\t' : ' ', to);
+        fputc(' ', to);
         column++;
     }
     fputs(colour ? "\033[1;31m^\033[0m\n" : "^\n", to);
@@ -116,7 +124,9 @@ void sg_conf_problems_print(const struct sg_conf_problems *problems, FILE *to, b
     int i;
 
     for (i = 0; i < problems->count; i++) {
-        fprintf(to, "%s\n", sg_conf_problem_format(&problems->items[i], line, sizeof(line)));
+        sg_conf_problem_format(&problems->items[i], line, sizeof(line));
+        sg_terminal_tame(line, strlen(line)); /* what a file says, and names of files */
+        fprintf(to, "%s\n", line);
         if (source)
             print_source(&problems->items[i], to, colour);
     }
