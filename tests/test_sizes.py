@@ -188,6 +188,32 @@ def test_one_picture_that_becomes_four_is_refused(tmp_path: Path) -> None:
     assert 'output "out", declared 1x5, is 4x5' in done.stderr
 
 
+@pytest.mark.parametrize("form", ["initializer", "constant", "int64", "none"])
+def test_a_size_that_is_a_factor_is_said(form: str, tmp_path: Path) -> None:
+    """Boxes that the graph itself scales from 0..1 by its one size: it runs at any, and nothing else would tell."""
+    net = forms.Net([1, 3, 96, 64])
+    rows = np.zeros((1, 5, 6), np.float32)
+    rows[0, 0] = 0.25, 0.25, 0.5, 0.75, 0.9, 0
+    scale = np.float32([64, 96, 64, 96, 1, 1] if form in ("initializer", "constant") else [65, 97, 65, 97, 1, 1])
+    if form == "constant":
+        net.nodes.append(onnx.helper.make_node("Constant", [], ["by"], value=numpy_helper.from_array(scale, "v")))
+    by = "by" if form == "constant" else net.const(scale)
+    table = net.op("Mul", by, net.answer(rows))
+    if form == "int64":  # a number in a field of its own, not in bytes
+        net.constants.append(onnx.helper.make_tensor("whole", onnx.TensorProto.INT64, [1], [96]))
+        size = net.op("Div", net.op("Cast", net.zero(), to=onnx.TensorProto.INT64), "whole")
+        table = net.op("Add", table, net.op("Cast", size, to=onnx.TensorProto.FLOAT))
+    net.output("output0", table, [1, 5, 6])
+    model = card(net.save(tmp_path / "m.onnx"), "head: end2end\ninput: {size: [128, 96]}\n")
+    done = sight.run("model", "explain", model, check=True)
+    said = "results at this one are wrong" in done.stdout
+    assert said == (form != "none"), done.stdout
+    assert ("results at another may be wrong" in done.stderr) == said
+    card(model, "head: end2end\n")
+    done = sight.run("model", "explain", model, check=True)
+    assert "are wrong" not in done.stdout + done.stderr
+
+
 # --- What the graph itself contradicts -------------------------------------------------------------------------------
 
 def classifier(path: Path, declared: list[Any], side: int, form: str) -> Path:

@@ -35,6 +35,7 @@ struct sg_graph_free {
 /* What the file declares of the picture's input: pixels, -1 for any. */
 struct sg_graph_declared {
     int64_t height, width;
+    int64_t factor; /* one of the two that stands in a product or quotient too; else 0 */
 };
 
 struct sg_graph_options {

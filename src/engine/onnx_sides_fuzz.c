@@ -4,6 +4,7 @@
  * changes nothing.
  */
 #include "base/fuzzing.h"
+#include "engine/onnx_factor.h"
 #include "engine/onnx_sides.h"
 
 #include <stdlib.h>
@@ -15,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sg_graph_free what;
     struct sg_error err = {0};
     uint8_t *bytes;
+    int64_t factor;
     size_t i;
 
     if (size < 1)
@@ -26,6 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bytes = malloc(size + 1); /* one byte where there is none */
     CHECK(bytes);
     memcpy(bytes, data + 1, size);
+    factor = sg_onnx_factor(bytes, size, 640, 320);
+    CHECK(factor == 0 || factor == 640 || factor == 320);
     if (sg_onnx_free_sides(bytes, size, &what, &declared, &err) < 0) {
         CHECK(err.text[0]);
     } else {

@@ -3,6 +3,7 @@
  * mapping costs the pages that were changed; the runtime copies weights out of it as it does out of a file,
  * and those beside the file (external data) it maps by itself in either case.
  */
+#include "engine/onnx_factor.h"
 #include "engine/onnx_sides.h"
 #include "engine/ort_private.h"
 
@@ -77,6 +78,9 @@ int ort_file_session(struct sg_graph *graph, const char *path, OrtSessionOptions
     code = map_file(path, &file, err);
     if (code == 0)
         code = sg_onnx_free_sides(file.bytes, file.size, &graph->free, &graph->declared, err);
+    if (code == 0)
+        graph->declared.factor =
+            sg_onnx_factor(file.bytes, file.size, graph->declared.height, graph->declared.width);
     if (code == 0)
         code = tell_folder(engine, path, options, err);
     if (code == 0)

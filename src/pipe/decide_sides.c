@@ -293,6 +293,31 @@ static int set_free_and_search(struct sg_model *model, struct sg_runner **runner
     return code < 0 ? code : search(model, *runner, err);
 }
 
+/* A size among the factors of a graph's arithmetic makes results at any other size wrong, and nothing else
+ * says so. */
+static void warn_of_factor(struct sg_model *model)
+{
+    const struct sg_graph_declared *file = sg_graph_declared(model->narrow ? model->narrow : model->wide);
+    const struct sg_transform *t = &model->transform;
+    char quoted[512];
+    int d;
+
+    for (d = 0; d < model->decision_count; d++)
+        if (strcmp(model->decisions[d].key, "size") == 0)
+            break;
+    if (file->factor == 0 || d == model->decision_count ||
+        (t->width == model->declared->width && t->height == model->declared->height))
+        return;
+    if (!model->decisions[d].ambiguity[0])
+        sg_log(SG_LOG_WARN, "the declared size is a factor in the graph: results at another may be wrong",
+               "model=%s factor=%lld size=%dx%d", sg_log_quote(model->name, quoted, sizeof(quoted)),
+               (long long)file->factor, t->width, t->height);
+    snprintf(model->decisions[d].ambiguity, sizeof(model->decisions[d].ambiguity),
+             "the graph multiplies or divides by %lld: if that is its declared size, results at this one are "
+             "wrong",
+             (long long)file->factor);
+}
+
 int sg_sides_probe(struct sg_model *model, struct sg_runner **runner, struct sg_error *err)
 {
     bool fixed = !model->dynamic_width && !model->dynamic_height;
@@ -305,6 +330,8 @@ int sg_sides_probe(struct sg_model *model, struct sg_runner **runner, struct sg_
                            : sg_probe_run(model, *runner, 1, &first);
     if (code == 0 && !model->declared)
         compare_outputs(model, *runner);
+    if (code == 0 && model->declared)
+        warn_of_factor(model);
     if (code == 0)
         return 0;
     if (code == SG_E_INFERENCE || code == SG_E_MODEL) {
@@ -312,8 +339,10 @@ int sg_sides_probe(struct sg_model *model, struct sg_runner **runner, struct sg_
             *err = first;
             return sg_sides_blame(model, code, err);
         }
-        if (set_free_and_search(model, runner, err) == 0)
+        if (set_free_and_search(model, runner, err) == 0) {
+            warn_of_factor(model);
             return 0;
+        }
     }
     *err = first;
     return sg_error_prefix(
