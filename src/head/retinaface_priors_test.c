@@ -103,6 +103,40 @@ static void priors_of_the_small_networks(void **state)
     test_fini(&graph);
 }
 
+/* The priors of the first cell of each grid, all of them, against the sides in the two configurations
+ * (cfg_mnet; Face-Detector-1MB's cfg_rfb); and what both take off a picture. */
+static void every_prior_of_both_tables(void **state)
+{
+    static const struct {
+        int rows, row;
+        float centre, side;
+    } priors[] = {
+        {ROWS, 0, 4, 16},     {ROWS, 1, 4, 32},     {ROWS, 128, 8, 64},   {ROWS, 129, 8, 128},
+        {ROWS, 160, 16, 256}, {ROWS, 161, 16, 512}, {SLIM, 0, 4, 10},     {SLIM, 1, 4, 16},
+        {SLIM, 2, 4, 24},     {SLIM, 192, 8, 32},   {SLIM, 193, 8, 48},   {SLIM, 224, 16, 64},
+        {SLIM, 225, 16, 96},  {SLIM, 232, 32, 128}, {SLIM, 233, 32, 192}, {SLIM, 234, 32, 256},
+    };
+    struct test_graph graph;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(priors) / sizeof(priors[0]); i++) {
+        float low = priors[i].centre - priors[i].side / 2, high = priors[i].centre + priors[i].side / 2;
+
+        build(&graph, priors[i].rows, 2, 5, 3);
+        conf[priors[i].row * 2] = 0.1f;
+        conf[priors[i].row * 2 + 1] = 0.9f;
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_int_equal(graph.guess.transform.channels, SG_CHANNELS_BGR);
+        assert_true(graph.guess.transform.mean[0] == 104 && graph.guess.transform.mean[1] == 117 &&
+                    graph.guess.transform.mean[2] == 123 && graph.guess.transform.std[0] == 1);
+        assert_int_equal(test_detect(&graph, 0), SG_OK);
+        assert_int_equal(graph.found.count, 1);
+        test_expect(&graph, 0, low, low, high, high, 0, 0.9f);
+        test_fini(&graph);
+    }
+}
+
 static void plates_want_their_priors(void **state)
 {
     static const float sides[6] = {24, 48, 96, 192, 384, 768};
@@ -130,9 +164,8 @@ static void plates_want_their_priors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decodes_boxes_and_points),
-        cmocka_unit_test(does_the_softmax_of_logits),
-        cmocka_unit_test(priors_of_the_small_networks),
+        cmocka_unit_test(decodes_boxes_and_points),     cmocka_unit_test(does_the_softmax_of_logits),
+        cmocka_unit_test(priors_of_the_small_networks), cmocka_unit_test(every_prior_of_both_tables),
         cmocka_unit_test(plates_want_their_priors),
     };
 
