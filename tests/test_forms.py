@@ -563,6 +563,23 @@ def test_a_fixed_batch_of_one_table_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1 and "its outputs are not one part for each picture; export it with" in done.stderr
 
 
+def test_sizes_are_told_for_each_picture_of_a_fixed_batch(tmp_path: Path) -> None:
+    """RT-DETR's export at batch 2: orig_target_sizes has a row for each, here what the boxes are multiplied by."""
+    net = forms.Net([2, 3, 64, 96])
+    net.inputs.append(forms.helper.make_tensor_value_info("orig_target_sizes", forms.TensorProto.INT64, [2, 2]))
+    sizes = net.op("Cast", "orig_target_sizes", to=forms.TensorProto.FLOAT)
+    sides = net.op("Unsqueeze", net.op("Concat", sizes, sizes, axis=1), net.const([1], np.int64))
+    shares, scores = np.zeros((2, 10, 4), np.float32), np.zeros((2, 10), np.float32)
+    shares[:, 0], scores[:, 0] = [0.25, 0.25, 0.5, 0.75], 0.9
+    net.output("labels", net.answer(np.ones((2, 10), np.int64)), [2, 10], np.int64)
+    net.output("boxes", net.op("Mul", net.answer(shares), sides), [2, 10, 4])
+    net.output("scores", net.answer(scores), [2, 10])
+    model = net.save(tmp_path / "sizes.onnx")
+    assert explained(model)["batch"] == "always 2"
+    (found,) = reply(model, forms.flat(tmp_path / "a.ppm", 96, 64))["objects"]
+    assert (corners(found), found["class_id"]) == ([24, 16, 48, 48], 1)
+
+
 def test_crops_share_a_fixed_batch(tmp_path: Path) -> None:
     """A classifier of three pictures at a time on five boxes: each box has the colour that lies there."""
     boxes = np.zeros((1, 10, 6), np.float32)
