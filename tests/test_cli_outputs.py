@@ -211,17 +211,21 @@ def test_watching_follows_folders(photos: Path) -> None:
         wait_for(out, 8)
         (photos / "elsewhere" / "c.jpg").write_bytes(picture)
         wait_for(out, 9)
-        (photos / "elsewhere").rename(photos.parent / "gone")
-        (photos.parent / "gone" / "d.jpg").write_bytes(picture)
-        (photos / "e.jpg").write_bytes(picture)
+        (photos / "elsewhere" / "inner").mkdir()
+        (photos / "elsewhere" / "inner" / "c.jpg").write_bytes(picture)
         wait_for(out, 10)
+        (photos / "elsewhere").rename(photos.parent / "gone")
+        for folder in ("gone", "gone/inner"):  # nobody tells of what is inside the one that was moved
+            (photos.parent / folder / "d.jpg").write_bytes(picture)
+        (photos / "e.jpg").write_bytes(picture)
+        wait_for(out, 11)
         time.sleep(1.5)
         run.send_signal(signal.SIGINT)
         said = run.communicate(timeout=60)[1]
         assert run.returncode == 130 and "failed" not in said, said
     names = [os.path.relpath(json.loads(line)["source"], photos) for line in out.read_text().splitlines()]
     assert sorted(names) == sorted(["old/a.jpg", *(f"new{n}/deep/b.jpg" for n in range(5)), "moved/deep/in.jpg",
-                                    "elsewhere/in.jpg", "elsewhere/c.jpg", "e.jpg"])
+                                    "elsewhere/in.jpg", "elsewhere/c.jpg", "elsewhere/inner/c.jpg", "e.jpg"])
 
 
 def test_an_interrupt_does_not_wait_for_a_server_that_is_gone(photos: Path) -> None:
