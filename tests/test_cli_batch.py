@@ -368,7 +368,8 @@ def test_a_full_disk_is_told(photos: Path, format_: str) -> None:
 def on_a_terminal(words: list[object], **variables: str) -> str:
     """What a terminal would show of both streams."""
     parent, child = os.openpty()
-    process = subprocess.Popen(list(map(str, words)), stdout=child, stderr=child, env={**os.environ, **variables})
+    process = subprocess.Popen(list(map(str, words)), stdout=child, stderr=child,
+                               env={**os.environ, "TERM": "xterm", **variables})
     os.close(child)
     shown = b""
     try:
