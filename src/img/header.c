@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define TIFF_MAX_ENTRIES 65535u
+#define EXR_DWAA         8
+#define EXR_DWAB         9
 #define TEXT_HEADER_MAX  4096u /* bytes searched for a netpbm header, comments included */
 #define NUMBER_MAX       ((int64_t)1 << 32)
 
@@ -130,16 +132,27 @@ bool sg_tiff_find(const uint8_t *tiff, size_t size, unsigned tag, struct sg_tiff
     count = tiff_number(tiff + offset, big ? 8 : 2, little);
     offset += big ? 8 : 2;
     for (uint64_t i = 0; i < count && i < TIFF_MAX_ENTRIES; i++, offset += (uint64_t)entry_bytes) {
-        const uint8_t *entry = tiff + offset;
+        const uint8_t *entry = tiff + offset, *at;
         unsigned type;
+        int bytes;
 
         if (offset + (uint64_t)entry_bytes > size)
             return false;
         if (tiff_number(entry, 2, little) != tag)
             continue;
         type = (unsigned)tiff_number(entry + 2, 2, little);
-        field->count = (uint32_t)tiff_number(entry + 4, wide, little);
-        field->value = (uint32_t)tiff_number(entry + 4 + wide, type == 1 ? 1 : type == 3 ? 2 : 4, little);
+        bytes = type == 1 ? 1 : type == 3 ? 2 : 4;
+        count = tiff_number(entry + 4, wide, little);
+        at = entry + 4 + wide;
+        if (count > (uint64_t)(wide / bytes)) { /* they lie elsewhere */
+            uint64_t where = tiff_number(at, wide, little);
+
+            if (where > size || size - where < (uint64_t)bytes)
+                return false;
+            at = tiff + where;
+        }
+        field->count = (uint32_t)count;
+        field->value = (uint32_t)tiff_number(at, bytes, little);
         return type == 1 || type == 3 || type == 4;
     }
     return false;
@@ -261,36 +274,65 @@ bool sg_header_qoi(const uint8_t *bytes, size_t size, struct sg_header *header)
     return true;
 }
 
-bool sg_header_exr(const uint8_t *bytes, size_t size, struct sg_header *header)
+const uint8_t *sg_exr_attribute(const uint8_t *bytes, size_t size, const char *name, size_t *length)
 {
-    const uint8_t *shown = NULL, *stored = NULL;
     size_t at = 8; /* magic, version */
 
     /* Attributes: name, type, both NUL-terminated, 32-bit size, value; an empty name ends them. */
     while (at < size && bytes[at]) {
-        size_t name = at, length;
+        const char *here = (const char *)bytes + at;
 
         for (int part = 0; part < 2; part++) {
             at += strnlen((const char *)bytes + at, size - at);
             if (size - at < 6)
-                return false;
+                return NULL;
             at++;
         }
-        length = sg_le32(bytes + at);
+        *length = sg_le32(bytes + at);
         at += 4;
-        if (length > size - at)
-            return false;
-        if (length == 16 && !strcmp((const char *)bytes + name, "displayWindow"))
-            shown = bytes + at;
-        if (length == 16 && !strcmp((const char *)bytes + name, "dataWindow"))
-            stored = bytes + at;
-        at += length;
+        if (*length > size - at)
+            return NULL;
+        if (!strcmp(here, name))
+            return bytes + at;
+        at += *length;
     }
-    if (!shown || !set_size(header, (int64_t)(int32_t)sg_le32(shown + 8) - (int32_t)sg_le32(shown) + 1,
-                            (int64_t)(int32_t)sg_le32(shown + 12) - (int32_t)sg_le32(shown + 4) + 1))
+    return NULL;
+}
+
+/* Whether a list of channels has one of the name; it is followed by 16 bytes about it. */
+static bool has_channel(const uint8_t *list, size_t size, const char *name)
+{
+    while (list && size > 0 && list[0]) {
+        size_t length = strnlen((const char *)list, size);
+
+        if (size - length < 17)
+            return false;
+        if (!strcmp((const char *)list, name))
+            return true;
+        list += length + 17;
+        size -= length + 17;
+    }
+    return false;
+}
+
+bool sg_header_exr(const uint8_t *bytes, size_t size, struct sg_header *header)
+{
+    size_t shown_length = 0, stored_length = 0, packing_length = 0, list_length = 0;
+    const uint8_t *shown = sg_exr_attribute(bytes, size, "displayWindow", &shown_length);
+    const uint8_t *stored = sg_exr_attribute(bytes, size, "dataWindow", &stored_length);
+    const uint8_t *packing = sg_exr_attribute(bytes, size, "compression", &packing_length);
+    const uint8_t *list = sg_exr_attribute(bytes, size, "channels", &list_length);
+
+    if (!shown || shown_length != 16 ||
+        !set_size(header, (int64_t)(int32_t)sg_le32(shown + 8) - (int32_t)sg_le32(shown) + 1,
+                  (int64_t)(int32_t)sg_le32(shown + 12) - (int32_t)sg_le32(shown + 4) + 1))
         return false;
-    if (!stored || memcmp(stored, shown, 16) != 0)
+    if (!stored || stored_length != 16 || memcmp(stored, shown, 16) != 0)
         header->unsupported = "its pixels are not those of its display window";
+    else if (packing && packing_length == 1 && packing[0] >= EXR_DWAA && packing[0] <= EXR_DWAB)
+        header->unsupported = "DWA compression, of which FFmpeg makes other pixels";
+    else if (has_channel(list, list_length, "RY") || has_channel(list, list_length, "BY"))
+        header->unsupported = "colours as luminance and chroma (Y, RY, BY)";
     return true;
 }
 

@@ -51,10 +51,12 @@ bool sg_header_pnm(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_pam(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_sun(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_exr(const uint8_t *bytes, size_t size, struct sg_header *header);
+/* An attribute of an EXR's first header and its length; NULL when it is not there or cut off. */
+const uint8_t *sg_exr_attribute(const uint8_t *bytes, size_t size, const char *name, size_t *length);
 bool sg_header_qoi(const uint8_t *bytes, size_t size, struct sg_header *header);
 
-/* One field of a TIFF's first directory. value is the first of its numbers, when it is a BYTE, SHORT or LONG.
- */
+/* One field of a TIFF's first directory. value is the first of its numbers, wherever they lie, when it is a
+ * BYTE, SHORT or LONG. */
 struct sg_tiff_field {
     uint32_t count;
     uint32_t value;

@@ -466,6 +466,17 @@ int sg_heif_payload(const struct sg_heif *heif, const struct sg_heif_item *item,
     return 0;
 }
 
+const uint8_t *sg_heif_first_bytes(const struct sg_heif *heif, const struct sg_heif_item *item, size_t *size)
+{
+    struct cursor list = {.bytes = heif->bytes, .at = item->extents_at, .end = heif->size};
+    size_t at;
+
+    if (item->is_protected || item->is_foreign || item->method > 1 || item->extents == 0 ||
+        !extent_of(heif, item, &list, &at, size))
+        return NULL;
+    return heif->bytes + at;
+}
+
 int sg_heif_grid(const struct sg_heif *heif, const struct sg_heif_item *item, struct sg_heif_grid *grid,
                  struct sg_error *err)
 {

@@ -75,6 +75,8 @@ int sg_heif_look(const struct sg_heif *heif, const struct sg_heif_item *item, st
 /* Bytes of an item, at most those of the file; with out they are copied there. */
 int sg_heif_payload(const struct sg_heif *heif, const struct sg_heif_item *item, uint8_t *out,
                     size_t *out_size, struct sg_error *err);
+/* Where in the file an item begins, and how many of its bytes lie there in one piece; NULL when nowhere. */
+const uint8_t *sg_heif_first_bytes(const struct sg_heif *heif, const struct sg_heif_item *item, size_t *size);
 /* Of a grid its shape; its tiles are parts 0 to rows x columns - 1. */
 int sg_heif_grid(const struct sg_heif *heif, const struct sg_heif_item *item, struct sg_heif_grid *grid,
                  struct sg_error *err);

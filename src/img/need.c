@@ -1,85 +1,175 @@
 /* SPDX-License-Identifier: MIT
- * JPEG by ITU T.81: a picture in several scans is held as coefficients of all its blocks, two bytes each
- * (libjpeg's JCOEF), at full size however small it is decoded; one scan goes out row by row.
+ * The formats with a frame as their header says it. How the numbers were measured, and how far they hold:
+ * docs/FORMATS.md, tests/test_decode_memory.py.
  */
 #include "img/need.h"
 
-#include <math.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "img/exif.h"
+#include "img/header.h"
+#include "img/need_private.h"
+
 #include <string.h>
 
-#define OUT_BYTES   6  /* of a pixel: RGB24, and once more where the picture is turned */
-#define OTHER_BYTES 8  /* of a pixel as other formats' decoders hold it: four channels of 16 bits */
-#define JP2K_BYTES  20 /* of a pixel as OpenJPEG holds it: 32 bits each for up to five components */
-#define COEF_BYTES  2
-#define SCALE_LEAST 8 /* libjpeg reduces to an eighth at the most */
+#define SPARE_BYTES ((size_t)512 << 10) /* rows, tables and contexts of any decoder */
 
-/* Bytes of coefficients per pixel; 0: one scan. -1: no JPEG. */
-static int coefficients(const uint8_t *bytes, size_t size)
+#define PNG_GREY    0
+#define PNG_RGB     2
+#define PNG_PALETTE 3
+#define PNG_ALPHA   4 /* a bit of the colour type */
+
+#define GIF_BYTES      4  /* of a pixel: red, green, blue and alpha */
+#define HEADER_LEAST   33 /* every field that is read without a look at the size lies before it */
+#define TEXT_MAX       4096
+#define PNM_NUMBERS    3 /* width, height, the brightest value; bitmaps have two */
+#define WEBP_LOSSLESS  4 /* libwebp's pixels before they become RGB */
+#define WEBP_ALPHA     5 /* the plane of alpha, and its own lossless decode */
+#define WEBP_RAW_ALPHA 1
+
+static uint64_t share(uint64_t pixels, unsigned bits)
 {
-    int components = 0;
-    bool progressive = false;
-    size_t at = 2;
-
-    if (size < 4 || bytes[0] != 0xff || bytes[1] != 0xd8)
-        return -1;
-    while (at + 4 <= size) {
-        unsigned marker = bytes[at + 1], length = (unsigned)bytes[at + 2] << 8 | bytes[at + 3];
-
-        if (bytes[at] != 0xff || marker == 0xff) {
-            at++;
-            continue;
-        }
-        if (marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8)) { /* alone */
-            at += 2;
-            continue;
-        }
-        if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc &&
-            at + 10 <= size) {
-            components = bytes[at + 9] > 4 ? 4 : bytes[at + 9];
-            progressive = (marker & 3) == 2;
-        }
-        if (marker == 0xda)
-            return progressive || (at + 5 <= size && bytes[at + 4] < components) ? COEF_BYTES * components
-                                                                                 : 0;
-        at += 2 + (size_t)(length < 2 ? 2 : length);
-    }
-    return COEF_BYTES * 4;
+    return (pixels * bits + 7) / 8;
 }
 
-static bool is_jpeg2000(const uint8_t *bytes, size_t size)
+/* FFmpeg's frame, bits to a pixel. */
+static unsigned png_bits(const uint8_t *bytes, size_t size)
 {
-    return (size >= 4 && memcmp(bytes, "\xff\x4f\xff\x51", 4) == 0) ||
-           (size >= 8 && memcmp(bytes + 4, "jP  ", 4) == 0);
-}
+    unsigned depth = bytes[24], colour = bytes[25], samples;
 
-/* How many times smaller, on each side, a JPEG comes out. */
-static int reduction(int width, int height, const struct sg_decode_wish *wish)
-{
-    double w = width, h = height;
-    int by;
-
-    if (wish->has_region) {
-        w = fmin(w, (double)wish->region.x2 - (double)wish->region.x1);
-        h = fmin(h, (double)wish->region.y2 - (double)wish->region.y1);
-    }
-    if (wish->exact || wish->min_width <= 0 || wish->min_height <= 0)
+    if (colour == PNG_PALETTE)
+        return 8;
+    if (colour == PNG_GREY && depth == 1)
         return 1;
-    for (by = SCALE_LEAST; by > 1; by /= 2)
-        if (ceil(w / by) >= wish->min_width && ceil(h / by) >= wish->min_height)
+    samples = (colour & PNG_RGB ? 3u : 1u) + (colour & PNG_ALPHA ? 1u : 0u);
+    if (!(colour & PNG_ALPHA) && memmem(bytes, size < TEXT_MAX ? size : TEXT_MAX, "tRNS", 4))
+        samples++;
+    return samples * (depth > 8 ? 16 : 8);
+}
+
+/* The n-th number of a netpbm header, comments skipped; 0 when there is none. */
+static unsigned pnm_number(const uint8_t *bytes, size_t size, int n)
+{
+    unsigned number = 0;
+    size_t at = 2, end = size < TEXT_MAX ? size : TEXT_MAX;
+
+    for (int i = 0; i < n; i++) {
+        number = 0;
+        while (at < end && (bytes[at] < '0' || bytes[at] > '9'))
+            if (bytes[at++] == '#')
+                while (at < end && bytes[at] != '\n')
+                    at++;
+        for (; at < end && bytes[at] >= '0' && bytes[at] <= '9'; at++)
+            number = number > 65535 ? number : number * 10 + (bytes[at] - '0');
+    }
+    return number;
+}
+
+static unsigned pam_number(const uint8_t *bytes, size_t size, const char *name)
+{
+    const uint8_t *found = memmem(bytes, size < TEXT_MAX ? size : TEXT_MAX, name, strlen(name));
+
+    return found ? pnm_number(found, size - (size_t)(found - bytes), 1) : 0;
+}
+
+static unsigned pnm_bits(const uint8_t *bytes, size_t size)
+{
+    unsigned kind = bytes[1] - '0', samples;
+
+    if (kind == 1 || kind == 4)
+        return 1;
+    if (kind == 7) {
+        samples = pam_number(bytes, size, "\nDEPTH");
+        return (samples < 1 || samples > 4 ? 4 : samples) *
+               (pam_number(bytes, size, "\nMAXVAL") > 255 ? 16 : 8);
+    }
+    return (kind == 3 || kind == 6 ? 3u : 1u) * (pnm_number(bytes, size, PNM_NUMBERS) > 255 ? 16 : 8);
+}
+
+/* libwebp writes RGB where it is wanted; what it holds besides. */
+static void need_webp(const uint8_t *bytes, size_t size, struct sg_need *need)
+{
+    uint64_t area = need->pixels;
+    unsigned held = 0;
+    size_t at = 12;
+
+    need->turned = sg_exif_swaps_sides(sg_exif_orientation_webp(bytes, size));
+    while (size - at >= 8) {
+        const uint8_t *chunk = bytes + at;
+        uint64_t length = (uint64_t)sg_le32(chunk + 4) + 8;
+
+        if (!memcmp(chunk, "ANMF", 4) && size - at >= 24) { /* a frame: its chunks are inside */
+            area = ((uint64_t)(sg_le32(chunk + 14) & 0xFFFFFF) + 1) *
+                   ((uint64_t)(sg_le32(chunk + 17) & 0xFFFFFF) + 1);
+            at += 24;
+            continue;
+        }
+        if (!memcmp(chunk, "ALPH", 4) && size - at >= 9)
+            held = chunk[8] & 3 ? WEBP_ALPHA : WEBP_RAW_ALPHA;
+        if (!memcmp(chunk, "VP8L", 4))
+            held = WEBP_LOSSLESS;
+        if (!memcmp(chunk, "VP8", 3) && chunk[3] != 'X')
             break;
-    return by;
+        length += length & 1;
+        if (length > size - at)
+            break;
+        at += (size_t)length;
+    }
+    need->decoding = (area < need->pixels ? area : need->pixels) * held;
+}
+
+/* FFmpeg reads from a padded copy of the file into a frame of its own. */
+static void need_ffmpeg(const uint8_t *bytes, size_t size, struct sg_need *need)
+{
+    unsigned bits;
+
+    if (!memcmp(bytes, "\x89PNG", 4)) {
+        bits = png_bits(bytes, size);
+        need->turned = sg_exif_swaps_sides(sg_exif_orientation_png(bytes, size));
+    } else if (!memcmp(bytes, "GIF8", 4)) {
+        bits = GIF_BYTES * 8;
+    } else if (bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '7') {
+        bits = pnm_bits(bytes, size);
+    } else if (!memcmp(bytes, "qoif", 4)) {
+        bits = bytes[12] == 3 ? 24 : 32;
+    } else if (!memcmp(bytes, "\x59\xA6\x6A\x95", 4)) {
+        bits = sg_be32(bytes + 12) <= 32 ? sg_be32(bytes + 12) : 32;
+    } else {
+        return;
+    }
+    need->kept = size;
+    need->decoding = size + share(need->pixels, bits);
+}
+
+static void describe(const uint8_t *bytes, size_t size, const struct sg_decode_wish *wish,
+                     struct sg_need *need)
+{
+    if (size >= 2 && bytes[0] == 0xff && bytes[1] == 0xd8) {
+        sg_need_jpeg(bytes, size, wish, need);
+        return;
+    }
+    if (size < HEADER_LEAST || !memcmp(bytes, "BM", 2))
+        return; /* refused, or read without help */
+    if (!memcmp(bytes, "RIFF", 4))
+        need_webp(bytes, size, need);
+    else if (!memcmp(bytes, "II", 2) || !memcmp(bytes, "MM", 2))
+        sg_need_tiff(bytes, size, need);
+    else if (!memcmp(bytes + 4, "jP  ", 4) || !memcmp(bytes, "\xFF\x4F\xFF\x51", 4))
+        sg_need_jpeg2000(bytes, size, need);
+    else if (!memcmp(bytes, "\x76\x2F\x31\x01", 4))
+        sg_need_exr(bytes, size, need);
+    else if (!memcmp(bytes + 4, "ftyp", 4))
+        sg_need_heif(bytes, size, need);
+    else
+        need_ffmpeg(bytes, size, need);
 }
 
 size_t sg_decode_need(const void *bytes, size_t size, int width, int height,
                       const struct sg_decode_wish *wish)
 {
-    size_t pixels = (size_t)width * (size_t)height;
-    int held = coefficients(bytes, size), by;
+    struct sg_need need = {.pixels = (uint64_t)width * (uint64_t)height};
+    uint64_t decoding, turning;
 
-    if (held < 0)
-        return pixels * ((is_jpeg2000(bytes, size) ? JP2K_BYTES : OTHER_BYTES) + OUT_BYTES);
-    by = reduction(width, height, wish);
-    return pixels * (size_t)held + pixels / ((size_t)by * (size_t)by) * OUT_BYTES;
+    describe(bytes, size, wish, &need);
+    decoding = need.decoding + need.pixels * SG_NEED_RGB_BYTES;
+    turning = need.turned ? need.kept + need.pixels * 2 * SG_NEED_RGB_BYTES : 0;
+    return (size_t)(decoding > turning ? decoding : turning) + SPARE_BYTES;
 }
