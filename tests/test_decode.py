@@ -451,3 +451,80 @@ def test_a_broken_profile_is_no_broken_png(tmp_path):
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     for broken in (chunk, chunk[:-1] + b"\0"):
         assert np.array_equal(good(tmp_path, data[:33] + broken + data[33:]).pixels, opencv(data))
+
+
+def exr_header(data):
+    """[(name, where it begins, where its value begins, where it ends)] and where the table of chunks begins."""
+    at, rows = 8, []
+    while data[at]:
+        kind = data.index(0, at) + 1
+        value = data.index(0, kind) + 5
+        end = value + struct.unpack_from("<I", data, value - 4)[0]
+        rows.append((bytes(data[at:kind - 1]).decode(), at, value, end))
+        at = end
+    return rows, at + 1
+
+
+@pytest.mark.parametrize("length", [200, 255, 256, 263, 300, 518, 5000])
+def test_an_exr_with_a_long_text_is_read(tmp_path, length):
+    """XMP in front, as Adobe's programs write it; FFmpeg 5.1 loses its way behind 255 bytes. The rest is the same file,
+    its chunks moved."""
+    plain = written(".exr", noise(31, 20).astype(np.float32) / 255)
+    text = b"XML:com.adobe.xmp\0string\0" + struct.pack("<I", length) + b"<" * length
+    table = exr_header(plain)[1]
+    first = struct.unpack_from("<Q", plain, table)[0]
+    offsets = struct.unpack_from(f"<{(first - table) // 8}Q", plain, table)
+    data = plain[:8] + text + plain[8:table] + struct.pack(f"<{len(offsets)}Q", *[o + len(text) for o in offsets]) + \
+        plain[first:]
+    assert (good(tmp_path, data).pixels == good(tmp_path, plain).pixels).all()
+
+
+def test_an_exr_whose_pixels_would_be_others_is_refused(tmp_path):
+    """Over public EXRs FFmpeg's DWA was 5 to 21 dB from OpenEXR's own pixels, and RY and BY were left out."""
+    pixels = noise(64, 64).astype(np.float32) / 255
+    for kind in (8, 9):
+        data = written(".exr", pixels, cv2.IMWRITE_EXR_COMPRESSION, kind)
+        assert decode(tmp_path, data)[1].startswith("error unsupported this exr is not supported: DWA"), kind
+    data = written(".exr", pixels)
+    at, value, end = next(row[1:] for row in exr_header(data)[0] if row[0] == "channels")
+    channels = data[value:end].replace(b"B\0", b"BY\0", 1).replace(b"R\0", b"RY\0", 1)
+    changed = data[:at] + b"channels\0chlist\0" + struct.pack("<I", len(channels)) + channels + data[end:]
+    assert decode(tmp_path, changed)[1].startswith("error unsupported this exr is not supported: colours as luminance")
+
+
+def palette_jp2(depth):
+    """Four indices as colours of `depth` bits, whose values need eight."""
+    with io.BytesIO() as out:
+        Image.fromarray(np.array([[0, 1], [2, 3]], np.uint8).repeat(16, 0).repeat(16, 1)).save(
+            out, "JPEG2000", no_jp2=True)
+        stream = out.getvalue()
+    colours = [(127, 127, 127), (250, 1, 2), (3, 184, 4), (5, 6, 222)]
+
+    def box(kind, body):
+        return struct.pack(">I", len(body) + 8) + kind + body
+
+    header = (box(b"ihdr", struct.pack(">IIHBBBB", 32, 32, 1, 7, 7, 0, 0)) +
+              box(b"colr", b"\1\0\0" + struct.pack(">I", 16)) +
+              box(b"pclr", struct.pack(">HB", 4, 3) + bytes([depth - 1] * 3) + bytes(sum(colours, ()))) +
+              box(b"cmap", b"".join(struct.pack(">HBB", 0, 1, c) for c in range(3))))
+    return colours, (box(b"jP  ", b"\r\n\x87\n") + box(b"ftyp", b"jp2 \0\0\0\0jp2 ") + box(b"jp2h", header) +
+                     box(b"jp2c", stream))
+
+
+def test_a_palette_beyond_its_depth_is_damaged(tmp_path):
+    """ISO 15444-1 I.5.3.4: entries have the depth that is said. OpenJPEG hands them out as they are."""
+    colours, data = palette_jp2(8)
+    assert [tuple(p) for p in good(tmp_path, data).pixels[::16, ::16].reshape(-1, 3)] == colours
+    said = decode(tmp_path, palette_jp2(4)[1])[1]
+    assert said == "error bad_image jpeg2000 data is damaged: colours beyond their depth"
+
+
+def test_a_colour_transform_of_one_component_does_not_matter(tmp_path):
+    """OpenJPEG complains and leaves it out; Grok and Pillow show the picture. The byte is ISO 15444-1 A.6.1's."""
+    grey = photo(40, 30)[:, :, 1]
+    with io.BytesIO() as out:
+        Image.fromarray(grey).save(out, "JPEG2000", no_jp2=True)
+        data = bytearray(out.getvalue())
+    assert data[data.index(b"\xFF\x52") + 8] == 0
+    data[data.index(b"\xFF\x52") + 8] = 1
+    assert (good(tmp_path, bytes(data)).pixels == grey[:, :, None]).all()

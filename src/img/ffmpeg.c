@@ -14,8 +14,9 @@
 
 #include <libavutil/log.h>
 
-#define SIDE_STEP  128 /* FFmpeg rounds sides up, by its SIMD and macroblocks, before it asks max_pixels */
-#define LOG_OFFSET 128 /* added to the levels of a context's messages: beyond all that are shown */
+#define SIDE_STEP     128 /* FFmpeg rounds sides up, by its SIMD and macroblocks, before it asks max_pixels */
+#define ATTRIBUTE_MAX 254
+#define LOG_OFFSET    128 /* added to the levels of a context's messages: beyond all that are shown */
 
 struct format {
     const char *name;
@@ -137,6 +138,38 @@ static size_t copy_png(uint8_t *out, const uint8_t *in, size_t size)
     return used;
 }
 
+/* Cuts what an EXR says about itself in words into attributes of at most ATTRIBUTE_MAX bytes, in place:
+ * FFmpeg loses its way behind longer ones that it does not know, as XMP is. Pixels are found from the file's
+ * start, so nothing may move. */
+static void shorten_attributes(uint8_t *exr, size_t size)
+{
+    static const uint8_t filler[] = {'x', 0, 'x', 0, 0, 0, 0, 0}; /* name, type, length */
+    size_t at = 8, length = 0, end;
+
+    for (; at < size && exr[at]; at = end) {
+        const char *name = (const char *)exr + at;
+        size_t type = at + strnlen(name, size - at) + 1;
+        size_t value = type < size ? type + strnlen((const char *)exr + type, size - type) + 5 : size;
+
+        if (value > size)
+            return;
+        length = sg_le32(exr + value - 4);
+        if (length > size - value)
+            return;
+        end = value + length;
+        if (length <= ATTRIBUTE_MAX || !strcmp(name, "channels"))
+            continue;
+        while (at < end) {
+            size_t left = end - at - sizeof(filler);
+            size_t part = left <= ATTRIBUTE_MAX ? left : ATTRIBUTE_MAX - sizeof(filler);
+
+            memcpy(exr + at, filler, sizeof(filler));
+            exr[at + 4] = (uint8_t)part;
+            at += sizeof(filler) + part;
+        }
+    }
+}
+
 /* Makes packet a view of a padded copy of the bytes. */
 static int load_packet(struct ffmpeg *ffmpeg, const struct sg_encoded *encoded, enum AVCodecID codec)
 {
@@ -156,6 +189,8 @@ static int load_packet(struct ffmpeg *ffmpeg, const struct sg_encoded *encoded, 
         size = copy_png(ffmpeg->input, encoded->bytes, size);
     else
         memcpy(ffmpeg->input, encoded->bytes, size);
+    if (codec == AV_CODEC_ID_EXR)
+        shorten_attributes(ffmpeg->input, size);
     memset(ffmpeg->input + size, 0, AV_INPUT_BUFFER_PADDING_SIZE);
     ffmpeg->packet->buf = av_buffer_create(ffmpeg->input, need, keep_memory, NULL, AV_BUFFER_FLAG_READONLY);
     if (!ffmpeg->packet->buf)

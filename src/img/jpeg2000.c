@@ -78,6 +78,14 @@ static void keep_message(const char *message, void *user)
     source->message[strcspn(source->message, "\n")] = '\0';
 }
 
+/* A colour transform that one component cannot have is left out by every reader; scanners of medicine write
+ * it. */
+static void on_error(const char *message, void *user)
+{
+    if (!strstr(message, "Number of components (1) is inconsistent with a MCT"))
+        keep_message(message, user);
+}
+
 /* Most warnings are of unknown boxes and tags; these mean that samples are missing. */
 static void on_warning(const char *message, void *user)
 {
@@ -106,8 +114,9 @@ static int refuse(struct sg_error *err, const char *what)
     return sg_error_set(err, SG_E_UNSUPPORTED, "this jpeg2000 is not supported: %s", what);
 }
 
-/* The sample of one component that covers a pixel, as 0..255. */
-static int sample(const opj_image_t *image, const opj_image_comp_t *part, int x, int y)
+/* The sample of one component that covers a pixel, as 0..255. OpenJPEG cuts what it decodes to the
+ * component's depth; only the colours of a palette may lie outside. */
+static int sample(const opj_image_t *image, const opj_image_comp_t *part, int x, int y, bool *outside)
 {
     int64_t at_x = ((int64_t)image->x0 + x) / part->dx - part->x0,
             at_y = ((int64_t)image->y0 + y) / part->dy - part->y0;
@@ -118,7 +127,7 @@ static int sample(const opj_image_t *image, const opj_image_comp_t *part, int x,
     value = part->data[at_y * part->w + at_x];
     if (part->sgnd)
         value += (int64_t)1 << (part->prec - 1);
-    value = value < 0 ? 0 : value > top ? top : value;
+    *outside |= value < 0 || value > top;
     return (int)(part->prec >= 8 ? value >> (part->prec - 8) : (value * 255 + top / 2) / top);
 }
 
@@ -174,6 +183,7 @@ static int convert(const opj_image_t *picture, struct sg_image *image, struct sg
 {
     OPJ_COLOR_SPACE space = OPJ_CLRSPC_UNKNOWN;
     int colours = 0, code = look(picture, &space, &colours, err);
+    bool outside = false;
 
     if (code < 0)
         return code;
@@ -187,10 +197,12 @@ static int convert(const opj_image_t *picture, struct sg_image *image, struct sg
             int values[4] = {0};
 
             for (int c = 0; c < colours; c++)
-                values[c] = sample(picture, &picture->comps[c], x, y);
+                values[c] = sample(picture, &picture->comps[c], x, y, &outside);
             put_pixel(space, values, colours, out);
         }
     }
+    if (outside)
+        return sg_error_set(err, SG_E_BAD_IMAGE, "jpeg2000 data is damaged: colours beyond their depth");
     return 0;
 }
 
@@ -216,7 +228,7 @@ static int run(struct source *source, opj_codec_t *codec, opj_stream_t *stream,
     int code = 0;
 
     opj_set_default_decoder_parameters(&parameters);
-    opj_set_error_handler(codec, keep_message, source);
+    opj_set_error_handler(codec, on_error, source);
     opj_set_warning_handler(codec, on_warning, source);
     if (!opj_setup_decoder(codec, &parameters) || !opj_decoder_set_strict_mode(codec, OPJ_TRUE) ||
         !opj_read_header(stream, codec, &picture))
