@@ -3,7 +3,8 @@
 """Holds the decoder against others over folders of pictures: scripts/decode-corpus.py [--all] FOLDER...
 
 Every picture goes through build/decode_dump (SIGHT_BUILD names another build directory) and through each of Pillow,
-OpenCV, libvips (pyvips), tifffile and pillow_heif that Python finds. Prints a Markdown table of formats and counts:
+OpenCV, libvips (pyvips), tifffile, pillow_heif, FFmpeg (av; JPEG and JPEG 2000, which others read with the library that
+ours does), libjpeg (pylibjpeg-libjpeg) and OpenEXR that Python finds. Prints a Markdown table of formats and counts:
 
   right        the pixels of at least one of the others (PSNR of 28 dB and more: they differ in chroma and in colour
                profiles, which none of ours are applied)
@@ -113,7 +114,68 @@ def by_heif(path):
         else np.array(image.convert("RGB"))
 
 
-OTHERS = {"Pillow": by_pillow, "OpenCV": by_opencv, "libvips": by_vips, "tifffile": by_tifffile, "libheif": by_heif}
+def first_bytes(path):
+    with open(path, "rb") as file:
+        return file.read(8)
+
+
+def turned(path, array):
+    """As EXIF says; Pillow turns it."""
+    try:
+        orientation = Image.open(path).getexif().get(0x0112, 1)
+    except Exception:  # of whatever kind
+        orientation = 1
+    image = Image.fromarray(array)
+    image.getexif()[0x0112] = orientation
+    return np.array(ImageOps.exif_transpose(image))
+
+
+def by_ffmpeg(path):
+    first = first_bytes(path)
+    if first[:2] == b"\xff\xd8":
+        codec = "mjpeg"
+    elif first[:4] == b"\xff\x4f\xff\x51" or first[4:8] == b"jP  ":
+        codec = "jpeg2000"
+    else:
+        return None
+    import av
+    context = av.CodecContext.create(codec, "r")
+    with open(path, "rb") as file:
+        frames = context.decode(av.Packet(file.read()))
+    frame = (frames or context.decode(None))[0]
+    if codec == "jpeg2000" or not frame.format.name.startswith("yuv"):
+        return turned(path, colour_of(frame.reformat(format="rgb24").to_ndarray()))
+    return turned(path, frame.reformat(format="rgb24", src_color_range=2, dst_color_range=2, src_colorspace=5,
+                                       interpolation="BICUBIC").to_ndarray())
+
+
+def by_libjpeg(path):
+    """Richter's libjpeg, of files that say to be JFIF: others may be RGB."""
+    import libjpeg
+    with open(path, "rb") as file:
+        data = file.read()
+    if data[:2] != b"\xff\xd8" or b"JFIF\0" not in data[:32]:
+        return None
+    array = libjpeg.decode(data)
+    if array.ndim == 3 and array.shape[2] == 3:
+        y, cb, cr = np.moveaxis(array.astype(np.float32) - (0, 128, 128), 2, 0)
+        array = np.dstack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb])
+        array = np.clip(np.round(array), 0, 255).astype(np.uint8)
+    return turned(path, colour_of(array))
+
+
+def by_openexr(path):
+    if first_bytes(path)[:4] != b"\x76\x2f\x31\x01":
+        return None
+    import OpenEXR
+    with OpenEXR.File(path) as file:
+        channels = file.channels()
+        name = next(name for name in ("RGB", "RGBA", "Y", "YA") if name in channels)
+        return colour_of(bytes_of(np.nan_to_num(channels[name].pixels.astype(np.float32), posinf=1, neginf=0)))
+
+
+OTHERS = {"Pillow": by_pillow, "OpenCV": by_opencv, "libvips": by_vips, "tifffile": by_tifffile, "libheif": by_heif,
+          "FFmpeg": by_ffmpeg, "libjpeg": by_libjpeg, "OpenEXR": by_openexr}
 
 
 def others_of(path):
