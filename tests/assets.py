@@ -2,8 +2,8 @@
 """Which pictures, models and known results the tests have. The one place that knows.
 
 The base set is always there: what `make deps` brings, what `scripts/deps --tests` puts into deps/tests, and what is
-made of the two: pictures in other formats (picture_files.py) and stand-ins (standins.py), real networks whose answers are
-written in the form of another family. Its known results, tests/goldens, were made by other implementations
+made of the two: pictures in other formats (picture_files.py) and stand-ins (standins.py), real networks whose answers
+are written in the form of another family. Its known results, tests/goldens, were made by other implementations
 (tests/tools/make_goldens.py). The folder of $SIGHT_SHARED, by default ../shared, holds an additional set of more
 models and pictures: where it is there, tests of known results run over both.
 """

@@ -323,7 +323,7 @@ def test_flags_win_over_the_file(scrfd: Site, tmp_path: Path) -> None:
 
 
 def test_what_a_file_says_is_no_control_to_the_terminal(tmp_path: Path) -> None:
-    """ECMA-48: ESC [ and, in one character, U+009B begin what terminals obey; YAML writes them as escapes or as they are."""
+    """ECMA-48: ESC [ and, as one character, U+009B begin what terminals obey. YAML has both, and escapes for them."""
     card = tmp_path / "model.yaml"
     card.write_text('iou: "\\e[31mred\\x9b7m"\nthreshold:\t"\u009b31m"\n', encoding="utf-8")
     done = sight.run("config", "check", card)
