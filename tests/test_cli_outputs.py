@@ -271,6 +271,16 @@ def test_lists_of_names_in_every_form(photos: Path) -> None:
     assert done.returncode == 1 and "Is a directory" in done.stderr
 
 
+@pytest.mark.parametrize("format_", ["jsonl", "csv"])
+def test_resume_counts_failures_of_every_kind(photos: Path, format_: str) -> None:
+    """One that cannot be opened, one that is no picture: the first is told without a pipeline, the second with it."""
+    (photos / "gone.jpg").symlink_to("nowhere")
+    (photos / "text.jpg").write_text("no picture", encoding="utf-8")
+    for _ in range(2):
+        done = detect(photos, "-f", format_, "-o", f"../found.{format_}", "--resume", ".")
+    assert "4 of 4 pictures were in the output already, 2 of them as failed" in done.stderr, done.stderr
+
+
 def test_a_pipe_in_a_folder_is_left_out(photos: Path) -> None:
     """Nobody writes into it: whoever opens it waits for ever. Named by itself it is read, as `<(curl …)` is."""
     os.mkfifo(photos / "pipe.jpg")

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SOURCE_PREFIX "{\"source\":"
+#define PIPELINE_NEXT ",\"pipeline\":"
 #define FAILED_NEXT   ",\"error\":"
 
 static int put_source(const struct sg_sink_item *item, struct sg_buf *out)
@@ -59,6 +60,18 @@ static size_t text_bytes(const char *text, size_t size)
     return 0;
 }
 
+/* What follows the source: the pipeline, where the picture got as far, and the error. */
+static bool is_failed(const char *text, size_t size)
+{
+    size_t at = 0;
+
+    if (size > strlen(PIPELINE_NEXT) && memcmp(text, PIPELINE_NEXT, strlen(PIPELINE_NEXT)) == 0) {
+        at = strlen(PIPELINE_NEXT);
+        at += text_bytes(text + at, size - at);
+    }
+    return size - at > strlen(FAILED_NEXT) && memcmp(text + at, FAILED_NEXT, strlen(FAILED_NEXT)) == 0;
+}
+
 int sg_sink_scan_json(const char *prefix, const char *text, size_t size, struct sg_held *held,
                       size_t *out_whole, struct sg_error *err)
 {
@@ -68,7 +81,6 @@ int sg_sink_scan_json(const char *prefix, const char *text, size_t size, struct 
         const char *line = text + at, *end = memchr(line, '\n', size - at);
         size_t bytes = end ? (size_t)(end - line) : size - at, key = 0;
         size_t shared = bytes < prefix_bytes ? bytes : prefix_bytes;
-        bool failed;
 
         if (memcmp(line, prefix, shared) == 0 && bytes > prefix_bytes)
             key = text_bytes(line + prefix_bytes, bytes - prefix_bytes);
@@ -76,9 +88,8 @@ int sg_sink_scan_json(const char *prefix, const char *text, size_t size, struct 
             break; /* torn */
         if (!end || key == 0 || line[bytes - 1] != '}')
             return sg_error_set(err, SG_E_CONFIG, "line %zu was not written by this format", number);
-        failed = bytes - prefix_bytes - key > strlen(FAILED_NEXT) &&
-                 memcmp(line + prefix_bytes + key, FAILED_NEXT, strlen(FAILED_NEXT)) == 0;
-        if (sg_held_add(held, line + prefix_bytes, key, failed) < 0)
+        if (sg_held_add(held, line + prefix_bytes, key,
+                        is_failed(line + prefix_bytes + key, bytes - prefix_bytes - key)) < 0)
             return sg_error_set(err, SG_E_NOMEM, "no memory for the names of the pictures it holds");
         at += bytes + 1;
         number++;
