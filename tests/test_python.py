@@ -505,3 +505,36 @@ def test_settings_are_checked() -> None:
 
     assert address_of("camera:81", None) == ("camera", 81) and address_of("::1", None) == ("::1", 8080)
     assert address_of("[::1]:82", None) == ("::1", 82) and address_of("camera", 83) == ("camera", 83)
+
+
+def test_a_forked_child_leaves_the_client_alone(client: sightd.Client, paths: list[Path]) -> None:
+    """Its frames would go over the parent's connection, with the parent's numbers, and nobody reads the answers."""
+    before = client.infer(paths[0]).objects
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        said = "nothing"
+        try:
+            client.infer(paths[1], timeout=30)
+        except sightd.SightError as error:
+            said = f"{error.code}: {error}"
+        try:
+            client.ping()
+        except sightd.ClosedError:
+            said += "; ping too"
+        client.close()
+        os.write(writer, said.encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader, "rb") as pipe:
+        said = pipe.read().decode()
+    assert said.startswith("closed:") and "forked" in said and said.endswith("ping too"), said
+    assert client.ping() > 0 and client.infer(paths[0]).objects == before
+
+
+def test_a_port_that_closes_at_once_is_told_as_that() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
+        with pytest.raises(sightd.ConnectError, match="closed the connection|reset"):
+            sightd.Client(port=listener.getsockname()[1])

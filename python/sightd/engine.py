@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import queue
 import socket
 import struct
@@ -80,7 +81,7 @@ class Link:
             kind, _, _, body = self._first_frame()
         except (OSError, EOFError) as problem:
             raise ConnectError(f"{self.address} does not answer as sightd does: "
-                               f"{problem or 'it closed the connection'}") from problem
+                               f"{str(problem) or 'it closed the connection'}") from problem
         self.info = hello_of(kind, body, self.address)
         self.remote = is_remote(link.getsockname(), link.getpeername())
         link.settimeout(None)
@@ -184,6 +185,7 @@ def _close_abandoned() -> None:
 class Engine:
     def __init__(self, settings: Settings, wait: float) -> None:
         self.settings = settings
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._send_lock = threading.Lock()
         self._session = Session(settings.busy_wait)
@@ -206,8 +208,18 @@ class Engine:
 
     # Callers' side
 
+    def _forked(self) -> bool:
+        """In a forked child the connection is still the parent's, and there is no reader. Locks may stay held."""
+        return os.getpid() != self._process
+
+    def _check_process(self) -> None:
+        if self._forked():
+            raise ClosedError("the client belongs to the process that this one was forked from: make one in each "
+                              "process, after the fork")
+
     def submit(self, request: Request) -> None:
         """Sends it, or leaves it to be sent when there is a connection. Waits while the window is full."""
+        self._check_process()
         check_size(request.picture, self.info)
         if self._slots is not None:
             self._slots.acquire()
@@ -226,6 +238,8 @@ class Engine:
 
     def withdraw(self, request: Request) -> None:
         """The future was cancelled: tell the server, or forget the request when it was never told."""
+        if self._forked():
+            return
         with self._lock:
             if request.number not in self._session.requests:
                 return
@@ -236,6 +250,7 @@ class Engine:
         self._release()
 
     def ping(self, body: bytes) -> BaseFuture[bytes]:
+        self._check_process()
         future: BaseFuture[bytes] = BaseFuture()
         number = next(self._order) + 1
         with self._send_lock:
@@ -248,6 +263,8 @@ class Engine:
         return future
 
     def close(self) -> None:
+        if self._forked():
+            return  # shutting the connection down would do so for the parent
         with self._lock:
             if self._closed:
                 return

@@ -217,7 +217,7 @@ def connection_error(body: bytes) -> SightError:
 
 
 def gone(address: str, problem: object = None) -> ConnectionLost:
-    why = f": {problem}" if problem else ""
+    why = f": {problem}" if problem and str(problem) else ""
     return ConnectionLost(f"the server at {address} closed the connection{why}")
 
 
