@@ -31,15 +31,19 @@ static void on_loaded(uv_async_t *async)
     rest->running = false;
     uv_timer_stop(&rest->timer);
     failed = rest->error.code < 0;
-    if (failed)
+    if (failed) {
+        /* First, because the stop that follows would tell them less. */
+        sg_reload_hold(rest->reload, false, &rest->error);
         rest->failed(rest->failed_arg);
-    else
+    } else {
         rest->app->show_rest(rest->app->ctx);
+    }
     /* When it failed the pipelines are not there, and the jobs are told so. */
     sg_intake_unpark(rest->intake, true);
-    sg_reload_hold(rest->reload, false, failed ? &rest->error : NULL);
-    if (!failed)
-        sg_log(SG_LOG_INFO, "the other pipelines are loaded", "seconds=%.3f", (double)rest->load_us / 1e6);
+    if (failed)
+        return;
+    sg_reload_hold(rest->reload, false, NULL);
+    sg_log(SG_LOG_INFO, "the other pipelines are loaded", "seconds=%.3f", (double)rest->load_us / 1e6);
 }
 
 static void on_look(uv_timer_t *timer)
