@@ -84,6 +84,20 @@ def test_what_a_card_says_of_pixels_reaches_the_tensor(tmp_path: Path) -> None:
     assert low == pytest.approx(-0.1, abs=1e-3) and high == pytest.approx((255 * 0.5 - 10) / 100, abs=1e-3)
 
 
+def test_a_card_finds_its_graph(tmp_path: Path) -> None:
+    """`file:`, else the graph of the card's name, else the only one beside it (docs/MODELS.md); from any folder."""
+    folder = card(tmp_path / "m", YOLO, {})
+    (folder / "model.onnx").rename(folder / "turned.onnx")
+    want = reply(sight.model(YOLO))["objects"]
+    assert want and reply(folder / "model.yaml")["objects"] == want
+    (folder / "other.onnx").write_bytes(b"no graph")
+    done = sight.run("model", "explain", folder / "model.yaml")
+    assert done.returncode == 1
+    assert f'model folder "{folder}" holds 2 .onnx files; say which with `file:`' in done.stderr
+    (folder / "model.yaml").write_text("file: turned.onnx\n", encoding="utf-8")
+    assert reply(folder / "model.yaml")["objects"] == want
+
+
 def test_class_offset(tmp_path: Path) -> None:
     """An SSD graph counts from 1. Without taking it off, every name is that of the next class."""
     names = (sight.ROOT / "models/labels/coco91.txt").read_text(encoding="utf-8").splitlines()

@@ -5,6 +5,7 @@
 #include "img/decode.h"
 
 #include "base/buf.h"
+#include "img/header.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -186,6 +187,25 @@ static void extreme_shapes_decode(void **state)
     free(bytes);
     assert_int_equal(decode(bench, &small), 0);
     assert_true(bench->image.width == 750 && bench->image.height == 3);
+    /* The same as a differential frame, which ITU T.81 table B.1 has at 0xC5: libjpeg says what it has not.
+     */
+    for (size_t i = 0; i + 1 < size; i++)
+        if (bench->file.data[i] == 0xff && bench->file.data[i + 1] == 0xc0)
+            bench->file.data[i + 1] = 0xc5;
+    assert_int_equal(decode(bench, &small), SG_E_UNSUPPORTED);
+    assert_string_equal(bench->err.text, "cannot decode JPEG: Unsupported JPEG process: SOF type 0xc5");
+}
+
+/* A header that ends before its 32 bytes says nothing, whatever its sizes are. */
+static void a_short_sun_raster_has_no_size(void **state)
+{
+    const uint8_t bytes[32] = {0x59, 0xa6, 0x6a, 0x95, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 24};
+    struct sg_header header = {0};
+
+    (void)state;
+    assert_false(sg_header_sun(bytes, 31, &header));
+    assert_true(sg_header_sun(bytes, 32, &header));
+    assert_true(header.width == 2 && header.height == 3);
 }
 
 static void an_error_leaves_the_decoder_usable(void **state)
@@ -281,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(headers_tell_the_upright_size, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_files_get_their_error, setup, teardown),
         cmocka_unit_test_setup_teardown(extreme_shapes_decode, setup, teardown),
+        cmocka_unit_test(a_short_sun_raster_has_no_size),
         cmocka_unit_test_setup_teardown(an_error_leaves_the_decoder_usable, setup, teardown),
         cmocka_unit_test_setup_teardown(picture_memory_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(the_smallest_sufficient_scale_is_chosen, setup, teardown),
