@@ -11,11 +11,13 @@ import http.client
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -234,6 +236,30 @@ def test_reloads_beside_slow_senders(start_server: Start, images: Path, protocol
             assert more, said
             said += more
         link.close()
+    assert server.stop() == 0
+
+
+def test_without_descriptors_it_says_so_once_and_goes_on(start_server: Start, images: Path) -> None:
+    """getrlimit(2), RLIMIT_NOFILE: accept fails with EMFILE until others have gone."""
+    server = start_server("--default-pipeline", "faces")
+    pid = server.process.pid
+    most = len(os.listdir(f"/proc/{pid}/fd")) + 8
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+    links = [socket.create_connection(("127.0.0.1", server.port), READY_SECONDS) for _ in range(30)]
+
+    def complaints() -> int:
+        return sum("cannot accept connections" in line for line in server.lines)
+
+    assert wait_until(lambda: complaints() > 0, READY_SECONDS)
+    time.sleep(1.5)  # it tries again every 0.2 s
+    assert complaints() == 1
+    for link in links:
+        link.close()
+    picture = (images / "zidane.jpg").read_bytes()
+    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=READY_SECONDS)
+    link.request("POST", "/v1/infer", picture)
+    assert link.getresponse().status == 200
+    link.close()
     assert server.stop() == 0
 
 
