@@ -108,6 +108,35 @@ static void tiny_yolov2_of_voc(void **state)
     test_fini(&graph);
 }
 
+/* The second of two pictures; the first shows nothing. */
+static void each_picture_of_a_batch(void **state)
+{
+    enum { VALUES = 5 * 7 * SIDE * SIDE };
+    static float grids[2 * VALUES];
+    struct test_graph graph;
+
+    (void)state;
+    for (int last = 0; last < 2; last++) {
+        fill(grids, last, 2);
+        fill(grids + VALUES, last, 2);
+        *at(grids, last, 7, 2, 4, 1, 0) = -9.0f;
+        test_init(&graph, 64, 64);
+        graph.options.threshold = 0.05f;
+        if (last)
+            test_output(&graph, "model_outputs0", SG_DTYPE_F32, grids, 4, 2, SIDE, SIDE, 35);
+        else
+            test_output(&graph, "model_outputs0", SG_DTYPE_F32, grids, 4, 2, 35, SIDE, SIDE);
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_string_equal(sg_head_kind(graph.head)->name, "yolov2");
+        assert_int_equal(test_detect(&graph, 0), SG_OK);
+        assert_int_equal(graph.found.count, 0);
+        assert_int_equal(test_detect(&graph, 1), SG_OK);
+        assert_int_equal(graph.found.count, 1);
+        test_expect(&graph, 0, 56 - 26.70744f, 8 - 87.58944f, 56 + 26.70744f, 8 + 87.58944f, 1, 0.5625f);
+        test_fini(&graph);
+    }
+}
+
 static void feature_maps_are_none(void **state)
 {
     static float map[1280 * SIDE * SIDE];
@@ -128,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(custom_vision),
+        cmocka_unit_test(each_picture_of_a_batch),
         cmocka_unit_test(tiny_yolov2_of_voc),
         cmocka_unit_test(feature_maps_are_none),
     };
