@@ -29,8 +29,8 @@ def model(name: str) -> Path:
 
 
 def run(*arguments: object, check: bool = False) -> subprocess.CompletedProcess[str]:
-    """Runs `sight` with the arguments from the root of the checkout, on a screen of no width: GNU readline, which pytest
-    of Debian 13 brings, sets COLUMNS behind os.environ."""
+    """Runs `sight` with the arguments from the root of the checkout, on a screen of no width: GNU readline, which
+    pytest of Debian 13 brings, sets COLUMNS behind os.environ."""
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     return subprocess.run([str(SIGHT), *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
                           timeout=TIMEOUT_S, check=check, env=environment)
