@@ -194,7 +194,7 @@ bool sg_header_jpeg2000(const uint8_t *bytes, size_t size, struct sg_header *hea
 }
 
 /* The next number of a netpbm header; blanks and # comments before it are skipped. -1 when there is none. */
-static int64_t next_number(const uint8_t *bytes, size_t size, size_t *at)
+int64_t sg_netpbm_number(const uint8_t *bytes, size_t size, size_t *at)
 {
     int64_t number = -1;
 
@@ -213,12 +213,12 @@ static int64_t next_number(const uint8_t *bytes, size_t size, size_t *at)
 bool sg_header_pnm(const uint8_t *bytes, size_t size, struct sg_header *header)
 {
     size_t at = 2, limit = size < TEXT_HEADER_MAX ? size : TEXT_HEADER_MAX;
-    int64_t width = next_number(bytes, limit, &at);
+    int64_t width = sg_netpbm_number(bytes, limit, &at);
 
-    return set_size(header, width, next_number(bytes, limit, &at));
+    return set_size(header, width, sg_netpbm_number(bytes, limit, &at));
 }
 
-static int64_t named_number(const uint8_t *bytes, size_t size, const char *name)
+int64_t sg_pam_number(const uint8_t *bytes, size_t size, const char *name)
 {
     const uint8_t *found = memmem(bytes, size, name, strlen(name));
     size_t at;
@@ -226,14 +226,15 @@ static int64_t named_number(const uint8_t *bytes, size_t size, const char *name)
     if (!found)
         return -1;
     at = (size_t)(found - bytes) + strlen(name);
-    return next_number(bytes, size, &at);
+    return sg_netpbm_number(bytes, size, &at);
 }
 
 bool sg_header_pam(const uint8_t *bytes, size_t size, struct sg_header *header)
 {
     size_t limit = size < TEXT_HEADER_MAX ? size : TEXT_HEADER_MAX;
 
-    return set_size(header, named_number(bytes, limit, "\nWIDTH "), named_number(bytes, limit, "\nHEIGHT "));
+    return set_size(header, sg_pam_number(bytes, limit, "\nWIDTH "),
+                    sg_pam_number(bytes, limit, "\nHEIGHT "));
 }
 
 bool sg_header_sun(const uint8_t *bytes, size_t size, struct sg_header *header)

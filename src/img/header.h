@@ -47,6 +47,10 @@ bool sg_header_gif(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_bmp(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_webp(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_jpeg2000(const uint8_t *bytes, size_t size, struct sg_header *header);
+/* The number at *at of a netpbm header, blanks and comments skipped; *at: behind it. -1: none. */
+int64_t sg_netpbm_number(const uint8_t *bytes, size_t size, size_t *at);
+/* The one behind the first `name`, which begins with the line end before it; -1: none. */
+int64_t sg_pam_number(const uint8_t *bytes, size_t size, const char *name);
 bool sg_header_pnm(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_pam(const uint8_t *bytes, size_t size, struct sg_header *header);
 bool sg_header_sun(const uint8_t *bytes, size_t size, struct sg_header *header);

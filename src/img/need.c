@@ -45,43 +45,23 @@ static unsigned png_bits(const uint8_t *bytes, size_t size)
     return samples * (depth > 8 ? 16 : 8);
 }
 
-/* The n-th number of a netpbm header, comments skipped; 0 when there is none. */
-static unsigned pnm_number(const uint8_t *bytes, size_t size, int n)
-{
-    unsigned number = 0;
-    size_t at = 2, end = size < TEXT_MAX ? size : TEXT_MAX;
-
-    for (int i = 0; i < n; i++) {
-        number = 0;
-        while (at < end && (bytes[at] < '0' || bytes[at] > '9'))
-            if (bytes[at++] == '#')
-                while (at < end && bytes[at] != '\n')
-                    at++;
-        for (; at < end && bytes[at] >= '0' && bytes[at] <= '9'; at++)
-            number = number > 65535 ? number : number * 10 + (bytes[at] - '0');
-    }
-    return number;
-}
-
-static unsigned pam_number(const uint8_t *bytes, size_t size, const char *name)
-{
-    const uint8_t *found = memmem(bytes, size < TEXT_MAX ? size : TEXT_MAX, name, strlen(name));
-
-    return found ? pnm_number(found, size - (size_t)(found - bytes), 1) : 0;
-}
-
 static unsigned pnm_bits(const uint8_t *bytes, size_t size)
 {
-    unsigned kind = bytes[1] - '0', samples;
+    unsigned kind = bytes[1] - '0', samples = kind == 3 || kind == 6 ? 3 : 1;
+    size_t at = 2, limit = size < TEXT_MAX ? size : TEXT_MAX;
+    int64_t brightest = 0;
 
     if (kind == 1 || kind == 4)
         return 1;
     if (kind == 7) {
-        samples = pam_number(bytes, size, "\nDEPTH");
-        return (samples < 1 || samples > 4 ? 4 : samples) *
-               (pam_number(bytes, size, "\nMAXVAL") > 255 ? 16 : 8);
+        int64_t depth = sg_pam_number(bytes, limit, "\nDEPTH");
+
+        samples = depth < 1 || depth > 4 ? 4 : (unsigned)depth;
+        brightest = sg_pam_number(bytes, limit, "\nMAXVAL");
     }
-    return (kind == 3 || kind == 6 ? 3u : 1u) * (pnm_number(bytes, size, PNM_NUMBERS) > 255 ? 16 : 8);
+    for (int i = 0; kind != 7 && i < PNM_NUMBERS; i++)
+        brightest = sg_netpbm_number(bytes, limit, &at);
+    return samples * (brightest > 255 ? 16 : 8);
 }
 
 /* libwebp writes RGB where it is wanted; what it holds besides. */
