@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static enum sg_protobuf_next varint(struct sg_protobuf *message, uint64_t *out)
+enum sg_protobuf_next sg_protobuf_varint(struct sg_protobuf *message, uint64_t *out)
 {
     int shift;
 
@@ -31,7 +31,7 @@ enum sg_protobuf_next sg_protobuf_next(struct sg_protobuf *message, struct sg_pr
     *out = (struct sg_protobuf_field){.key = message->at};
     if (message->at == message->end)
         return SG_PROTOBUF_END;
-    next = varint(message, &key);
+    next = sg_protobuf_varint(message, &key);
     if (next != SG_PROTOBUF_FIELD)
         return next;
     if (key >> 3 == 0 || key >> 3 > SG_PROTOBUF_MAX_NUMBER)
@@ -41,11 +41,11 @@ enum sg_protobuf_next sg_protobuf_next(struct sg_protobuf *message, struct sg_pr
     out->at = message->at;
     switch (out->wire) {
     case SG_PROTOBUF_VARINT:
-        next = varint(message, &out->varint);
+        next = sg_protobuf_varint(message, &out->varint);
         out->size = next == SG_PROTOBUF_FIELD ? message->at - out->at : 0;
         return next;
     case SG_PROTOBUF_BYTES:
-        next = varint(message, &out->size);
+        next = sg_protobuf_varint(message, &out->size);
         if (next != SG_PROTOBUF_FIELD) {
             out->size = 0;
             return next;

@@ -43,6 +43,8 @@ struct sg_protobuf_field {
 
 /* The next field. After anything but FIELD the walk is over. */
 enum sg_protobuf_next sg_protobuf_next(struct sg_protobuf *message, struct sg_protobuf_field *out);
+/* The number at the message's place, which has no key: one of a packed field. FIELD when it is whole. */
+enum sg_protobuf_next sg_protobuf_varint(struct sg_protobuf *message, uint64_t *out);
 /* The next whole field of that number and wire type; false when there is none (or the message is damaged). */
 bool sg_protobuf_find(struct sg_protobuf *message, uint32_t number, enum sg_protobuf_wire wire,
                       struct sg_protobuf_field *out);

@@ -65,22 +65,16 @@ static int64_t side_in(const struct work *work, const uint8_t *bytes, size_t siz
     return side;
 }
 
-static int64_t side_in_varints(const struct work *work, const uint8_t *bytes, size_t size)
+static int64_t side_in_varints(const struct work *work, struct sg_protobuf packed)
 {
-    uint64_t value = 0;
-    int shift = 0, count = 0;
     int64_t side = 0;
-    size_t i;
+    uint64_t value;
+    int count;
 
-    for (i = 0; i < size && side == 0 && count < MAX_ELEMENTS && shift < 64; i++) {
-        value |= (uint64_t)(bytes[i] & 0x7f) << shift;
-        shift += 7;
-        if (bytes[i] >= 0x80)
-            continue;
+    for (count = 0; count < MAX_ELEMENTS && side == 0; count++) {
+        if (sg_protobuf_varint(&packed, &value) != SG_PROTOBUF_FIELD)
+            break;
         side = side_of(work, (double)value);
-        value = 0;
-        shift = 0;
-        count++;
     }
     return side;
 }
@@ -104,7 +98,7 @@ static int64_t side_in_tensor(const struct work *work, struct sg_protobuf tensor
         else if (side == 0 && (field.number == TENSOR_RAW || field.number == TENSOR_FLOATS))
             side = side_in(work, bytes, size, field.number == TENSOR_RAW ? type : TYPE_FLOAT);
         else if (side == 0 && field.number == TENSOR_INT64S)
-            side = side_in_varints(work, bytes, size);
+            side = side_in_varints(work, sg_protobuf_inside(&again, &field));
     }
     return side;
 }

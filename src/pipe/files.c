@@ -3,6 +3,7 @@
  */
 #include "conf/files.h"
 #include "conf/places.h"
+#include "data/protobuf.h"
 #include "pipe/library_private.h"
 #include "pipe/open.h"
 
@@ -16,34 +17,30 @@
 #define FILES_PATH_MAX 4096
 
 /* A graph keeps weights in other files as pairs of ONNX's TensorProto.external_data: key "location" (field 1)
- * and behind it the path beside the graph (field 2), whose length takes one byte or two. Pairs are found by
- * their bytes: reading the graph for them would take a parser. */
-static int visit_weights(const char *onnx_path, const char *graph, size_t size, sg_file_fn visit, void *ctx,
-                         struct sg_error *err)
+ * and behind it the path beside the graph (field 2). Pairs are found by their bytes, in whatever message they
+ * are: initializers, attributes, graphs inside of nodes. */
+static int visit_weights(const char *onnx_path, const uint8_t *graph, size_t size, sg_file_fn visit,
+                         void *ctx, struct sg_error *err)
 {
-    static const char mark[] = "\x0a\x08location\x12";
-    const char *at = graph, *end = graph + size;
+    static const char mark[] = "\x0a\x08location";
+    const uint8_t *at = graph, *end = graph + size;
     char name[FILES_PATH_MAX], path[FILES_PATH_MAX], last[FILES_PATH_MAX] = "";
     int code = 0;
 
     while (code == 0 && (at = memmem(at, (size_t)(end - at), mark, sizeof(mark) - 1)) != NULL) {
-        size_t length, left;
+        struct sg_protobuf behind;
+        struct sg_protobuf_field field;
 
         at += sizeof(mark) - 1;
-        left = (size_t)(end - at);
-        length = left > 0 ? (unsigned char)at[0] : 0;
-        if (length >= 0x80 && left > 1) {
-            length = (length & 0x7f) | (size_t)(unsigned char)at[1] << 7;
-            at++;
-            left--;
-        }
-        if (length == 0 || length >= sizeof(name) || length >= left)
+        behind = (struct sg_protobuf){.data = graph, .at = (size_t)(at - graph), .end = size};
+        if (sg_protobuf_next(&behind, &field) != SG_PROTOBUF_FIELD || field.number != 2 ||
+            field.wire != SG_PROTOBUF_BYTES || field.size == 0 || field.size >= sizeof(name))
             continue;
-        memcpy(name, at + 1, length);
-        name[length] = '\0';
+        memcpy(name, graph + field.at, (size_t)field.size);
+        name[field.size] = '\0';
         if (strcmp(name, last) == 0 || sg_conf_beside(onnx_path, name, path, sizeof(path)) < 0)
             continue; /* one file holds all tensors, most often */
-        memcpy(last, name, length + 1);
+        memcpy(last, name, (size_t)field.size + 1);
         code = visit(ctx, path, err);
     }
     return code;
