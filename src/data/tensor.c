@@ -51,6 +51,18 @@ int64_t sg_tensor_count(const struct sg_tensor *tensor)
     return count;
 }
 
+bool sg_shape_is(const struct sg_tensor *tensor, int rank, const int64_t *want)
+{
+    int i;
+
+    if (tensor->rank != rank)
+        return false;
+    for (i = 0; i < rank; i++)
+        if (want[i] >= 0 && tensor->dims[i] != want[i])
+            return false;
+    return true;
+}
+
 const char *sg_dims_text(const int64_t *dims, int rank, char *out, size_t out_bytes)
 {
     size_t used = 0;

@@ -5,6 +5,7 @@
 #ifndef SG_DATA_TENSOR_H
 #define SG_DATA_TENSOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,8 @@ struct sg_tensor {
 
 /* Elements of the tensor (1 for a scalar), or -1 when they overflow SG_TENSOR_MAX_BYTES. */
 int64_t sg_tensor_count(const struct sg_tensor *tensor);
+/* Does the tensor's real shape fit? want[i] >= 0 must be equal; -1 takes anything. */
+bool sg_shape_is(const struct sg_tensor *tensor, int rank, const int64_t *want);
 /* "1x84x8400" into out. Returns out. */
 const char *sg_dims_text(const int64_t *dims, int rank, char *out, size_t out_bytes);
 /* IEEE 754 half to single, exact (subnormals, infinities, NaN kept). */

@@ -50,18 +50,6 @@ int sg_find_output_with(const struct sg_tensor *outputs, int count, const char *
     return found;
 }
 
-bool sg_shape_is(const struct sg_tensor *tensor, int rank, const int64_t *want)
-{
-    int i;
-
-    if (tensor->rank != rank)
-        return false;
-    for (i = 0; i < rank; i++)
-        if (want[i] >= 0 && tensor->dims[i] != want[i])
-            return false;
-    return true;
-}
-
 bool sg_tensor_readable(const struct sg_tensor *tensor)
 {
     int64_t count = sg_tensor_count(tensor);

@@ -15,8 +15,6 @@ int sg_find_output(const struct sg_tensor *outputs, int count, const char *name)
 int sg_find_output_with(const struct sg_tensor *outputs, int count, const char *part);
 bool sg_name_has(const char *name, const char *part);
 
-/* Does the tensor's real shape fit? want[i] >= 0 must be equal; -1 takes anything. */
-bool sg_shape_is(const struct sg_tensor *tensor, int rank, const int64_t *want);
 /* Is it a number type that has a float meaning and real, readable data? (an empty tensor is) */
 bool sg_tensor_readable(const struct sg_tensor *tensor);
 /* Sets SG_E_MODEL `output "x": expected 1x(4+C)xN, got 1x84` and returns it. expected is printf text. */

@@ -18,21 +18,24 @@
  * (docs/DECISIONS.md has figures). */
 #define DECIDE_MARGIN 2.0f
 
+struct sg_decision *sg_model_decision(struct sg_model *model, const char *key)
+{
+    for (int i = 0; i < model->decision_count; i++)
+        if (strcmp(model->decisions[i].key, key) == 0)
+            return &model->decisions[i];
+    return NULL;
+}
+
 void sg_model_decide(struct sg_model *model, const char *key, const char *value, bool guessed,
                      const char *evidence, ...)
 {
-    struct sg_decision *decision;
+    struct sg_decision *decision = sg_model_decision(model, key); /* decided again, with better evidence */
     va_list args;
-    int i;
 
-    for (i = 0; i < model->decision_count; i++)
-        if (strcmp(model->decisions[i].key, key) == 0)
-            break; /* decided again, with better evidence */
-    if (i == SG_MODEL_MAX_DECISIONS)
+    if (!decision && model->decision_count == SG_MODEL_MAX_DECISIONS)
         return;
-    if (i == model->decision_count)
-        model->decision_count++;
-    decision = &model->decisions[i];
+    if (!decision)
+        decision = &model->decisions[model->decision_count++];
     *decision = (struct sg_decision){.key = key, .guessed = guessed};
     snprintf(decision->value, sizeof(decision->value), "%s", value);
     va_start(args, evidence);

@@ -194,16 +194,14 @@ static void check_counts(struct sg_model *model)
 {
     const struct sg_card_outputs *outputs = &model->card.outputs;
     const struct sg_signature *signature = model->signature;
+    struct sg_decision *decision = sg_model_decision(model, "labels");
     char text[192];
     int i, k;
 
-    for (i = 0; i < model->decision_count; i++)
-        if (strcmp(model->decisions[i].key, "labels") == 0)
-            break;
     /* A reader's names are its alphabet; ctc.c compares that. */
-    if (i < model->decision_count && sg_model_task(model) != SG_TASK_TEXT_READ)
+    if (decision && sg_model_task(model) != SG_TASK_TEXT_READ)
         compare_counts(model, "", model->labels.count - model->class_base, model->guess.class_count,
-                       model->decisions[i].ambiguity, sizeof(model->decisions[i].ambiguity));
+                       decision->ambiguity, sizeof(decision->ambiguity));
     for (i = 0; i < outputs->count; i++)
         for (k = 0; k < signature->output_count; k++)
             if (strcmp(signature->outputs[k].name, outputs->items[i].name.value) == 0 &&

@@ -129,15 +129,12 @@ static enum verdict judge(const struct sg_model *model, const struct sg_tensor *
 {
     const struct sg_model_declared *declared = model->declared;
     enum verdict verdict = AS_DECLARED;
-    int i, k;
+    int i;
 
     for (i = 0; i < count && i < declared->output_count; i++) {
         const struct sg_tensor *output = &outputs[i];
-        bool same = output->rank == declared->rank[i];
 
-        for (k = 0; same && k < output->rank; k++)
-            same = declared->dims[i][k] < 0 || declared->dims[i][k] == output->dims[k];
-        if (same)
+        if (sg_shape_is(output, declared->rank[i], declared->dims[i]))
             continue;
         *out_which = i;
         verdict = RUNS;
@@ -250,22 +247,17 @@ static void compare_outputs(struct sg_model *model, struct sg_runner *runner)
 {
     const struct sg_signature *signature = model->signature;
     const struct sg_tensor *outputs;
+    struct sg_decision *decision = sg_model_decision(model, "size");
     char real[96], was[96];
-    int count, i, k, d;
+    int count, i;
 
     outputs = sg_runner_outputs(runner, &count);
-    for (d = 0; d < model->decision_count; d++)
-        if (strcmp(model->decisions[d].key, "size") == 0)
-            break;
-    for (i = 0; i < count && d < model->decision_count; i++) {
+    for (i = 0; i < count && decision; i++) {
         const struct sg_slot *slot = &signature->outputs[i];
-        bool same = slot->rank == outputs[i].rank;
 
-        for (k = 0; same && k < slot->rank; k++)
-            same = slot->dims[k] < 0 || slot->dims[k] == outputs[i].dims[k];
-        if (same)
+        if (sg_shape_is(&outputs[i], slot->rank, slot->dims))
             continue;
-        snprintf(model->decisions[d].ambiguity, sizeof(model->decisions[d].ambiguity),
+        snprintf(decision->ambiguity, sizeof(decision->ambiguity),
                  "output \"%.64s\" is declared %s and is %s: the declared one is not used", slot->name,
                  sg_dims_text(slot->dims, slot->rank, was, sizeof(was)),
                  sg_dims_text(outputs[i].dims, outputs[i].rank, real, sizeof(real)));
@@ -299,20 +291,17 @@ static void warn_of_factor(struct sg_model *model)
 {
     const struct sg_graph_declared *file = sg_graph_declared(model->narrow ? model->narrow : model->wide);
     const struct sg_transform *t = &model->transform;
+    struct sg_decision *decision = sg_model_decision(model, "size");
     char quoted[512];
-    int d;
 
-    for (d = 0; d < model->decision_count; d++)
-        if (strcmp(model->decisions[d].key, "size") == 0)
-            break;
-    if (file->factor == 0 || d == model->decision_count ||
+    if (file->factor == 0 || !decision ||
         (t->width == model->declared->width && t->height == model->declared->height))
         return;
-    if (!model->decisions[d].ambiguity[0])
+    if (!decision->ambiguity[0])
         sg_log(SG_LOG_WARN, "the declared size is a factor in the graph: results at another may be wrong",
                "model=%s factor=%lld size=%dx%d", sg_log_quote(model->name, quoted, sizeof(quoted)),
                (long long)file->factor, t->width, t->height);
-    snprintf(model->decisions[d].ambiguity, sizeof(model->decisions[d].ambiguity),
+    snprintf(decision->ambiguity, sizeof(decision->ambiguity),
              "the graph multiplies or divides by %lld: if that is its declared size, results at this one are "
              "wrong",
              (long long)file->factor);

@@ -10,6 +10,8 @@
 /* Adds a line to explain. evidence is a printf format. guessed: a convention, not a fact. */
 void sg_model_decide(struct sg_model *model, const char *key, const char *value, bool guessed,
                      const char *evidence, ...) __attribute__((format(printf, 5, 6)));
+/* What was decided of the key; NULL: nothing yet. */
+struct sg_decision *sg_model_decision(struct sg_model *model, const char *key);
 
 /* model.c: opens the graph once more with sides of its picture set free. All runners must be back. After a
  * failure the model can only be destroyed. */
