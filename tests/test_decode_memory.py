@@ -12,6 +12,7 @@ import zlib
 
 import pytest
 
+from conftest import sanitized
 from decoding import Image, TOOL, cv2, needs_tool, noise, np
 
 pytestmark = needs_tool
@@ -122,11 +123,6 @@ KINDS = {
     "jpeg2000 small blocks": lambda: pillow("JPEG2000", codeblock_size=(8, 8)),
     "jpeg2000 precincts": lambda: pillow("JPEG2000", precinct_size=(128, 128)),
 }
-
-
-def sanitized():
-    with open(TOOL, "rb") as file:
-        return b"__asan_init" in file.read()
 
 
 @pytest.mark.skipif(sanitized(), reason="skipped: a sanitizer's own memory is in what is counted")
