@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,13 +113,23 @@ def images() -> Path:
     return assets.pictures()
 
 
+def one_pipeline(args: Sequence[str]) -> list[str]:
+    name = args[args.index("--default-pipeline") + 1] if "--default-pipeline" in args else "objects"
+    return ["--pipelines", f"pipelines/{name}.yaml"]
+
+
 @pytest.fixture
 def start_server(sight: Path) -> Iterator[Callable[..., Server]]:
-    """start_server("--flag", "value", …, cwd=folder) → Server; the test ends those that still run."""
+    """start_server("--flag", "value", …, cwd=folder) → Server; the test ends those that still run.
+
+    It loads one pipeline, that of --default-pipeline or objects, because loading all takes longer than most tests do;
+    every=True, settings that name others, or another folder have theirs."""
     del sight
     started: list[Server] = []
 
-    def start(*args: str, **keys: Any) -> Server:
+    def start(*args: str, every: bool = False, **keys: Any) -> Server:
+        if not every and "cwd" not in keys and not {"--pipelines", "--config"} & set(args):
+            args = *args, *one_pipeline(args)
         started.append(Server(*args, **keys))
         return started[-1]
 

@@ -181,7 +181,7 @@ def test_reload_under_load(start_server: Start, tmp_path: Path, small: bytes) ->
 
 
 def test_stopping_answers_what_was_admitted(start_server: Start, group: bytes) -> None:
-    server = start_server("--workers", "1")
+    server = start_server("--workers", "1", "--default-pipeline", "faces")
     links = [dial(server) for _ in range(6)]
     for link in links:
         link.sendall(b"POST /v1/infer?pipeline=faces HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(group)

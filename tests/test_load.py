@@ -248,7 +248,7 @@ def test_small_files_of_many_pixels_take_bounded_memory(start_server: Start, kin
 @pytest.mark.skipif(sanitized(), reason="skipped: a sanitizer's own memory is counted")
 def test_memory_of_the_pipelines_that_are_brought(start_server: Start) -> None:
     """Trying models must not leave what it took: 85 MiB are private; 253 were, when each session kept an arena."""
-    server = start_server()
+    server = start_server(every=True)
     server.settled_rss_kib()
     status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
     found = re.search(r"RssAnon:\s+(\d+)", status)

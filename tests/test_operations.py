@@ -95,7 +95,7 @@ def fill(port: int, requests: int) -> None:
 @pytest.mark.parametrize("form", ["logfmt", "json"])
 def test_logs_that_nobody_reads(start_unread: Callable[..., Unread], images: Path, form: str) -> None:
     """The pipe is full and stays full: the server works on, counts what it could not say, and says so later."""
-    server = start_unread("--log-level", "debug", "--log-format", form, "--default-pipeline", "faces")
+    server = start_unread("--log-level", "debug", "--log-format", form, "--pipelines", "pipelines/faces.yaml")
     count = 3000
     fill(server.port, count)
     dropped = server.dropped()
@@ -131,7 +131,7 @@ def test_logs_that_nobody_reads(start_unread: Callable[..., Unread], images: Pat
 
 
 def test_a_stop_that_nobody_reads(start_unread: Callable[..., Unread]) -> None:
-    server = start_unread("--log-level", "debug", "--default-pipeline", "faces")
+    server = start_unread("--log-level", "debug", "--pipelines", "pipelines/faces.yaml")
     fill(server.port, 3000)
     assert server.dropped() > 0
     server.process.send_signal(signal.SIGTERM)
@@ -267,7 +267,7 @@ def test_reload_says_what_waits_for_a_restart(start_server: Start, tmp_path: Pat
     """What runs is what the server was started with, however often the file changed since."""
     settings = tmp_path / "sightd.yaml"
     settings.write_text("receive_timeout: 3s\n", encoding="utf-8")
-    server = start_server("--config", str(settings))
+    server = start_server("--config", str(settings), "--pipelines", "pipelines/faces.yaml")
 
     def notes() -> str:
         link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=READY_SECONDS)
