@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +65,36 @@ def test_no_server_and_no_pipeline(server: conftest.Server) -> None:
     assert "127.0.0.1:1" in done.stderr and "sight serve" in done.stderr and len(done.stderr.splitlines()) == 1
     done = send(server.port, "--pipeline", "facs", sight.IMAGES / "bus.jpg")
     assert done.returncode == 1 and json.loads(done.stdout)["error"]["code"] == "not_found"
+
+
+class Damaging:
+    """Between one client and a server: what the server answers has another mark in front of its records."""
+
+    def __init__(self, port: int) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.to = port
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        client, _ = self.listener.accept()
+        server = socket.create_connection(("127.0.0.1", self.to))
+        threading.Thread(target=self.pass_on, args=(client, server), daemon=True).start()
+        self.pass_on(server, client)
+
+    @staticmethod
+    def pass_on(source: socket.socket, to: socket.socket) -> None:
+        while data := source.recv(1 << 20):
+            to.sendall(data.replace(b"SGR1", b"SGR9"))
+        to.shutdown(socket.SHUT_WR)
+
+
+def test_results_that_cannot_be_read_are_failures(server: conftest.Server) -> None:
+    """docs/PROTOCOL.md: a block of records begins with "SGR1"."""
+    done = send(Damaging(server.port).port, sight.IMAGES / "bus.jpg", sight.IMAGES / "cat.png")
+    assert done.returncode == 1 and "2 of 2 pictures failed" in done.stderr
+    for line in done.stdout.splitlines():
+        assert json.loads(line)["error"] == {"code": "bad_framing", "message": "the server's result cannot be read"}
 
 
 def test_a_server_that_goes_and_comes_back(start_server: Callable[..., conftest.Server], tmp_path: Path) -> None:

@@ -296,6 +296,15 @@ def test_settings_that_are_wrong(scrfd: Site) -> None:
     assert scrfd.serve() == (1, found)
 
 
+def test_entries_of_lists_that_are_no_texts(scrfd: Site) -> None:
+    path = scrfd.write("sightd.yaml", 'pipelines: [[a]]\nmodels: [""]\ncors_origins: [{a: b}]\n')
+    code, found = scrfd.check(path)
+    assert code == 1 and found == [
+        "sightd.yaml:1:13: pipelines: expected text or a list of texts, got a list",
+        'sightd.yaml:2:10: models: expected text or a list of texts, got ""',
+        "sightd.yaml:3:16: cors_origins: expected text or a list of texts, got a map"]
+
+
 def test_references_of_the_settings(scrfd: Site) -> None:
     scrfd.write("pipelines/faces.yaml", "detect: scrfd\n")
     path = scrfd.write("sightd.yaml", "listen: 127.0.0.1:0\npipelines: pipelines\nmodels: models\n"

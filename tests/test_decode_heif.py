@@ -5,10 +5,11 @@ They show red, green over blue, yellow (fuzz/make_decode_corpus.py); what a box 
 """
 import os
 import struct
+import subprocess
 
 import pytest
 
-from decoding import ROOT, decode, good, needs_tool, np, seed
+from decoding import ROOT, TOOL, decode, good, needs_tool, np, seed
 
 pytestmark = needs_tool
 
@@ -136,6 +137,18 @@ def test_turned_and_mirrored(tmp_path, quarters, axis):
     if axis is not None:
         expected = expected[::-1] if axis == 0 else expected[:, ::-1]
     assert np.array_equal(good(tmp_path, single(turns=turns)).pixels, expected)
+
+
+def test_a_quarter_turn_takes_a_second_picture(tmp_path):
+    """What is mirrored, or turned by a half, is so in place."""
+    def foreseen(*turns):
+        path = tmp_path / "turned.heic"
+        path.write_bytes(single(turns=turns))
+        done = subprocess.run([TOOL, "--memory", "--exact", path], capture_output=True, timeout=60, check=True)
+        return int(done.stdout.split()[1])
+
+    half = foreseen(box(b"irot", b"\2"))
+    assert foreseen(box(b"irot", b"\1")) == foreseen(box(b"irot", b"\3")) > half == foreseen(box(b"imir", b"\0"))
 
 
 @pytest.mark.parametrize("wide,high,right,down", [(40, 20, 0, 0), (63, 63, 0, 0), (10, 64, -27, 0), (30, 31, 5, -3),

@@ -33,11 +33,11 @@ bool sg_exif_swaps_sides(int orientation)
 
 int sg_exif_orientation(const uint8_t *tiff, size_t size)
 {
-    struct sg_tiff_field field;
+    uint32_t value;
 
-    if (!sg_tiff_find(tiff, size, TAG_ORIENTATION, &field))
+    if (!sg_tiff_find(tiff, size, TAG_ORIENTATION, &value))
         return 1;
-    return field.value >= 1 && field.value <= 8 ? (int)field.value : 1;
+    return value >= 1 && value <= 8 ? (int)value : 1;
 }
 
 int sg_exif_orientation_jpeg(const uint8_t *bytes, size_t size)

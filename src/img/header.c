@@ -113,7 +113,7 @@ static uint64_t tiff_number(const uint8_t *at, int bytes, bool little)
     return value;
 }
 
-bool sg_tiff_find(const uint8_t *tiff, size_t size, unsigned tag, struct sg_tiff_field *field)
+bool sg_tiff_find(const uint8_t *tiff, size_t size, unsigned tag, uint32_t *out_value)
 {
     bool little = size > 0 && tiff[0] == 'I', big;
     int wide, entry_bytes; /* of counts and offsets */
@@ -151,8 +151,7 @@ bool sg_tiff_find(const uint8_t *tiff, size_t size, unsigned tag, struct sg_tiff
                 return false;
             at = tiff + where;
         }
-        field->count = (uint32_t)count;
-        field->value = (uint32_t)tiff_number(at, bytes, little);
+        *out_value = (uint32_t)tiff_number(at, bytes, little);
         return type == 1 || type == 3 || type == 4;
     }
     return false;

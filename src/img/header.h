@@ -59,12 +59,8 @@ bool sg_header_exr(const uint8_t *bytes, size_t size, struct sg_header *header);
 const uint8_t *sg_exr_attribute(const uint8_t *bytes, size_t size, const char *name, size_t *length);
 bool sg_header_qoi(const uint8_t *bytes, size_t size, struct sg_header *header);
 
-/* One field of a TIFF's first directory. value is the first of its numbers, wherever they lie, when it is a
- * BYTE, SHORT or LONG. */
-struct sg_tiff_field {
-    uint32_t count;
-    uint32_t value;
-};
-bool sg_tiff_find(const uint8_t *tiff, size_t size, unsigned tag, struct sg_tiff_field *field);
+/* A field of a TIFF's first directory: the first of its numbers, wherever they lie. false: there is no such
+ * field, or it is no BYTE, SHORT or LONG. */
+bool sg_tiff_find(const uint8_t *tiff, size_t size, unsigned tag, uint32_t *out_value);
 
 #endif

@@ -93,9 +93,9 @@ void sg_need_exr(const uint8_t *bytes, size_t size, struct sg_need *need)
 
 static uint32_t tiff_number(const uint8_t *bytes, size_t size, unsigned tag, uint32_t otherwise)
 {
-    struct sg_tiff_field field;
+    uint32_t value;
 
-    return sg_tiff_find(bytes, size, tag, &field) ? field.value : otherwise;
+    return sg_tiff_find(bytes, size, tag, &value) ? value : otherwise;
 }
 
 /* libtiff reads rows of a strip, but whole tiles; some codecs and its own conversion hold whole strips. */

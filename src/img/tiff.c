@@ -372,12 +372,12 @@ static int read_blocks(struct tiff *tiff, struct sg_error *err)
 /* Differences instead of samples, with a compression for which libtiff does not add them up. */
 static bool has_unread_predictor(const struct tiff *tiff, uint16_t compression)
 {
-    struct sg_tiff_field field;
+    uint32_t predictor;
 
     return compression != COMPRESSION_LZW && compression != COMPRESSION_ADOBE_DEFLATE &&
            compression != COMPRESSION_DEFLATE && compression != COMPRESSION_LZMA &&
            compression != COMPRESSION_ZSTD &&
-           sg_tiff_find(tiff->bytes, tiff->size, TIFFTAG_PREDICTOR, &field) && field.value > PREDICTOR_NONE;
+           sg_tiff_find(tiff->bytes, tiff->size, TIFFTAG_PREDICTOR, &predictor) && predictor > PREDICTOR_NONE;
 }
 
 static int read_layout(struct tiff *tiff, struct sg_error *err)

@@ -91,6 +91,33 @@ static void records_are_read(void **state)
     sight_result_destroy(&result);
 }
 
+/* The block begins as docs/PROTOCOL.md says, and says of the picture what the one it came from said. */
+static void records_are_written(void **state)
+{
+    struct sight_result *result = read_packed(), *again = NULL;
+    const struct sight_object *cat;
+    const uint8_t *block;
+    size_t size = 0;
+
+    (void)state;
+    block = sight_result_records(result, &size);
+    assert_non_null(block);
+    assert_true(size >= HEAD + OBJECT + 3);
+    assert_memory_equal(block, "SGR1", 4);
+    assert_int_equal(block[8] | block[9] << 8 | block[10] << 16 | block[11] << 24, size);
+    assert_int_equal(sight_result_create(&again), 0);
+    assert_int_equal(sight_result_read(again, block, size, NULL), 0);
+    sight_result_destroy(&result);
+    assert_int_equal(sight_result_width(again), 100);
+    assert_int_equal(sight_result_object_count(again), 1);
+    cat = sight_result_object(again, 0);
+    assert_string_equal(cat->label, "cat");
+    assert_true(cat->x == 20 && cat->y == 30 && cat->w == 40 && cat->h == 40 && cat->score == 0.5f);
+    sight_result_destroy(&again);
+    assert_null(sight_result_records(NULL, &size));
+    assert_int_equal(size, 0);
+}
+
 static void damaged_records_are_refused(void **state)
 {
     struct sight_result *result = read_packed();
@@ -223,8 +250,10 @@ static void wrong_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(records_are_read),
+                                       cmocka_unit_test(records_are_written),
                                        cmocka_unit_test(damaged_records_are_refused),
-                                       cmocka_unit_test(the_box_is_where_it_is), cmocka_unit_test(in_place),
+                                       cmocka_unit_test(the_box_is_where_it_is),
+                                       cmocka_unit_test(in_place),
                                        cmocka_unit_test(wrong_arguments)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

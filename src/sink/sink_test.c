@@ -86,6 +86,46 @@ static void csv_is_quoted(void **state)
     free(text);
 }
 
+/* Sixteen fields in each row, by hand from the header: what a classifier says of the whole picture has no
+ * box. */
+static void answers_about_a_picture_are_rows(void **state)
+{
+    struct sg_attribute of_picture[] = {
+        {.model = "cls", .class_id = 3, .label = "tabby, cat", .score = 0.5f},
+        {.model = "m", .name = "age", .class_id = -1, .has_value = true, .value = 31.25f, .unit = "years"}};
+    struct sg_attribute of_object[] = {
+        {.model = "m", .class_id = 7, .score = 0.125f},
+        {.model = "m", .class_id = -1, .name = "turn", .has_value = true, .value = 90}};
+    struct sg_object face = {.box = {1, 2, 4, 6},
+                             .class_id = 0,
+                             .label = "face",
+                             .score = 1,
+                             .parent = -1,
+                             .attributes = of_object,
+                             .attribute_count = 2};
+    const struct sg_result both = {.width = 100,
+                                   .height = 80,
+                                   .objects = &face,
+                                   .object_count = 1,
+                                   .attributes = of_picture,
+                                   .attribute_count = 2};
+    struct sg_sink *sink = open_sink(SG_SINK_CSV, false);
+    struct sg_sink_item item = item_of("a.jpg", "a");
+    char *text;
+
+    (void)state;
+    item.result = &both;
+    put(sink, &item);
+    assert_int_equal(sg_sink_close(&sink, true, NULL), 0);
+    text = text_of(path);
+    assert_string_equal(
+        text, "source,row,rows,width,height,class_id,label,score,x,y,w,h,text,attributes,error_code,error\n"
+              "a.jpg,1,3,100,80,0,face,1,1,2,3,4,,m 7 0.125; turn 90,,\n"
+              "a.jpg,2,3,100,80,3,\"tabby, cat\",0.5,,,,,,\"cls tabby, cat 0.5\",,\n"
+              "a.jpg,3,3,100,80,,,,,,,,,age 31.25 years,,\n");
+    free(text);
+}
+
 /* A carriage return alone ends a line for many readers (Python's csv among them): it is quoted like LF. */
 static void each_mark_of_csv_alone_is_quoted(void **state)
 {
@@ -279,9 +319,13 @@ static void endings_choose_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(csv_is_quoted),          cmocka_unit_test(each_mark_of_csv_alone_is_quoted),
-        cmocka_unit_test(every_cut_is_healed),    cmocka_unit_test(failures_are_held_apart),
-        cmocka_unit_test(endings_choose_formats), cmocka_unit_test(the_table_has_no_controls_of_others),
+        cmocka_unit_test(csv_is_quoted),
+        cmocka_unit_test(answers_about_a_picture_are_rows),
+        cmocka_unit_test(each_mark_of_csv_alone_is_quoted),
+        cmocka_unit_test(every_cut_is_healed),
+        cmocka_unit_test(failures_are_held_apart),
+        cmocka_unit_test(endings_choose_formats),
+        cmocka_unit_test(the_table_has_no_controls_of_others),
     };
     const struct CMUnitTest folders[] = {cmocka_unit_test(yolo_is_in_shares),
                                          cmocka_unit_test(a_name_of_two_lines_is_one_class)};
