@@ -64,21 +64,22 @@ static unsigned exr_channels(const uint8_t *at, size_t size, bool *alpha, bool *
 void sg_need_exr(const uint8_t *bytes, size_t size, struct sg_need *need)
 {
     static const unsigned rows[] = {1, 1, 1, 16, 32, 16, 32, 32}; /* of a block, by compression */
-    size_t channels_size = 0, other = 0;
+    size_t channels_size = 0, packing_size = 0, tiles_size = 0, window_size = 0;
     const uint8_t *channels = sg_exr_attribute(bytes, size, "channels", &channels_size);
-    const uint8_t *packing = sg_exr_attribute(bytes, size, "compression", &other);
-    const uint8_t *tiles = sg_exr_attribute(bytes, size, "tiles", &other);
-    const uint8_t *window = sg_exr_attribute(bytes, size, "dataWindow", &other);
-    unsigned packed = packing && packing[0] < sizeof(rows) / sizeof(rows[0]) ? packing[0] : EXR_PIZ, stored,
-             buffers;
+    const uint8_t *packing = sg_exr_attribute(bytes, size, "compression", &packing_size);
+    const uint8_t *tiles = sg_exr_attribute(bytes, size, "tiles", &tiles_size);
+    const uint8_t *window = sg_exr_attribute(bytes, size, "dataWindow", &window_size);
+    unsigned packed = EXR_PIZ, stored, buffers;
     bool alpha = false, only_light = false;
     uint64_t block;
 
-    if (!channels || !window || other < 16)
+    if (!channels || !window || window_size < 16)
         return;
+    if (packing && packing_size >= 1 && packing[0] < sizeof(rows) / sizeof(rows[0]))
+        packed = packing[0];
     stored = exr_channels(channels, channels_size, &alpha, &only_light);
     block = rows[packed] * (uint64_t)((int64_t)(int32_t)sg_le32(window + 8) - (int32_t)sg_le32(window) + 1);
-    if (tiles)
+    if (tiles && tiles_size >= 8)
         block = (uint64_t)sg_le32(tiles) * sg_le32(tiles + 4);
     if (block > need->pixels)
         block = need->pixels;
