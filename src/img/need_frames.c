@@ -192,8 +192,6 @@ static uint64_t coded_bytes(const struct sg_heif *boxes, const struct sg_heif_it
     const uint8_t *config = boxes->bytes + look->config_at, *first;
     size_t first_size = 0;
 
-    if (look->config_at > boxes->size || look->config_size > boxes->size - look->config_at)
-        return 0;
     if (item->type != SG_HEIF_AV1) /* and FFmpeg's copy of the units without their escapes */
         return area * hevc_tenths(config, look->config_size) / 10 + boxes->size;
     first = sg_heif_first_bytes(boxes, item, &first_size);
