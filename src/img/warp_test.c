@@ -76,6 +76,62 @@ static void a_quad_on_its_side_is_turned(void **state)
     sg_image_fini(&out);
 }
 
+/* A cut of every pixel gives the picture, whatever its format. NV12 is BT.601 of limited range: of luma 100,
+ * U 110 and V 150 red is 1.164 x 84 + 1.596 x 22 = 132.9, green 97.8 - 0.813 x 22 + 0.391 x 18 = 86.9, blue
+ * 97.8 - 2.018 x 18 = 61.5. */
+static void pictures_of_every_format(void **state)
+{
+    static const uint8_t grey[4][4] = {{1, 2, 3, 4}, {11, 12, 13, 14}, {21, 22, 23, 24}, {31, 32, 33, 34}};
+    const struct sg_point quad[4] = {{0, 0}, {4, 0}, {4, 4}, {0, 4}},
+                          half[4] = {{2, 2}, {10, 2}, {10, 10}, {2, 10}};
+    struct sg_image image = {0}, out = {0};
+
+    (void)state;
+    for (int format = SG_PIXEL_RGB24; format <= SG_PIXEL_NV12; format++) {
+        assert_int_equal(sg_image_resize(&image, (enum sg_pixel)format, 4, 4), 0);
+        for (int y = 0; y < 4; y++) {
+            uint8_t *row = image.data + (size_t)y * image.stride_bytes;
+
+            for (int x = 0; x < 4; x++) {
+                if (format == SG_PIXEL_NV12)
+                    row[x] = x == 3 && y == 1 ? 100 : 16;
+                else if (format == SG_PIXEL_GRAY8)
+                    row[x] = grey[y][x];
+                else
+                    row[3 * x] = grey[y][x], row[3 * x + 1] = 50, row[3 * x + 2] = (uint8_t)(200 - x);
+            }
+        }
+        if (format == SG_PIXEL_NV12) {
+            memset(image.chroma, 128, image.stride_bytes + 4);
+            image.chroma[2] = 110, image.chroma[3] = 150; /* of the upper right quarter */
+        }
+        for (int scaled = 0; scaled < 2; scaled++) {
+            if (scaled) { /* the picture is half of an original that begins at 2,2 */
+                image.scale_x = image.scale_y = 0.5f;
+                image.origin_x = image.origin_y = 2.0f;
+            }
+            assert_int_equal(sg_warp_quad(&image, scaled ? half : quad, 4, 4, &out, NULL), 0);
+            for (int y = 0; y < 4; y++)
+                for (int x = 0; x < 4; x++) {
+                    const uint8_t *at = pixel(&out, x, y);
+
+                    if (format == SG_PIXEL_NV12) {
+                        if (x == 3 && y == 1)
+                            assert_memory_equal(at, "\x85\x57\x3D", 3);
+                        else if (x < 2 || y > 1)
+                            assert_memory_equal(at, "\0\0\0", 3);
+                    } else {
+                        assert_int_equal(at[0], format == SG_PIXEL_BGR24 ? 200 - x : grey[y][x]);
+                        assert_int_equal(at[1], format == SG_PIXEL_GRAY8 ? grey[y][x] : 50);
+                        assert_int_equal(at[2], format == SG_PIXEL_RGB24 ? 200 - x : grey[y][x]);
+                    }
+                }
+        }
+    }
+    sg_image_fini(&image);
+    sg_image_fini(&out);
+}
+
 static void what_lies_outside_repeats_the_edge(void **state)
 {
     const struct sg_point quad[4] = {{-50, -50}, {150, -50}, {150, 100}, {-50, 100}};
@@ -161,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_upright_quad_is_a_plain_cut),
         cmocka_unit_test(a_quad_on_its_side_is_turned),
+        cmocka_unit_test(pictures_of_every_format),
         cmocka_unit_test(what_lies_outside_repeats_the_edge),
         cmocka_unit_test(degenerate_quads_are_refused),
         cmocka_unit_test(pictures_turn),
