@@ -138,6 +138,8 @@ static void wrong_values_are_refused_in_words(void **state)
         {"word", "exakt", "expected fast or exact, got \"exakt\"; did you mean \"exact\"?"},
         {"flag", "maybe", "expected true or false, got \"maybe\""},
         {"text", "", "expected text, got none"},
+        {"texts", "a,,b", "expected text, got none"},
+        {"share", "0.5.", "expected a number, 0 to 1, got \"0.5.\""},
         {"triple", "1,2", "expected 1 or 3 numbers, got 2"},
         {"list", "1,2,3,4,5", "expected 1 to 4 whole numbers 1 to 64, got 5"},
         {"list", "1,65", "expected 1 to 64, got 65"},
@@ -171,6 +173,56 @@ static void lists_and_words(void **state)
     assert_int_equal(put("flag", "Yes"), 0);
     assert_true(thing.flag && thing.has_flag);
     assert_int_equal(sg_option_parse(&rows[7], &thing, "a\0b", 3, &err), SG_E_CONFIG);
+}
+
+static void assert_written(const char *key, const char *expected)
+{
+    char text[64];
+
+    sg_option_format(sg_option_find(&table, key, false), &thing, text, sizeof(text));
+    assert_string_equal(text, expected);
+}
+
+/* As one would write it: units where they divide, lists with commas, as many entries as were given. */
+static void values_are_written_back(void **state)
+{
+    static const char *const given[][3] = {{"flag", "on", "true"},
+                                           {"flag", "off", "false"},
+                                           {"number", "7", "7"},
+                                           {"count", "2500000", "2500k"},
+                                           {"count", "3G", "3G"},
+                                           {"count", "1001", "1001"},
+                                           {"bytes", "1536", "1536"},
+                                           {"bytes", "3145728", "3MiB"},
+                                           {"some_ms", "90s", "90s"},
+                                           {"some_ms", "60s", "1m"},
+                                           {"some_ms", "3600s", "1h"},
+                                           {"share", "0.125", "0.125"},
+                                           {"share", "0", "0"},
+                                           {"word", "fast", "fast"},
+                                           {"text", "some words", "some words"},
+                                           {"texts", "a,b", "a, b"},
+                                           {"triple", "1,0.25,-3", "1, 0.25, -3"},
+                                           {"triple", "7", "7, 7, 7"},
+                                           {"list", "8,16,32", "8, 16, 32"},
+                                           {"list", "9", "9"}};
+    char text[12];
+    size_t i;
+
+    (void)state;
+    assert_written("texts", "");
+    assert_written("list", "");
+    for (i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+        assert_int_equal(put(given[i][0], given[i][1]), 0);
+        assert_written(given[i][0], given[i][2]);
+    }
+    /* What does not fit is cut, with its NUL. */
+    assert_int_equal(put("list", "64,63,62,61"), 0);
+    sg_option_format(sg_option_find(&table, "list", false), &thing, text, sizeof(text));
+    assert_string_equal(text, "64, 63, 62,");
+    assert_int_equal(put("texts", "cccc,dddd"), 0);
+    sg_option_format(sg_option_find(&table, "texts", false), &thing, text, sizeof(text));
+    assert_string_equal(text, "a, b, cccc,");
 }
 
 static void texts_have_limits(void **state)
@@ -214,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(units_multiply, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_values_are_refused_in_words, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_and_words, setup, teardown),
+        cmocka_unit_test_setup_teardown(values_are_written_back, setup, teardown),
         cmocka_unit_test_setup_teardown(texts_have_limits, setup, teardown),
         cmocka_unit_test(near_words_are_suggested),
     };
