@@ -73,6 +73,10 @@ static void jpegs(void **state)
                                         .min_height = 375,
                                         .has_region = true,
                                         .region = {0, 0, 1000, 750}},
+                                shifted = {.min_width = 500,
+                                           .min_height = 375,
+                                           .has_region = true,
+                                           .region = {100.5f, 200.25f, 1100.25f, 950.5f}},
                                 outside = {.has_region = true, .region = {9e9f, NAN, -9e9f, 3}};
     uint8_t *bytes;
     size_t size = write_jpeg(false, &bytes), at;
@@ -82,7 +86,8 @@ static void jpegs(void **state)
     assert_int_equal(need(bytes, size, &exact), PIXELS * 3);
     assert_int_equal(need(bytes, size, &small), PIXELS / 64 * 3);
     assert_int_equal(need(bytes, size, &less), PIXELS / 16 * 3);
-    assert_in_range(need(bytes, size, &part), 500 * 375 * 3, 502 * 377 * 3);
+    assert_int_equal(need(bytes, size, &part), 502 * 377 * 3);    /* halved, and a border of two */
+    assert_int_equal(need(bytes, size, &shifted), 503 * 378 * 3); /* of 1001 x 751 */
     assert_in_range(need(bytes, size, &outside), 1, PIXELS * 3);
     free(bytes);
     size = write_jpeg(true, &bytes);
@@ -310,6 +315,11 @@ static void scans_of_jpeg(void **state)
             put_jpeg(rows[i].marker, rows[i].scan_components, decorated);
             assert_int_equal(besides_rgb(), rows[i].coefficients ? SMALL_COEFFICIENTS : 0);
         }
+    begin_file("", 0); /* factors of 0 count as 1: 50 x 38 blocks, and 25 x 38 of each colour */
+    put_jpeg(0xC2, 3, false);
+    file.bytes[13] = 0x20;
+    file.bytes[19] = 0x01;
+    assert_int_equal(besides_rgb(), (size_t)(50 * 38 + 2 * 25 * 38) * 64 * 2);
     begin_file("", 0); /* its size is that of the frame: 400x300 in a picture that was said to be larger */
     put_jpeg(0xC0, 3, false);
     assert_int_equal(need(file.bytes, file.size, &(struct sg_decode_wish){0}), SMALL * 3);
@@ -329,6 +339,7 @@ static void tiffs(void **state)
         {{{258, 8}, {277, 3}, {322, 128}, {323, 64}}, 128 * 64 * 3},
         {{{258, 16}, {277, 1}, {322, 128}, {323, 64}}, 128 * 64 * 2},
         {{{258, 1}, {277, 1}, {322, 128}, {323, 64}}, 128 * 64 / 8},
+        {{{322, 128}, {323, 64}}, 128 * 64 / 8}, /* a bit and a sample where it does not say */
         {{{258, 8}, {277, 3}, {322, 4096}, {323, 4096}}, SMALL * 2 * 3},           /* clipped */
         {{{258, 8}, {277, 3}, {322, 400}, {323, 600}}, SMALL * 2 * 3},             /* not clipped */
         {{{258, 8}, {277, 4}, {284, 2}, {322, 128}, {323, 64}}, 128 * 64 + SMALL}, /* planes */
@@ -407,6 +418,16 @@ static void jpeg2000(void **state)
          */
         {"\xFF\x52\0\x0E\1\0\0\1\0\1\4\4\0\0\x57\x66", 16, 400, 1, SMALL,
          15 * 500 + 8 * 2300 + (size_t)3 * 30 * (500 + 2300)},
+        /* precincts of one sample above 128x128: none is halved */
+        {"\xFF\x52\0\x0E\1\0\0\1\0\1\4\4\0\0\x77\x10", 16, 400, 1, SMALL,
+         8 * 500 + 2 * 2300 + (size_t)3 * 30001 * (500 + 2300)},
+        {"\xFF\x52\0\x0E\1\0\0\1\0\1\4\4\0\0\x77\x01", 16, 400, 1, SMALL,
+         8 * 500 + 2 * 2300 + (size_t)3 * 30001 * (500 + 2300)},
+        /* 32 levels, the most: 30 of a block, 30000 / 4 / 4096 + 1 = 2 and 8 blocks in each of three bands */
+        {"\xFF\x52\0\x0C\0\0\0\1\0\x20\4\4\0\0", 14, 400, 1, SMALL,
+         (size_t)91 * 2800 + (size_t)3 * (2 * 500 + 2300) + (size_t)3 * (8 * 500 + 2300)},
+        {"\xFF\x52\0\x0C\0\0\0\1\0\x21\4\4\0\0", 14, 400, 1, SMALL,
+         (size_t)91 * 2800 + (size_t)3 * (2 * 500 + 2300) + (size_t)3 * (8 * 500 + 2300)},
         {"\xFF\x52\0\x0E\0\0\0\1\0\1\4\4\0\0\x57\x66", 16, 400, 1, SMALL, (size_t)4 * (8 * 500 + 2300)},
         /* COC of a component: blocks of 4x8, 120000 / 32 + 1 */
         {"\xFF\x52\0\x0C\0\0\0\1\0\0\4\4\0\0\xFF\x53\0\x09\0\0\0\0\1\0\0", 25, 400, 1, SMALL,
@@ -416,6 +437,9 @@ static void jpeg2000(void **state)
          (size_t)59 * (500 + 2300)},
         /* components above 256 are named by two bytes; the first five count */
         {"\xFF\x53\0\x0A\0\0\0\0\0\1\0\0", 12, 400, 257, SMALL * 5, (size_t)5 * (3751 * 500 + 2300)},
+        {"\xFF\x53\0\x09\0\0\0\0\3\0\0", 11, 400, 256, SMALL * 5, (size_t)5 * (938 * 500 + 2300)},
+        /* longer than what is left of the file */
+        {"\xFF\x64\0\2\xFF\x52\0\x0F\0\0\0\1\0\0\4\4\0\0", 18, 400, 1, SMALL, 500 + 2300},
         /* too short, longer than the file, behind the first tile's data, of no kind: blocks of 1024x1024 */
         {"\xFF\x52\0\x0B\0\0\0\1\0\0\0\0\0", 13, 400, 1, SMALL, 500 + 2300},
         {"\xFF\x52\0\xFF\0\0\0\1\0\0\4\4\0\0", 14, 400, 1, SMALL, 500 + 2300},
@@ -526,7 +550,8 @@ static void av1(void **state)
         {"\x0A\3\0\0\0", 5, true},         /* of zeros alone */
         {"\x0A\x80\xFF\xFF\xF9", 5, true}, /* a length of two bytes */
         {"\x0A\4\xFF\xFF\xF9", 5, true},   /* longer than the item */
-        {"\x32\3\xFF\xFF\xF9", 5, true},   /* another unit first */
+        {"\x32\0\x0A\3\xFF\xFF\xF9", 7, true},
+        {"\x32\3\xFF\xFF\xF9", 5, true}, /* another unit first */
         {"\x12\1\x0A\3\xFF\xFF\xF9", 7, true},
         {"\x0A\3", 2, true},
     };
@@ -596,6 +621,8 @@ static void webps(void **state)
         put_bytes(&file, "zzzz\0\1\0\0.............", 21); /* not read: it is cut off */
         assert_int_equal(besides_rgb(), SMALL * rows[i].held);
     }
+    begin_file("RIFF....WEBPzzzz\6\0\0\0......VP8L\0\0\0", 33); /* its length is cut off */
+    assert_int_equal(besides_rgb(), 0);
     /* a frame of 200 x 100 of an animation; one that is larger than the picture is not believed */
     for (int large = 0; large < 2; large++) {
         begin_file("RIFF....WEBPANMF\x18\0\0\0\0\0\0\0\0\0", 26);
@@ -633,6 +660,13 @@ static void more_headers(void **state)
         begin_file(rows[i].header, rows[i].size);
         assert_int_equal(besides_rgb(), rows[i].size + SMALL * rows[i].bits / 8);
     }
+    begin_file("P5 400 300", 10);
+    memset(file.bytes + 10, ' ', 4200);
+    file.size = 4200;
+    memcpy(file.bytes + 4090, "65535", 5);
+    assert_int_equal(besides_rgb(), file.size + SMALL * 2);
+    memcpy(file.bytes + 4090, "    65535", 9); /* 65: the header is looked for in 4096 bytes */
+    assert_int_equal(besides_rgb(), file.size + SMALL);
     begin_file("P8 is no kind of file, and this is long enough", 46);
     assert_int_equal(besides_rgb(), 0);
     begin_file("BM is read without help, and this is long enough", 46);
