@@ -110,6 +110,8 @@ static int read_palette(struct bmp *bmp, size_t at, uint32_t used, unsigned entr
 {
     uint32_t most = bmp->bits <= 8 ? 1u << bmp->bits : 0, count = used == 0 || used > most ? most : used;
 
+    if (bmp->pixels_at < at) /* some writers leave it 0 */
+        bmp->pixels_at = at + (size_t)count * entry_bytes;
     if (bmp->bits <= 8 && used > 0 && at + (size_t)count * entry_bytes > bmp->pixels_at)
         return sg_error_set(err, SG_E_BAD_IMAGE, "bmp header says that its pixels lie inside its %u colours",
                             count);
@@ -144,8 +146,6 @@ static int read_header(struct bmp *bmp, const struct sg_stored *stored, struct s
         return code;
     if (bmp->bits >= 16)
         code = read_masks(bmp, header_bytes, &palette_at, err);
-    if (bmp->pixels_at < palette_at)
-        bmp->pixels_at = palette_at; /* some writers leave it 0 */
     if (code == 0)
         code =
             read_palette(bmp, palette_at, core ? 0 : header_number(bmp, header_bytes, 32), core ? 3 : 4, err);
