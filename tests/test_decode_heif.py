@@ -193,8 +193,17 @@ def test_colours_are_those_of_the_file(tmp_path, matrix, limited):
     assert np.abs(mine - expected).max() <= 4  # the plain picture was rounded and clipped
 
 
-def colr(matrix, limited):
-    return box(b"colr", b"nclx", struct.pack(">HHHB", 1, 13, matrix, 0 if limited else 0x80))
+def colr(matrix, limited, primaries=1):
+    return box(b"colr", b"nclx", struct.pack(">HHHB", primaries, 13, matrix, 0 if limited else 0x80))
+
+
+def test_a_matrix_by_the_primaries(tmp_path):
+    """H.273: 12 is the matrix that the primaries give, 1 is BT.709's and 9 BT.2020's."""
+    for matrix in (1, 9):
+        assert np.array_equal(good(tmp_path, single(turns=[colr(12, 0, matrix)])).pixels,
+                              good(tmp_path, single(turns=[colr(matrix, 0)])).pixels)
+    refused(tmp_path, single(turns=[colr(12, 0, 5)]), "matrix 12")
+    refused(tmp_path, single(turns=[colr(0, 0)]), "says RGB but has reduced colours", "bad_image")
 
 
 def test_refusals_name_their_reason(tmp_path):
@@ -211,6 +220,51 @@ def test_refusals_name_their_reason(tmp_path):
             "bad_image")
     refused(tmp_path, heif({1: (kind, 0, data[:30], [(1, 1), (2, 0)])}, [config, ispe(side, side)]), "damaged",
             "bad_image")
+
+
+def damaged_grid(rows=1, columns=2, width=128, height=64, shown=None, tile=None, last=None, parts=None, shape=None):
+    """A grid like that of grid(); `tile` and `last` replace (type, properties) of all tiles and of the last."""
+    kind, config, data, side = coded("heic")
+    shape = shape or struct.pack(">BBBBHH", 0, 0, rows - 1, columns - 1, width, height)
+    links = [(1, 1), (2, 0)]
+    tiles = {n: (kind, 0, data, links) for n in range(2, 2 + rows * columns)}
+    for number, changed in [(n, tile) for n in tiles] + [(max(tiles), last)]:
+        if changed:
+            tiles[number] = (changed[0], 0, data, changed[1])
+    properties = [config, ispe(side, side), ispe(*(shown or (width, height))), box(b"irot", b"\1"), ispe(64, 63),
+                  ispe(63, 64), ispe(2300, 2300)]
+    return heif({1: (b"grid", 1, shape, [(3, 0)]), **tiles}, properties, [(b"dimg", 1, parts or tuple(tiles))],
+                idat=b"\0\0" + shape)
+
+
+@pytest.mark.parametrize("keys,words,code", [
+    ({"shown": (128, 65)}, "header says 128x65 but its grid 128x64", "bad_image"),
+    ({"shown": (127, 64)}, "header says 127x64 but its grid 128x64", "bad_image"),
+    ({"parts": (2, 99)}, "a tile of the grid is not there", "bad_image"),
+    ({"parts": (2,)}, "another number of tiles", "bad_image"),
+    ({"shape": b"\0\0\0\1\0"}, "another number of tiles", "bad_image"),
+    ({"last": (b"iovl", [(1, 0), (2, 0)])}, "a grid of other than HEVC or AV1", "unsupported"),
+    ({"last": (b"hvc1", [(1, 0), (2, 0), (4, 1)])}, "a grid of turned tiles", "unsupported"),
+    ({"last": (b"hvc1", [(1, 0), (5, 0)])}, "tiles of different sizes", "bad_image"),
+    ({"last": (b"hvc1", [(1, 0), (6, 0)])}, "tiles of different sizes", "bad_image"),
+    ({"tile": (b"hvc1", [(1, 0), (5, 0)])}, "a grid of tiles of 64x63, below 64", "unsupported"),
+    ({"tile": (b"hvc1", [(1, 0), (6, 0)])}, "a grid of tiles of 63x64, below 64", "unsupported"),
+    ({"width": 129}, "the tiles of the grid do not fit its size of 129x64", "bad_image"),
+    ({"height": 65}, "the tiles of the grid do not fit its size of 128x65", "bad_image"),
+    ({"width": 64}, "the tiles of the grid do not fit its size of 64x64", "bad_image"),
+    ({"rows": 2, "columns": 1, "width": 64}, "the tiles of the grid do not fit its size of 64x64", "bad_image"),
+    ({"columns": 1, "tile": (b"hvc1", [(1, 0), (7, 0)])}, "a grid of 128x64 has tiles of 2300x2300", "too_large"),
+])
+def test_a_grid_that_is_none(tmp_path, keys, words, code):
+    refused(tmp_path, damaged_grid(**keys), words, code)
+
+
+def test_the_least_that_a_tile_gives(tmp_path):
+    """The last tile of a row or a column gives one pixel at least."""
+    plain = good(tmp_path, seed("heic")).pixels
+    assert np.array_equal(good(tmp_path, damaged_grid(width=65)).pixels, np.tile(plain, (1, 2, 1))[:, :65])
+    mine = good(tmp_path, damaged_grid(rows=2, columns=1, width=1, height=65)).pixels
+    assert np.array_equal(mine, np.tile(plain, (2, 1, 1))[:65, :1])
 
 
 @pytest.mark.parametrize("name", ["heic", "avif", "heic-10bit"])
