@@ -47,7 +47,7 @@ struct worker {
     void *state;
     struct sg_annotator annotator;
     struct sg_result result;
-    struct sg_buf file, reply;
+    struct sg_buf file;
 };
 
 static void free_job(struct job *job)
@@ -128,11 +128,10 @@ static void work_on(struct worker *worker, struct job *job)
                                 .result = &worker->result};
     int code = read_file(plan, job->picture.path, &worker->file, &job->err);
 
-    sg_buf_clear(&worker->reply);
     sg_result_clear(&worker->result);
     worker->result.width = worker->result.height = 0;
     if (code == 0)
-        code = plan->ops->run(worker->state, &worker->file, &worker->result, &worker->reply, &job->err);
+        code = plan->ops->run(worker->state, &worker->file, &worker->result, &job->err);
     if (code == SG_E_SHUTDOWN) {
         job->side = job->err;
         job->fatal = true;
@@ -140,10 +139,6 @@ static void work_on(struct worker *worker, struct job *job)
     }
     if (code == 0 && (plan->annotate || plan->crop))
         draw(worker, job);
-    if (worker->reply.size > 0) {
-        item.reply = (const char *)worker->reply.data;
-        item.reply_size = worker->reply.size;
-    }
     item.err = code < 0 ? &job->err : NULL;
     code = sg_sink_format_item(plan->sink, &item, &job->text);
     if (code == 0 && job->note[0])
@@ -161,7 +156,6 @@ static int open_worker(struct worker *worker, struct sg_error *err)
     int code = plan->ops->open(plan->ctx, &worker->state, err);
 
     sg_buf_init(&worker->file, (size_t)plan->max_image_bytes);
-    sg_buf_init(&worker->reply, SG_SINK_ITEM_MAX);
     if (code == 0 && (plan->annotate || plan->crop))
         code = sg_annotator_init(&worker->annotator, plan->annotate, plan->crop, plan->guard, &limits, err);
     return code;
@@ -174,7 +168,6 @@ static void close_worker(struct worker *worker)
     sg_annotator_fini(&worker->annotator);
     sg_result_fini(&worker->result);
     sg_buf_fini(&worker->file);
-    sg_buf_fini(&worker->reply);
 }
 
 static void run_worker(void *arg)

@@ -18,10 +18,8 @@
 struct sg_batch_ops {
     /* On the worker's thread. SG_E_…; then no worker starts. */
     int (*open)(void *ctx, void **out_state, struct sg_error *err);
-    /* bytes may be empty. reply (empty at first) may take the native reply, where another process wrote it.
-     */
-    int (*run)(void *state, const struct sg_buf *bytes, struct sg_result *result, struct sg_buf *reply,
-               struct sg_error *err);
+    /* bytes may be empty. */
+    int (*run)(void *state, const struct sg_buf *bytes, struct sg_result *result, struct sg_error *err);
     void (*close)(void *state);
 };
 

@@ -103,14 +103,12 @@ static int open_lane(void *ctx, void **out_state, struct sg_error *err)
     return 0;
 }
 
-static int run_lane(void *state, const struct sg_buf *bytes, struct sg_result *result, struct sg_buf *reply,
-                    struct sg_error *err)
+static int run_lane(void *state, const struct sg_buf *bytes, struct sg_result *result, struct sg_error *err)
 {
     struct lane *lane = state;
     const struct sg_frame frame = {.bytes = bytes->data ? (const void *)bytes->data : "",
                                    .size = bytes->size};
 
-    (void)reply;
     return sg_pipeline_run(lane->detect->opened.pipeline, lane->workspace, &frame, &lane->detect->request,
                            result, err);
 }

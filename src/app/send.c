@@ -182,14 +182,12 @@ static int ask(struct send *send, const struct sg_buf *bytes, struct sg_result *
     return code;
 }
 
-static int run_lane(void *state, const struct sg_buf *bytes, struct sg_result *result, struct sg_buf *reply,
-                    struct sg_error *err)
+static int run_lane(void *state, const struct sg_buf *bytes, struct sg_result *result, struct sg_error *err)
 {
     struct send *send = state;
     int64_t until = sg_clock_us() + send->args->retry_ms * 1000, retry_ms;
     unsigned generation;
 
-    (void)reply;
     if (bytes->size == 0)
         return sg_error_set(err, SG_E_EMPTY_IMAGE, "no image bytes to send");
     for (;;) {

@@ -16,31 +16,12 @@ static int put_source(const struct sg_sink_item *item, struct sg_buf *out)
     return sg_json_text(item->source, out);
 }
 
-/* The server's text with the source put in front of its members. */
-static int format_reply(const struct sg_sink_item *item, struct sg_buf *out)
-{
-    int code = sg_buf_append_text(out, SOURCE_PREFIX);
-
-    if (code == 0)
-        code = sg_json_text(item->source, out);
-    if (code == 0)
-        code = sg_buf_append_text(out, item->reply_size > 2 ? "," : "");
-    if (code == 0)
-        code = sg_buf_append(out, item->reply + 1, item->reply_size - 1);
-    return code;
-}
-
 static int format_line(const struct sg_sink_options *options, const struct sg_sink_item *item,
                        struct sg_buf *out)
 {
     const struct sg_json_native native = {.source = item->source, .no_timing = options->no_timing};
-    bool failed = item->err && item->err->code != SG_OK;
-    int code;
+    int code = sg_json_native(item->result, item->err, &native, out);
 
-    if (!failed && item->reply && item->reply_size >= 2 && item->reply[0] == '{')
-        code = format_reply(item, out);
-    else
-        code = sg_json_native(item->result, item->err, &native, out);
     return code < 0 ? code : sg_buf_append(out, "\n", 1);
 }
 

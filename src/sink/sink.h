@@ -23,8 +23,6 @@ struct sg_sink_item {
     const char *stem;   /* unique, for files named after it: "sub/a" */
     const struct sg_result *result;
     const struct sg_error *err; /* NULL or SG_OK: it went well */
-    const char *reply;          /* the native reply where another process wrote it, or NULL */
-    size_t reply_size;
 };
 
 struct sg_sink_options {
