@@ -529,6 +529,97 @@ static void pieces(void **state)
     sg_heif_fini(&heif);
 }
 
+/* The widths of other versions: ids of four bytes, places of eight with an index of one, words of two. */
+static void wide_numbers(void **state)
+{
+    struct sg_heif heif;
+    struct sg_heif_look look;
+    struct sg_error err = {0};
+    const struct sg_heif_item *item;
+    uint8_t bytes[16];
+    size_t size = 0;
+
+    (void)state;
+    clean(NULL);
+    begin_full(&file, "meta", 0, 0);
+    begin_full(&file, "pitm", 1, 0);
+    put(&file, 0x10007, 4);
+    end(&file);
+    begin_full(&file, "iinf", 1, 0);
+    put(&file, 2, 4);
+    begin_full(&file, "infe", 3, 0);
+    put(&file, 0x10007, 4);
+    put(&file, 0, 2);
+    put_bytes(&file, "av01", 4);
+    end(&file);
+    put_infe(&file, 3, "hvc1");
+    end(&file);
+    begin_full(&file, "iloc", 2, 0);
+    put(&file, 0x8431, 2); /* bytes of an offset, a length, a base, an index */
+    put(&file, 1, 4);
+    put(&file, 0x10007, 4);
+    put(&file, 0xFFF1, 2); /* idat; the other bits are not said */
+    put(&file, 0, 2);
+    put(&file, 1, 3); /* base */
+    put(&file, 2, 2);
+    put(&file, 0x55, 1);
+    put(&file, 2, 8);
+    put(&file, 3, 4);
+    put(&file, 0x55, 1);
+    put(&file, 9, 8);
+    put(&file, 1, 4);
+    end(&file);
+    begin_full(&file, "iref", 1, 0);
+    begin(&file, "thmb");
+    put(&file, 0x10007, 4);
+    put(&file, 0x000100000003, 6);
+    end(&file);
+    begin(&file, "dimg");
+    put(&file, 0x10007, 4);
+    put(&file, 2, 2);
+    put(&file, 3, 4);
+    put(&file, 0x20003, 4);
+    end(&file);
+    end(&file);
+    begin(&file, "idat");
+    put_bytes(&file, PAYLOAD, 16);
+    end(&file);
+    begin(&file, "iprp");
+    begin(&file, "ipco");
+    for (unsigned i = 0; i < 300; i++) {
+        begin(&file, i == 298 ? "zzzz" : "free");
+        end(&file);
+    }
+    put_ispe(&file, 77, 88);
+    end(&file);
+    begin_full(&file, "ipma", 1, 1);
+    put(&file, 2, 4);
+    put(&file, 0x10007, 4);
+    put(&file, 1, 1);
+    put(&file, 0x8000 | 301, 2);
+    put(&file, 3, 4);
+    put(&file, 1, 1);
+    put(&file, 0x8000 | 299, 2);
+    end(&file);
+    end(&file);
+    end(&file);
+    assert_int_equal(sg_heif_parse(file.bytes, file.size, &heif, &err), 0);
+    assert_int_equal(heif.primary, 0x10007);
+    item = sg_heif_find(&heif, 0x10007);
+    assert_int_equal(item->type, SG_HEIF_AV1);
+    assert_int_equal(sg_heif_payload(&heif, item, bytes, &size, &err), 0);
+    assert_int_equal(size, 4);
+    assert_memory_equal(bytes, "345a", 4);
+    assert_int_equal(item->parts, 2);
+    assert_int_equal(sg_heif_part(&heif, item, 0), 3);
+    assert_int_equal(sg_heif_part(&heif, item, 1), 0x20003);
+    assert_int_equal(sg_heif_look(&heif, item, &look, &err), 0);
+    assert_int_equal(look.width, 77);
+    assert_int_equal(look.height, 88);
+    assert_int_equal(sg_heif_look(&heif, sg_heif_find(&heif, 3), &look, &err), SG_E_UNSUPPORTED);
+    sg_heif_fini(&heif);
+}
+
 static void pieces_outside(void **state)
 {
     const unsigned whole =
@@ -658,6 +749,7 @@ int main(void)
         cmocka_unit_test(colours),
         cmocka_unit_test(turns),
         cmocka_unit_test(pieces),
+        cmocka_unit_test(wide_numbers),
         cmocka_unit_test(pieces_outside),
         cmocka_unit_test(what_lies_elsewhere),
         cmocka_unit_test(grids),
