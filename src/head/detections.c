@@ -28,19 +28,16 @@ static int grow(void **items, int *capacity, int need, size_t item_bytes)
 
 int sg_detections_push(struct sg_detections *detections, const struct sg_detection *detection)
 {
+    if (detections->count >= SG_HEAD_MAX_DETECTIONS)
+        return SG_E_TOO_LARGE;
     if (detections->count == detections->capacity) {
         void *items = detections->items;
-        int code;
+        int code = grow(&items, &detections->capacity, detections->count + 1, sizeof(*detections->items));
 
-        if (detections->count >= SG_HEAD_MAX_DETECTIONS)
-            return SG_E_TOO_LARGE;
-        code = grow(&items, &detections->capacity, detections->count + 1, sizeof(*detections->items));
         if (code < 0)
             return code;
         detections->items = items;
     }
-    if (detections->count >= SG_HEAD_MAX_DETECTIONS)
-        return SG_E_TOO_LARGE;
     detections->items[detections->count++] = *detection;
     return SG_OK;
 }

@@ -57,16 +57,13 @@ void sg_halves_to_floats(const uint16_t *halves, float *floats, int64_t n)
     halves_plain(halves, floats, n);
 }
 
+/* Of any type but float32, which is read where it is. */
 static void convert(const struct sg_tensor *tensor, int64_t first, int64_t n, float *floats)
 {
     int64_t i;
 
     if (tensor->dtype == SG_DTYPE_F16) {
         sg_halves_to_floats((const uint16_t *)tensor->data + first, floats, n);
-        return;
-    }
-    if (tensor->dtype == SG_DTYPE_F32) {
-        memcpy(floats, (const float *)tensor->data + first, (size_t)n * sizeof(*floats));
         return;
     }
     for (i = 0; i < n; i++)
