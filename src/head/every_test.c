@@ -250,6 +250,138 @@ static void no_rows(void **state)
         }
 }
 
+/* Numbers that halves hold: multiples of 1/64 below 16, the greater ones rarer. */
+static void put_numbers(struct test_graph *graph, enum sg_dtype dtype, unsigned round)
+{
+    unsigned seed = 77 + round;
+    int i, k;
+
+    for (i = 0; i < graph->count; i++) {
+        struct sg_tensor *output = &graph->outputs[i];
+
+        if (output->dtype == SG_DTYPE_I32)
+            *(int32_t *)output->data = 8; /* rows of a table */
+        for (k = 0; output->dtype == SG_DTYPE_F32 && k < MANY; k++) {
+            float value;
+
+            seed = seed * 1664525u + 1013904223u;
+            value = (float)(seed >> 22) / 64.0f / (float)(1 << (seed >> 20 & 3) * 2);
+            value = floorf(value * 64.0f) / 64.0f - (round & 1 ? 1.0f : 0.0f);
+            if (dtype == SG_DTYPE_F16)
+                ((uint16_t *)output->data)[k] = sg_float_to_half(value);
+            else if (dtype == SG_DTYPE_F64)
+                ((double *)output->data)[k] = (double)value;
+            else
+                ((float *)output->data)[k] = value;
+        }
+        if (output->dtype == SG_DTYPE_F32)
+            output->dtype = graph->signature.outputs[i].dtype = dtype;
+    }
+}
+
+/* What a head finds does not depend on the type in which the numbers come. */
+static void numbers_of_other_types(void **state)
+{
+    static const enum sg_dtype types[] = {SG_DTYPE_F16, SG_DTYPE_F64};
+    const struct sg_head_ops *const *kind;
+    struct test_graph plain, other;
+    int round, t, i, found = 0, answers, again;
+
+    (void)state;
+    for (kind = sg_head_kinds(); *kind; kind++)
+        for (round = 0; round < 8; round++)
+            for (t = 0; t < 2; t++) {
+                int code, plain_code;
+
+                if (strcmp((*kind)->name, "paddle") == 0)
+                    continue; /* its table is told by float32 */
+                begin(&plain, *kind);
+                put_numbers(&plain, SG_DTYPE_F32, (unsigned)round);
+                plain_code = test_create(&plain) == SG_OK ? run(&plain, &answers) : SG_E_MODEL;
+                begin(&other, *kind);
+                put_numbers(&other, types[t], (unsigned)round);
+                code = test_create(&other) == SG_OK ? run(&other, &again) : SG_E_MODEL;
+                if (code != plain_code)
+                    fail_msg("%s: %d is %d of type %d: %s", (*kind)->name, plain_code, code, (int)types[t],
+                             other.err.text);
+                if (code == SG_OK) {
+                    assert_int_equal(again, answers);
+                    assert_int_equal(other.found.count, plain.found.count);
+                    assert_int_equal(other.found.point_count, plain.found.point_count);
+                    for (i = 0; i < plain.found.count; i++) {
+                        const struct sg_detection *a = &plain.found.items[i], *b = &other.found.items[i];
+
+                        assert_int_equal(a->class_id, b->class_id);
+                        assert_true(a->score == b->score && a->box.x1 == b->box.x1 && a->box.y2 == b->box.y2);
+                    }
+                    found += plain.found.count > 0 || answers > 0;
+                }
+                test_fini(&plain);
+                test_fini(&other);
+            }
+    assert_true(found > 100); /* of some 550 rounds */
+}
+
+/* A head either finds objects or answers about the whole picture, and says so when it is asked the other. */
+static void the_other_task(void **state)
+{
+    const struct sg_head_ops *const *kind;
+    struct test_graph graph;
+
+    (void)state;
+    for (kind = sg_head_kinds(); *kind; kind++) {
+        struct sg_answers answers = {.count = 5, .text = "old", .text_score = 1.0f};
+        char text[160];
+
+        begin(&graph, *kind);
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_true(!(*kind)->detect != !(*kind)->answer);
+        if ((*kind)->detect) {
+            assert_int_equal(
+                sg_head_answer(graph.head, graph.outputs, graph.count, 0, 3, NULL, 0, &answers, &graph.err),
+                SG_E_INVALID);
+            snprintf(text, sizeof(text), "head %s answers nothing about the whole picture: it detects",
+                     (*kind)->name);
+            assert_int_equal(answers.count, 0);
+            assert_string_equal(answers.text, "");
+            assert_true(answers.text_score == 0.0f);
+        } else {
+            assert_int_equal(test_detect(&graph, 0), SG_E_INVALID);
+            snprintf(text, sizeof(text), "head %s finds no objects: it answers about the whole picture",
+                     (*kind)->name);
+        }
+        assert_string_equal(graph.err.text, text);
+        test_fini(&graph);
+    }
+}
+
+/* Where the input fixes how many rows there are, its size must be known; elsewhere a refusal says what is not
+ * known. */
+static void an_input_of_no_size(void **state)
+{
+    const struct sg_head_ops *const *kind;
+    struct test_graph graph;
+
+    (void)state;
+    for (kind = sg_head_kinds(); *kind; kind++) {
+        const struct sample *sample = begin(&graph, *kind);
+        const char *text = graph.err.text;
+        int code;
+
+        graph.spec.input_width = graph.spec.input_height = 0;
+        code = test_create(&graph);
+        if (code == SG_OK) {
+            assert_int_equal(sample->rows, FREE);
+        } else {
+            assert_int_equal(code, SG_E_MODEL);
+            if (!strstr(text, "the model's input size is not known; set `width` and `height`") &&
+                !strstr(text, "the size of the model's input is not known") && !strstr(text, "0x0"))
+                fail_msg("%s: %s", (*kind)->name, text);
+        }
+        test_fini(&graph);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +392,9 @@ int main(void)
         cmocka_unit_test(outputs_too_few),
         cmocka_unit_test(no_classes),
         cmocka_unit_test(no_rows),
+        cmocka_unit_test(numbers_of_other_types),
+        cmocka_unit_test(the_other_task),
+        cmocka_unit_test(an_input_of_no_size),
     };
 
     return cmocka_run_group_tests(tests, samples_begin, samples_end);

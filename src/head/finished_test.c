@@ -181,6 +181,82 @@ static void tensorflow_tables(void **state)
     test_fini(&graph);
 }
 
+/* The names of TensorFlow Lite's own operator; its classes count from 0. A graph of bytes scales by itself.
+ */
+static void tensorflow_lite_tables(void **state)
+{
+    float number[1] = {2}, classes[2] = {1, 89}, scores[2] = {0.9f, 0.8f};
+    float boxes[8] = {0.25f, 0.5f, 0.75f, 1.0f, 0, 0, 0.5f, 0.25f};
+    int bytes;
+
+    (void)state;
+    for (bytes = 0; bytes < 2; bytes++) {
+        struct test_graph graph;
+
+        test_init(&graph, 100, 200);
+        graph.signature.input_count = 1;
+        graph.signature.inputs[0].dtype = bytes ? SG_DTYPE_U8 : SG_DTYPE_F32;
+        test_output(&graph, "TFLite_Detection_PostProcess", SG_DTYPE_F32, boxes, 3, 1, 2, 4);
+        test_output(&graph, "TFLite_Detection_PostProcess:1", SG_DTYPE_F32, classes, 2, 1, 2);
+        test_output(&graph, "TFLite_Detection_PostProcess:2", SG_DTYPE_F32, scores, 2, 1, 2);
+        test_output(&graph, "TFLite_Detection_PostProcess:3", SG_DTYPE_F32, number, 1, 1);
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_string_equal(sg_head_kind(graph.head)->name, "tfod");
+        assert_int_equal(graph.guess.class_offset, 0);
+        assert_true(graph.guess.transform.mean[0] == (bytes ? 0.0f : 127.5f));
+        assert_true(graph.guess.transform.std[2] == (bytes ? 1.0f : 127.5f));
+        assert_int_equal(graph.guess.transform.fit, SG_FIT_STRETCH);
+        assert_int_equal(graph.guess.transform.channels, SG_CHANNELS_RGB);
+        assert_int_equal(test_detect(&graph, 0), SG_OK);
+        assert_int_equal(graph.found.count, 2);
+        test_expect(&graph, 0, 50, 50, 100, 150, 1, 0.9f);
+        test_expect(&graph, 1, 0, 0, 25, 100, 89, 0.8f);
+        test_fini(&graph);
+    }
+}
+
+/* A table whose parts do not belong together is none; afterwards it is an error. */
+static void tables_that_do_not_belong_together(void **state)
+{
+    static float numbers[64];
+    int what;
+
+    (void)state;
+    for (what = 0; what < 8; what++) {
+        struct test_graph graph;
+
+        test_init(&graph, 64, 64);
+        test_output(&graph, "detection_boxes", SG_DTYPE_F32, numbers, 3, 1, 3, 4);
+        test_output(&graph, "detection_scores", SG_DTYPE_F32, numbers, 2, 1, 3);
+        test_output(&graph, "detection_classes", SG_DTYPE_F32, numbers, 2, 1, 3);
+        test_output(&graph, "num_detections", SG_DTYPE_F32, numbers, 1, 1);
+        if (what == 1)
+            graph.outputs[0].rank = 2;
+        else if (what == 2)
+            graph.outputs[0].dims[2] = 5;
+        else if (what == 3)
+            graph.outputs[1].dims[1] = 2;
+        else if (what == 4)
+            graph.outputs[2].dims[0] = 2;
+        else if (what == 5)
+            graph.outputs[2].rank = 3;
+        else if (what == 6)
+            graph.outputs[3].dtype = SG_DTYPE_OTHER;
+        else if (what == 7)
+            graph.outputs[1].data = NULL;
+        snprintf(graph.spec.kind, sizeof(graph.spec.kind), "tfod");
+        assert_int_equal(test_create(&graph), what ? SG_E_MODEL : SG_OK);
+        if (what) {
+            assert_non_null(strstr(graph.err.text, "detection_boxes BxNx4, detection_scores BxN, "));
+        } else {
+            graph.outputs[3].dims[0] = 0;
+            assert_int_equal(test_detect(&graph, 0), SG_E_MODEL);
+            assert_non_null(strstr(graph.err.text, "\"num_detections\": expected a count for each picture"));
+        }
+        test_fini(&graph);
+    }
+}
+
 static void paddle_tables(void **state)
 {
     float table[4 * 6] = {2, 0.9f, 1, 2, 3, 4, 5, 0.8f, 5, 6, 7,  8,
@@ -423,6 +499,8 @@ int main(void)
         cmocka_unit_test(seven_columns),
         cmocka_unit_test(plugin_tables),
         cmocka_unit_test(tensorflow_tables),
+        cmocka_unit_test(tensorflow_lite_tables),
+        cmocka_unit_test(tables_that_do_not_belong_together),
         cmocka_unit_test(paddle_tables),
         cmocka_unit_test(finished_sets),
         cmocka_unit_test(boxes_with_their_scores),

@@ -34,6 +34,68 @@ static void lists_grow_and_have_a_limit(void **state)
     assert_null(list.items);
 }
 
+/* Both limits as a person reads them. A point's list holds 64 for each object. */
+static void limits_are_said(void **state)
+{
+    struct sg_detections list = {0};
+    struct sg_detection one = {.score = 0.5f};
+    struct sg_error err = {0};
+    char text[128];
+    int i;
+
+    (void)state;
+    for (i = 0; i < SG_HEAD_MAX_DETECTIONS; i++)
+        assert_int_equal(sg_head_push(&list, &one, &err), SG_OK);
+    assert_int_equal(sg_head_push(&list, &one, &err), SG_E_TOO_LARGE);
+    snprintf(text, sizeof(text), "more than %d candidates pass the threshold; raise `threshold`",
+             SG_HEAD_MAX_DETECTIONS);
+    assert_string_equal(err.text, text);
+    assert_int_equal(list.count, SG_HEAD_MAX_DETECTIONS);
+    assert_int_equal(sg_head_points(&list, &one, 3, &err), 0);
+    assert_int_equal(sg_head_points(&list, &one, 5, &err), 3);
+    assert_int_equal(one.first_point, 3);
+    assert_int_equal(one.point_count, 5);
+    assert_int_equal(sg_head_points(&list, &one, 64 * SG_HEAD_MAX_DETECTIONS - 7, &err), SG_E_TOO_LARGE);
+    snprintf(text, sizeof(text), "%d landmarks more are too many in one picture; raise `threshold`",
+             64 * SG_HEAD_MAX_DETECTIONS - 7);
+    assert_string_equal(err.text, text);
+    assert_int_equal(list.point_count, 8);
+    assert_int_equal(one.point_count, 5);
+    assert_int_equal(sg_detections_points(&list, -1), SG_E_TOO_LARGE);
+    sg_detections_fini(&list);
+}
+
+/* The inverse of 1 / (1 + e^-x). */
+static void probabilities_and_logits(void **state)
+{
+    float values[3] = {1000.0f, 1000.0f + logf(2.0f), -INFINITY};
+
+    (void)state;
+    assert_true(sg_logit(0.0f) == -INFINITY && sg_logit(-1.0f) == -INFINITY);
+    assert_true(sg_logit(1.0f) == INFINITY && sg_logit(2.0f) == INFINITY);
+    assert_true(sg_logit(0.5f) == 0.0f);
+    assert_true(fabsf(sg_logit(0.25f) - logf(1.0f / 3.0f)) < 1e-6f);
+    sg_softmax(values, 3); /* one third, two thirds; great numbers do not matter */
+    assert_true(fabsf(values[0] - 1.0f / 3.0f) < 1e-4f && fabsf(values[1] - 2.0f / 3.0f) < 1e-4f);
+    assert_true(values[2] == 0.0f);
+}
+
+/* By a whole name, whose `:0` does not count, or by a part that only one name has. */
+static void outputs_by_name(void **state)
+{
+    const struct sg_tensor outputs[4] = {
+        {.name = NULL}, {.name = "Boxes:0"}, {.name = "scores_1"}, {.name = "scores_2"}};
+
+    (void)state;
+    assert_int_equal(sg_find_output(outputs, 4, "boxes"), 1);
+    assert_int_equal(sg_find_output(outputs, 4, "box"), -1);
+    assert_int_equal(sg_find_output(outputs, 1, "boxes"), -1);
+    assert_int_equal(sg_find_output_with(outputs, 4, "OXES"), 1);
+    assert_int_equal(sg_find_output_with(outputs, 4, "scores"), -1);
+    assert_int_equal(sg_find_output_with(outputs, 3, "scores"), 2);
+    assert_int_equal(sg_find_output_with(outputs, 4, "landmarks"), -1);
+}
+
 /* sg_half_to_float is itself held against the compiler's _Float16 in tensor_test.c. */
 static void every_half_converts(void **state)
 {
@@ -91,7 +153,8 @@ static void floats_reuse_the_scratch(void **state)
 {
     uint16_t halves[2] = {0xc000, 0x7bff}; /* -2, 65504: IEEE 754 */
     struct sg_tensor tensor = {.name = "h", .dtype = SG_DTYPE_F16, .rank = 1, .dims = {2}, .data = halves};
-    float *scratch = NULL;
+    float *scratch = NULL, plain[2] = {0};
+    struct sg_error err = {0};
     size_t size = 0;
     const float *floats;
 
@@ -100,7 +163,17 @@ static void floats_reuse_the_scratch(void **state)
     assert_true(floats[0] == -2.0f && floats[1] == 65504.0f);
     assert_ptr_equal(floats, scratch);
     tensor.data = NULL;
-    assert_int_equal(sg_head_floats(&tensor, &scratch, &size, &floats, NULL), SG_E_MODEL);
+    assert_int_equal(sg_head_floats(&tensor, &scratch, &size, &floats, &err), SG_E_MODEL);
+    assert_string_equal(err.text, "output \"h\": expected data, got none from the runtime");
+    tensor.dims[0] = -1;
+    assert_int_equal(sg_head_floats(&tensor, &scratch, &size, &floats, &err), SG_E_MODEL);
+    assert_string_equal(err.text, "output \"h\": its shape is impossible or above 1073741824 bytes");
+    tensor.dtype = SG_DTYPE_OTHER;
+    assert_int_equal(sg_head_floats(&tensor, &scratch, &size, &floats, &err), SG_E_MODEL);
+    assert_string_equal(err.text, "output \"h\": expected numbers, got elements that cannot be read as such");
+    tensor = (struct sg_tensor){.dtype = SG_DTYPE_F32, .rank = 1, .dims = {2}, .data = plain};
+    assert_int_equal(sg_head_floats(&tensor, &scratch, &size, &floats, &err), SG_OK);
+    assert_ptr_equal(floats, plain);
     free(scratch);
 }
 
@@ -209,6 +282,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_grow_and_have_a_limit),
+        cmocka_unit_test(limits_are_said),
+        cmocka_unit_test(probabilities_and_logits),
+        cmocka_unit_test(outputs_by_name),
         cmocka_unit_test(every_half_converts),
         cmocka_unit_test(views_are_slices),
         cmocka_unit_test(floats_reuse_the_scratch),
