@@ -232,3 +232,37 @@ def test_an_output_of_more_dimensions_than_tensors_have(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     onnx.save(helper.make_model(body, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
     assert 'output "y" has 11 dimensions; at most 8 are supported' in refused(path)
+
+
+def saved(path: Path, nodes: list, inputs: list, outputs: list) -> Path:
+    body = helper.make_graph(nodes, "g", inputs, outputs)
+    onnx.save(helper.make_model(body, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    return path
+
+
+def test_signatures_beyond_what_is_served(tmp_path: Path) -> None:
+    """data/tensor.h: at most 8 dimensions, 32 inputs and 32 outputs, names of 127 bytes; tensors alone."""
+    x = helper.make_tensor_value_info("x", T.FLOAT, PICTURE)
+    y = helper.make_tensor_value_info("y", T.FLOAT, None)
+    long = "n" * 127
+    path = tmp_path / "model.onnx"
+    saved(path, [helper.make_node("SequenceConstruct", ["x"], ["y"])], [x],
+          [helper.make_tensor_sequence_value_info("y", T.FLOAT, None)])
+    assert 'output "y" is a sequence or map; only tensors can be served' in refused(path)
+    wide = [1, 3, 8, 8, 1, 1, 1, 1, 1]
+    saved(path, [helper.make_node("Identity", ["x"], ["y"])], [helper.make_tensor_value_info("x", T.FLOAT, wide)],
+          [y])
+    assert 'input "x" has 9 dimensions; at most 8 are supported' in refused(path)
+    saved(path, [helper.make_node("Identity", ["x"], ["y"])],
+          [helper.make_tensor_value_info("x", T.FLOAT, wide[:8])], [y])
+    assert "at most 8 are supported" not in refused(path)
+    for count, said in ((32, "no head fits the outputs"), (33, "the graph has 33 outputs; 1 to 32 are supported")):
+        names = [f"y{i}" for i in range(count)]
+        saved(path, [helper.make_node("Identity", ["x"], [n]) for n in names], [x],
+              [helper.make_tensor_value_info(n, T.FLOAT, PICTURE) for n in names])
+        assert said in refused(path)
+    for name, said in ((long, "no head fits the outputs"),
+                       (long + "n", "the name of output 0 is longer than 127 bytes")):
+        saved(path, [helper.make_node("Identity", ["x"], [name])], [x],
+              [helper.make_tensor_value_info(name, T.FLOAT, PICTURE)])
+        assert said in refused(path)

@@ -116,7 +116,7 @@ static void shapes_and_their_texts(void **state)
 {
     const struct sg_tensor tensor = {.rank = 3, .dims = {1, 84, 8400}};
     const int64_t exact[3] = {1, 84, 8400}, any[3] = {-1, -1, -1}, other[3] = {-1, 84, 8401},
-                  first[3] = {2, -1, -1};
+                  first[3] = {2, -1, -1}, none[3] = {0, -1, -1};
     char text[64], small[6];
 
     (void)state;
@@ -124,6 +124,7 @@ static void shapes_and_their_texts(void **state)
     assert_true(sg_shape_is(&tensor, 3, any));
     assert_false(sg_shape_is(&tensor, 3, other));
     assert_false(sg_shape_is(&tensor, 3, first));
+    assert_false(sg_shape_is(&tensor, 3, none));
     assert_false(sg_shape_is(&tensor, 2, exact));
     assert_string_equal(sg_dims_text(NULL, 0, text, sizeof(text)), "scalar");
     assert_string_equal(sg_dims_text(exact, 3, small, sizeof(small)), "1x84x");

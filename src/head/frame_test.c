@@ -50,6 +50,7 @@ static void limits_are_said(void **state)
     snprintf(text, sizeof(text), "more than %d candidates pass the threshold; raise `threshold`",
              SG_HEAD_MAX_DETECTIONS);
     assert_string_equal(err.text, text);
+    assert_int_equal(err.code, SG_E_TOO_LARGE);
     assert_int_equal(list.count, SG_HEAD_MAX_DETECTIONS);
     assert_int_equal(sg_head_points(&list, &one, 3, &err), 0);
     assert_int_equal(sg_head_points(&list, &one, 5, &err), 3);
