@@ -36,18 +36,22 @@ static void push(struct sg_bench_load *load, struct sg_bench_conn *conn, int64_t
     load->totals->bytes_out += load->plan.pictures[picture].size;
 }
 
-/* Closed loop: tops the connection up. Both: hands over what there is. */
+/* Closed loop: tops the connection up, again when a request that was answered early has now been sent to its
+ * end: no event will tell of that. Both: hands over what there is. */
 static void feed(struct sg_bench_load *load, struct sg_bench_conn *conn)
 {
     if (conn->fd < 0 || conn->connecting)
         return;
-    if (load->plan.rate <= 0)
-        while (may_send(load) && conn->count < load->plan.depth)
-            push(load, conn, sg_clock_us());
-    if (sg_bench_conn_send(conn, load->target.wire, load->heads, &load->plan) == SG_BENCH_LOST) {
-        /* A refusal may be waiting to be read: the reading side finds the end. */
-        shutdown(conn->fd, SHUT_WR);
-    }
+    do {
+        if (load->plan.rate <= 0)
+            while (may_send(load) && conn->count < load->plan.depth)
+                push(load, conn, sg_clock_us());
+        if (sg_bench_conn_send(conn, load->target.wire, load->heads, &load->plan) == SG_BENCH_LOST) {
+            /* A refusal may be waiting to be read: the reading side finds the end. */
+            shutdown(conn->fd, SHUT_WR);
+            return;
+        }
+    } while (load->plan.rate <= 0 && may_send(load) && conn->count < load->plan.depth);
 }
 
 static struct sg_bench_conn *free_conn(struct sg_bench_load *load)
@@ -105,6 +109,20 @@ static void finish_connect(struct sg_bench_load *load, struct sg_bench_conn *con
     load->ever_connected = true;
 }
 
+static void reopen(struct sg_bench_load *load, struct sg_bench_conn *conn)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                .data.u32 = (uint32_t)(conn - load->conns)};
+    int code = sg_bench_conn_open(conn, &load->target);
+
+    if (code == 0 && epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) != 0)
+        code = -errno;
+    if (code < 0) {
+        load->connect_error = -code;
+        sg_bench_lose(load, conn, "refused");
+    }
+}
+
 static void on_event(struct sg_bench_load *load, struct sg_bench_conn *conn, uint32_t events)
 {
     enum sg_bench_event outcome = SG_BENCH_ALIVE;
@@ -118,28 +136,18 @@ static void on_event(struct sg_bench_load *load, struct sg_bench_conn *conn, uin
     }
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) {
         outcome = sg_bench_conn_receive(conn);
-        if (conn->in.size > 0 && !sg_bench_read_replies(load, conn))
+        if (conn->in.size > 0 && !sg_bench_read_replies(load, conn)) {
+            if (load->sending && conn->retry_us == 0)
+                reopen(load,
+                       conn); /* not at the next tick: a server without keep-alive is no slower for it */
             return;
+        }
         if (outcome == SG_BENCH_LOST) {
             sg_bench_lose(load, conn, "closed");
             return;
         }
     }
     feed(load, conn);
-}
-
-static void reopen(struct sg_bench_load *load, struct sg_bench_conn *conn)
-{
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                .data.u32 = (uint32_t)(conn - load->conns)};
-    int code = sg_bench_conn_open(conn, &load->target);
-
-    if (code == 0 && epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) != 0)
-        code = -errno;
-    if (code < 0) {
-        load->connect_error = -code;
-        sg_bench_lose(load, conn, "refused");
-    }
 }
 
 /* Reconnects what was lost, gives up on what takes too long. */
