@@ -204,6 +204,37 @@ def test_floats_are_black_to_white_from_0_to_1(tmp_path, kind, order):
         refused(tmp_path, tiff(described(64, 48, 1, bits, 1, format=3), [stored.tobytes()], order), text)
 
 
+@pytest.mark.parametrize("order", "<>")
+def test_floats_of_24_bits(tmp_path, order):
+    """Adobe's: a sign, seven bits of exponent with a bias of 63, sixteen of fraction."""
+    values = np.arange(64 * 48).reshape(48, 64) % 256
+    single = (values / 256).astype("<f4").view("<u4")
+    exponent = np.where(values == 0, 0, (single >> 23) - 127 + 63)
+    wide = exponent << 16 | single >> 7 & 0xFFFF
+    stored = wide.astype(order + "u4").view(np.uint8).reshape(48, 64, 4)
+    stored = (stored[:, :, :3] if order == "<" else stored[:, :, 1:]).tobytes()
+    same(tmp_path, tiff(described(64, 48, 1, 24, 1, format=3), [stored], order), np.round(values / 256 * 255), 1)
+
+
+def test_a_picture_that_does_not_say_its_colours(tmp_path):
+    """As libtiff takes it: RGB of three samples, else 0 is black, but white of fax codings (here group 4)."""
+    for picture, samples in ((RGB, 3), (GREY, 1)):
+        fields = described(64, 48, samples, 8, 2)
+        del fields[262]
+        same(tmp_path, tiff(fields, [picture.tobytes()]), picture)
+    black = Image.fromarray(GREY).point(lambda v: 255 * (v > 128)).convert("1")
+    out = io.BytesIO()
+    black.save(out, "TIFF", compression="group4")
+    tags = Image.open(io.BytesIO(out.getvalue())).tag_v2
+    strip = out.getvalue()[tags[273][0]:tags[273][0] + tags[279][0]]
+    fields = described(64, 48, 1, 1, 0, G4)
+    expected = np.array(black).astype(np.uint8) * 255
+    stated = good(tmp_path, tiff({**fields, 262: (3, tags[262])}, [strip])).pixels
+    assert np.array_equal(stated, np.repeat(expected[:, :, None], 3, 2))
+    del fields[262]
+    same(tmp_path, tiff(fields, [strip]), expected if tags[262] == 0 else 255 - expected)
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("kind,planar", [(0, 1), (1, 1), (2, 1), (1, 2), (2, 2)])
 def test_alpha_is_dropped_and_not_blended(tmp_path, kind, planar, bits):
@@ -263,6 +294,9 @@ REFUSED = {
     "mask": (described(64, 48, 1, 8, 1, kind=4), 1, "transparency mask"),
     "compression": (described(64, 48, 3, 8, 2, 50001 + 9), 3, "compression 50010"),
     "predictor": (described(64, 48, 3, 8, 2, predictor=2), 3, "predictor"),
+    "kind": (described(64, 48, 1, 8, 42), 1, "colours of kind 42 (PhotometricInterpretation)"),
+    "indices": ({**described(64, 48, 1, 16, 3, format=3), 320: (3, *[0] * 3 * 65536)}, 2,
+                "palette indices that are floats"),
     "depths": ({**described(64, 48, 3, 8, 2), 258: (3, 5, 6, 5)}, 2, "annot handle"),
 }
 
@@ -272,6 +306,17 @@ REFUSED = {
 def test_what_has_no_certain_picture_is_refused_with_the_reason(tmp_path, name, order):
     fields, pixel_bytes, words = REFUSED[name]
     refused(tmp_path, tiff(fields, [bytes(64 * 48 * pixel_bytes)], order), words)
+
+
+def test_headers_that_contradict_themselves(tmp_path):
+    refused(tmp_path, tiff(described(64, 48, 2, 8, 2), [bytes(64 * 48 * 2)]),
+            "tiff header says 2 samples a pixel, its colours need 3", "bad_image")
+    refused(tmp_path, tiff(described(64, 48, 3, 8, 5), [bytes(64 * 48 * 3)]),
+            "tiff header says 3 samples a pixel, its colours need 4", "bad_image")
+    refused(tmp_path, tiff(described(64, 48, 1, 4, 3), [bytes(32 * 48)]), "Colormap", "bad_image")
+    same(tmp_path, tiff(described(64, 48, 1, 8, 3), [GREY.tobytes()]), GREY)  # libtiff takes it for grey
+    refused(tmp_path, tiff(described(0, 48, 3, 8, 2), [bytes(64 * 48 * 3)]), "", "bad_image")
+    refused(tmp_path, tiff(described(64, 48, 3, 8, 2), [b"CR" + bytes(64 * 48 * 3 - 2)]), "raw picture (CR2)")
 
 
 def test_left_out_strips_are_refused(tmp_path):
