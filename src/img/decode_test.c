@@ -196,6 +196,30 @@ static void extreme_shapes_decode(void **state)
     assert_string_equal(bench->err.text, "cannot decode JPEG: Unsupported JPEG process: SOF type 0xc5");
 }
 
+/* The longest side is JPEG's: 16 bits. */
+static void sides_have_a_limit(void **state)
+{
+    static const struct {
+        const char *header;
+        int code;
+    } rows[] = {{"P4 65535 1\n", 0},
+                {"P4 1 65535\n", 0},
+                {"P4 65536 1\n", SG_E_TOO_LARGE},
+                {"P4 1 65536\n", SG_E_TOO_LARGE}};
+    static uint8_t file[65536 + 16];
+    struct bench *bench = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        memcpy(file, rows[i].header, strlen(rows[i].header));
+        give(bench, file, sizeof(file));
+        assert_int_equal(decode(bench, &whole), rows[i].code);
+        if (rows[i].code)
+            assert_non_null(strstr(bench->err.text, ": no side may be longer than 65535 pixels"));
+        else
+            assert_int_equal(bench->image.width * bench->image.height, 65535);
+    }
+}
+
 /* A header that ends before its 32 bytes says nothing, whatever its sizes are. */
 static void a_short_sun_raster_has_no_size(void **state)
 {
@@ -302,6 +326,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(hostile_files_get_their_error, setup, teardown),
         cmocka_unit_test_setup_teardown(extreme_shapes_decode, setup, teardown),
         cmocka_unit_test(a_short_sun_raster_has_no_size),
+        cmocka_unit_test_setup_teardown(sides_have_a_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(an_error_leaves_the_decoder_usable, setup, teardown),
         cmocka_unit_test_setup_teardown(picture_memory_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(the_smallest_sufficient_scale_is_chosen, setup, teardown),

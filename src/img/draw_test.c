@@ -254,6 +254,115 @@ static void chinese_is_drawn(void **state)
     sg_painter_destroy(&painter);
 }
 
+/* A label is drawn as it is, with a share of two decimals; a class without one as its model and number, a
+ * value with its name: two pictures are the same when the words are. */
+static void attributes_are_words(void **state)
+{
+    static struct sg_attribute many[40];
+    const struct {
+        struct sg_attribute one, other;
+        bool same;
+    } rows[] = {
+        {{.model = "m", .class_id = 7, .score = 0.25f},
+         {.label = "m 7", .class_id = 1, .score = 0.25f},
+         true},
+        {{.model = "m", .name = "n", .class_id = 0, .score = 1}, {.label = "n 0", .score = 1}, true},
+        {{.class_id = 7, .score = 0.25f}, {.label = " 7", .class_id = 1, .score = 0.25f}, true},
+        {{.name = "turn", .class_id = -1, .has_value = true, .value = 9.5f},
+         {.label = "turn", .score = 9.5f},
+         true},
+        {{.name = "turn", .class_id = -1, .has_value = true, .value = 10.0f},
+         {.label = "turn", .score = 10.0f},
+         false},
+        {{.name = "turn", .class_id = -1, .has_value = true, .value = -9.5f},
+         {.label = "turn", .score = -9.5f},
+         true},
+        {{.name = "turn", .class_id = -1}, {.label = "turn"}, false},
+    };
+    struct sg_painter *painter = painter_or_null();
+    struct sg_image images[2] = {{0}, {0}};
+    size_t i;
+
+    (void)state;
+    if (!sg_painter_has_font(painter)) {
+        sg_painter_destroy(&painter);
+        puts("skipped: no font here");
+        skip();
+    }
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]) + 2; i++) {
+        size_t row = i < sizeof(rows) / sizeof(rows[0]) ? i : 0;
+
+        for (int k = 0; k < 2; k++) {
+            struct sg_attribute one = k ? rows[row].other : rows[row].one;
+            struct sg_object object = {.box = {20, 20, 380, 380},
+                                       .label = "x",
+                                       .attributes = &one,
+                                       .attribute_count = 1,
+                                       .parent = -1};
+            const struct sg_result result = {.objects = &object, .object_count = 1};
+
+            if (row != i) { /* more lines than a tag has: the rest is left out */
+                for (size_t m = 0; m < 40; m++)
+                    many[m] = (struct sg_attribute){.label = "line", .score = (float)m / 100.0f};
+                object.attributes = many;
+                object.attribute_count = i == sizeof(rows) / sizeof(rows[0]) ? 39 + k : 1 + k;
+            }
+            make(&images[k], 400, 400);
+            assert_int_equal(sg_painter_draw(painter, &images[k], &result, NULL), 0);
+        }
+        assert_int_equal(same(&images[0], &images[1]),
+                         row == i ? rows[row].same : i == sizeof(rows) / sizeof(rows[0]));
+    }
+    sg_image_fini(&images[0]);
+    sg_image_fini(&images[1]);
+    sg_painter_destroy(&painter);
+}
+
+/* A font of dots alone cannot be had in every size. */
+static void fonts_of_dots_are_refused(void **state)
+{
+    static const char dots[] = "STARTFONT 2.1\nFONT -a-b-c-d-e--8-80-75-75-C-80-ISO10646-1\nSIZE 8 75 75\n"
+                               "FONTBOUNDINGBOX 8 8 0 0\nSTARTPROPERTIES 2\nFONT_ASCENT 8\nFONT_DESCENT 0\n"
+                               "ENDPROPERTIES\nCHARS 1\nSTARTCHAR A\nENCODING 65\nSWIDTH 500 0\nDWIDTH 8 0\n"
+                               "BBX 8 8 0 0\nBITMAP\nFF\nFF\nFF\nFF\nFF\nFF\nFF\nFF\nENDCHAR\nENDFONT\n";
+    char path[] = "/tmp/draw_test.XXXXXX";
+    struct sg_font *font = NULL;
+    struct sg_error err;
+    int fd = mkstemp(path), code;
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+
+    (void)state;
+    assert_non_null(file);
+    assert_true(fputs(dots, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    code = sg_font_open(path, &font, &err);
+    remove(path);
+    assert_int_equal(code, SG_E_NOT_FOUND);
+    assert_null(font);
+}
+
+/* From 6 to 160 pixels; the base line lies at 15/16 of that, and lines are 5/4 apart. */
+static void sizes_have_limits(void **state)
+{
+    static const int rows[][3] = {{5, 5, 7},    {6, 5, 7},       {-9, 5, 7},
+                                  {16, 15, 20}, {160, 150, 200}, {161, 150, 200}};
+    struct sg_font *font = NULL;
+    size_t i;
+
+    (void)state;
+    if (sg_font_open(NULL, &font, NULL) != 0)
+        skip();
+    assert_int_equal(sg_font_ascent(font), 15); /* 16 at first */
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        sg_font_set_size(font, 40);
+        sg_font_set_size(font, rows[i][0]);
+        assert_int_equal(sg_font_ascent(font), rows[i][1]);
+        assert_int_equal(sg_font_line_height(font), rows[i][2]);
+    }
+    sg_font_close(&font);
+    assert_null(font);
+}
+
 /* First and last row of a text's ink, drawn with its base line at row 50, and the first column. */
 static void ink_of(struct sg_font *font, const char *text, int *top, int *bottom, int *left)
 {
@@ -318,6 +427,9 @@ int main(void)
         cmocka_unit_test(what_cannot_be_drawn_is_refused),
         cmocka_unit_test(utf8_is_read_safely),
         cmocka_unit_test(chinese_is_drawn),
+        cmocka_unit_test(attributes_are_words),
+        cmocka_unit_test(fonts_of_dots_are_refused),
+        cmocka_unit_test(sizes_have_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,39 @@ static void orientation_is_read_and_damage_is_upright(void **state)
     assert_int_equal(sg_exif_orientation(copy, sizeof(copy)), 1);
 }
 
+/* Segments of a JPEG before its first scan (ITU T.81 B.1.1.2: any number of 0xFF may come before a marker).
+ */
+static void segments_of_jpeg(void **state)
+{
+#define EXIF                                                                                                 \
+    "\xFF\xE1\0\x22"                                                                                         \
+    "Exif\0\0"                                                                                               \
+    "II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0"
+    static const struct {
+        const char *bytes;
+        size_t size;
+        int orientation;
+    } rows[] = {
+        {"\xFF\xD8" EXIF, 38, 6},
+        {"\xFF\xD8\xFF\xFF\xFF" EXIF, 41, 6},
+        {"\xFF\xD8\xFF\xE0\0\4ab" EXIF, 44, 6},
+        {"\xFF\xD8\xFF\xE1\0\x08XMP.\0\0" EXIF, 48, 6},
+        {"\xFF\xD8\xFF\xDA\0\4ab" EXIF, 44, 1}, /* behind the first scan */
+        {"\xFF\xD8\xFF\xD9\0\4ab" EXIF, 44, 1},
+        {"\xFF\xD8\xFF\xE0\0\1ab" EXIF, 44, 1}, /* shorter than its own length */
+        {"\xFF\xD8\xFF\xE0\0\x99"
+         "ab" EXIF,
+         44, 1},
+        {"\xFF\xD8x" EXIF, 39, 1},
+        {"\xFF\xD8" EXIF, 35, 1}, /* cut off */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(sg_exif_orientation_jpeg((const uint8_t *)rows[i].bytes, rows[i].size),
+                         rows[i].orientation);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +155,7 @@ int main(void)
         cmocka_unit_test(boxes_go_back_to_stored_pixels),
         cmocka_unit_test(the_origin_of_a_part_turns_with_it),
         cmocka_unit_test(orientation_is_read_and_damage_is_upright),
+        cmocka_unit_test(segments_of_jpeg),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
