@@ -36,7 +36,7 @@ static int64_t width_of(const struct sg_tensor *outputs, int count, int64_t rows
         const struct sg_tensor *tensor = &outputs[i];
 
         if (i != not_output && tensor->rank >= 2 && tensor->rank <= 3 &&
-            tensor->dims[tensor->rank - 2] == rows) {
+            tensor->dims[tensor->rank - 2] == rows && sg_tensor_readable(tensor)) {
             *out_output = i;
             return tensor->dims[tensor->rank - 1];
         }

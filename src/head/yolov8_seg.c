@@ -51,8 +51,7 @@ static int create(const struct sg_signature *signature, const struct sg_tensor *
     if (!state)
         return sg_error_set(err, SG_E_NOMEM, "out of memory");
     if (!sg_masks_tell(outputs, count, &state->output, &proto))
-        code = sg_error_set(err, SG_E_MODEL,
-                            "expected two outputs, a grid 1x(4+C+M)xN and prototypes 1xMxHxW; got %d", count);
+        code = sg_outputs_error(err, outputs, count, "1x(4+C+M)xN, a grid, and 1xMxHxW, prototypes");
     else
         code = sg_masks_prepare(&state->masks, outputs, proto, spec, err);
     if (code == SG_OK) {
