@@ -166,6 +166,56 @@ static void shapes_that_changed(void **state)
             }
 }
 
+/* The same before a head is made: what cannot be served is refused in the same words. Changes: a column more,
+ * a type that cannot be read, another rank, no memory, a row more, a batch of none, a dimension more. */
+static void shapes_that_do_not_fit(void **state)
+{
+    const struct sg_head_ops *const *kind;
+    struct test_graph graph;
+    int answers, i, what, refused = 0;
+
+    (void)state;
+    for (kind = sg_head_kinds(); *kind; kind++)
+        for (what = 0; what < 7; what++)
+            for (i = 0;; i++) {
+                struct sg_tensor *output;
+                int code;
+
+                begin(&graph, *kind);
+                if (i == graph.count)
+                    break;
+                output = &graph.outputs[i];
+                if (what == 0)
+                    output->dims[output->rank - 1]++;
+                else if (what == 1)
+                    output->dtype = SG_DTYPE_OTHER;
+                else if (what == 2)
+                    output->rank = output->rank > 2 ? 1 : 4;
+                else if (what == 3)
+                    output->data = NULL;
+                else if (what == 4)
+                    output->dims[output->rank > 1 ? 1 : 0]++;
+                else if (what == 5)
+                    output->dims[0] = 0;
+                else
+                    output->dims[output->rank++] = 2;
+                for (; output->rank == 4 && output->dims[3] == 0;)
+                    output->dims[3] = output->dims[2] = output->dims[1] = 1;
+                code = test_create(&graph);
+                if (code == SG_OK)
+                    code = run(&graph, &answers);
+                if (code != SG_OK) {
+                    if (!strstr(graph.err.text, "expected at least one picture in the probe's batch"))
+                        expect_error(&graph, "a shape at the start", code);
+                    refused++;
+                } else if (what == 1 || what == 3 || what == 6) {
+                    fail_msg("%s takes change %d of output %d", (*kind)->name, what, i);
+                }
+                test_fini(&graph);
+            }
+    assert_true(refused > 600); /* of 700; others have any number of columns or rows */
+}
+
 static void outputs_too_few(void **state)
 {
     const struct sg_head_ops *const *kind;
@@ -389,6 +439,7 @@ int main(void)
         cmocka_unit_test(values_that_are_no_numbers),
         cmocka_unit_test(probes_that_are_no_numbers),
         cmocka_unit_test(shapes_that_changed),
+        cmocka_unit_test(shapes_that_do_not_fit),
         cmocka_unit_test(outputs_too_few),
         cmocka_unit_test(no_classes),
         cmocka_unit_test(no_rows),
