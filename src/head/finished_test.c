@@ -295,6 +295,34 @@ static void paddle_tables(void **state)
     test_fini(&graph);
 }
 
+/* PaddleDetection's DETR kinds ask for the input's size, and take RGB / 255; others ImageNet's numbers. */
+static void paddle_inputs(void **state)
+{
+    int asks;
+
+    (void)state;
+    for (asks = 0; asks < 2; asks++) {
+        float table[6] = {2, 0.9f, 1, 2, 3, 4};
+        int32_t counts[1] = {1};
+        struct test_graph graph;
+
+        test_init(&graph, 64, 64);
+        graph.signature.input_count = 2;
+        snprintf(graph.signature.inputs[0].name, sizeof(graph.signature.inputs[0].name), "scale_factor");
+        snprintf(graph.signature.inputs[1].name, sizeof(graph.signature.inputs[1].name), "%s",
+                 asks ? "im_shape" : "image");
+        test_output(&graph, "t", SG_DTYPE_F32, table, 2, 1, 6);
+        test_output(&graph, "n", SG_DTYPE_I32, counts, 1, 1);
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_int_equal(graph.guess.confidence, 97);
+        assert_float_equal(graph.guess.transform.mean[0], asks ? 0.0f : 123.675f, 1e-3f);
+        assert_float_equal(graph.guess.transform.std[2], asks ? 255.0f : 57.375f, 1e-3f);
+        assert_int_equal(graph.guess.transform.fit, SG_FIT_STRETCH);
+        assert_true(graph.guess.threshold == 0.3f);
+        test_fini(&graph);
+    }
+}
+
 static void finished_sets(void **state)
 {
     int64_t labels[2 * 2] = {3, 1, 0, 79};
@@ -432,6 +460,38 @@ static void raw_sets(void **state)
     test_fini(&graph);
 }
 
+/* What a card says of the scores counts more than what they look like. Sigmoid of 9 is nearly 1, of 0 1/2, of
+ * -1 0.27; the softmax of (0, ln 3, -9) is 3/4 for the second, of (0, 0, -9) and (-1, -1, -9) just below 1/2.
+ */
+static void raw_sets_as_they_are_said_to_be(void **state)
+{
+    float natural[9] = {0, logf(3.0f), -INFINITY, 0, 0, 9, -1, -1, 9},
+          other[9] = {0, logf(3.0f), -9, 0, 0, -9, -1, -1, -9};
+    float boxes[12] = {0.5f, 0.5f, 0.5f, 0.25f, 0.1f, 0.1f, 0.1f, 0.1f, 0.2f, 0.2f, 0.1f, 0.1f};
+    int said;
+
+    (void)state;
+    for (said = 0; said < 3; said++) {
+        struct test_graph graph;
+
+        test_init(&graph, 100, 200);
+        test_output(&graph, "logits", SG_DTYPE_F32, said == 1 ? other : natural, 3, 1, 3, 3);
+        test_output(&graph, "pred_boxes", SG_DTYPE_F32, boxes, 3, 1, 3, 4);
+        graph.spec.scores = said == 0   ? SG_SCORES_LOGITS_SIGMOID
+                            : said == 1 ? SG_SCORES_LOGITS_SOFTMAX
+                                        : SG_SCORES_MULTILABEL;
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_string_equal(sg_head_kind(graph.head)->name, "detr-raw");
+        assert_int_equal(graph.guess.class_count, said == 1 ? 2 : 3);
+        graph.options.threshold = 0.5f;
+        assert_int_equal(test_detect(&graph, 0), SG_OK);
+        assert_int_equal(graph.found.count, said == 1 ? 1 : 6);
+        if (said == 1)
+            test_expect(&graph, 0, 25, 75, 75, 125, 1, 0.75f);
+        test_fini(&graph);
+    }
+}
+
 /* The probe's picture shows nothing, so its tables are full of zeros or have no rows: order and unit are told
  * by each picture's own rows then (the three forms that exporters write; exports.py has real ones). */
 static void probes_that_found_nothing(void **state)
@@ -502,10 +562,12 @@ int main(void)
         cmocka_unit_test(tensorflow_lite_tables),
         cmocka_unit_test(tables_that_do_not_belong_together),
         cmocka_unit_test(paddle_tables),
+        cmocka_unit_test(paddle_inputs),
         cmocka_unit_test(finished_sets),
         cmocka_unit_test(boxes_with_their_scores),
         cmocka_unit_test(sets_in_shares_of_the_input),
         cmocka_unit_test(raw_sets),
+        cmocka_unit_test(raw_sets_as_they_are_said_to_be),
         cmocka_unit_test(empty_batches),
         cmocka_unit_test(probes_that_found_nothing),
     };

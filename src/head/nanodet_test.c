@@ -55,6 +55,47 @@ static void decodes_pairs(void **state)
     }
 }
 
+/* Graphs that write the distributions first: probabilities tell which the classes are. */
+static void distributions_may_come_first(void **state)
+{
+    struct test_graph graph;
+    struct sg_tensor tensor;
+    struct sg_slot slot;
+    int i;
+
+    (void)state;
+    build(&graph, 3);
+    for (i = 0; i < 3; i++) {
+        tensor = graph.outputs[i];
+        slot = graph.signature.outputs[i];
+        graph.outputs[i] = graph.outputs[i + 3];
+        graph.signature.outputs[i] = graph.signature.outputs[i + 3];
+        graph.outputs[i + 3] = tensor;
+        graph.signature.outputs[i + 3] = slot;
+    }
+    cls[1][CLASSES + 2] = 0.75f;
+    set_side(&dist[1][32], 0, 1);
+    set_side(&dist[1][32], 1, 0);
+    set_side(&dist[1][32], 2, 0);
+    set_side(&dist[1][32], 3, 1);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "nanodet");
+    assert_int_equal(graph.guess.class_count, CLASSES);
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 8, 8, 24, 24, 2, 0.75f);
+    test_fini(&graph);
+    /* 30 values are no four sides, 4 are sides of one bin */
+    for (i = 0; i < 2; i++) {
+        build(&graph, 3);
+        snprintf(graph.spec.kind, sizeof(graph.spec.kind), "nanodet");
+        graph.outputs[3].dims[2] = i ? 4 : 30;
+        assert_int_equal(test_create(&graph), SG_E_MODEL);
+        assert_non_null(strstr(graph.err.text, "16x32 (distributions of four sides, stride 8)"));
+        test_fini(&graph);
+    }
+}
+
 static void decodes_the_joined_form(void **state)
 {
     static float all[22][CLASSES + 32]; /* 16 + 4 + 1 + 1 cells */
@@ -114,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decodes_pairs),
+        cmocka_unit_test(distributions_may_come_first),
         cmocka_unit_test(decodes_the_joined_form),
         cmocka_unit_test(survives_odd_values_and_shapes),
     };

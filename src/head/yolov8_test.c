@@ -236,6 +236,26 @@ static void keypoints_follow_the_classes(void **state)
     assert_true(graph.found.points[1].x == 0.5f && graph.found.points[1].y == 23);
     assert_true(graph.found.points[2].x == 31 && graph.found.points[2].y == 0.125f);
     test_fini(&graph);
+    /* Without names the rows that are left are the classes: 11 - 4 - 1 x 3 */
+    fill(turned, rows, 0.01f);
+    test_init(&graph, SIDE, SIDE);
+    test_output(&graph, "output0", SG_DTYPE_F32, turned, 3, 1, rows, CELLS);
+    test_meta(&graph, "task", "pose");
+    test_meta(&graph, "kpt_shape", "[1, 3]");
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "yolov8-pose");
+    assert_int_equal(graph.guess.class_count, 4);
+    assert_non_null(strstr(graph.guess.evidence, "4 box rows, 4 classes, 1 keypoints of 3 numbers"));
+    test_fini(&graph);
+    /* Another task is another head, whatever the rows look like. */
+    test_init(&graph, SIDE, SIDE);
+    test_output(&graph, "output0", SG_DTYPE_F32, turned, 3, 1, rows, CELLS);
+    test_meta(&graph, "task", "detect");
+    test_meta(&graph, "kpt_shape", "[1, 3]");
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(sg_head_kind(graph.head)->name, "yolov8");
+    assert_int_equal(graph.guess.class_count, 7);
+    test_fini(&graph);
     /* Transposed: a cell's numbers stand beside each other. */
     for (i = 0; i < CELLS; i++)
         for (k = 0; k < rows; k++)
