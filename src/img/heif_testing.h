@@ -14,10 +14,11 @@ struct heif_file {
     int depth;
 };
 
+/* Big-endian; bytes above the eighth are zeros before it. */
 static inline void put(struct heif_file *file, uint64_t value, unsigned bytes)
 {
     while (bytes-- > 0)
-        file->bytes[file->size++] = (uint8_t)(value >> bytes * 8);
+        file->bytes[file->size++] = bytes < 8 ? (uint8_t)(value >> bytes * 8) : 0;
 }
 
 static inline void put_bytes(struct heif_file *file, const void *bytes, size_t size)
