@@ -222,6 +222,30 @@ static void those_who_ask_meanwhile_get_the_next(void **state)
     assert_int_equal(metrics.reloads, 2);
 }
 
+/* Whoever leaves, the others stay in the list. */
+static void waiters_leave_in_any_order(void **state)
+{
+    static const int orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}};
+    struct asker askers[3], last;
+    size_t i;
+    int k;
+
+    (void)state;
+    sg_reload_hold(&reload, true, NULL);
+    for (i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        for (k = 0; k < 3; k++)
+            ask(&askers[k]);
+        for (k = 0; k < 3; k++)
+            sg_reload_leave(&reload, &askers[orders[i][k]].waiter);
+        assert_null(reload.waiters);
+    }
+    ask(&last);
+    sem_post(&app.let_go);
+    sg_reload_hold(&reload, false, NULL);
+    until(&last.answers, 1);
+    assert_int_equal(askers[0].answers + askers[1].answers + askers[2].answers, 0);
+}
+
 static void held_reloads_wait(void **state)
 {
     const struct sg_error why = {.code = SG_E_IO, .text = "not now"};
@@ -306,6 +330,7 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(a_load_is_swapped_in),
                                        TEST(a_load_that_fails_changes_nothing),
                                        TEST(those_who_ask_meanwhile_get_the_next),
+                                       TEST(waiters_leave_in_any_order),
                                        TEST(held_reloads_wait),
                                        TEST(a_stop_is_told),
                                        TEST(some_have_nothing_to_reload)};
