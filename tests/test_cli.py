@@ -63,6 +63,13 @@ def test_the_overview_names_every_command() -> None:
     (["detect", "--decode", "exakt", "x.jpg"], '--decode: expected fast or exact, got "exakt"; did you mean "exact"?'),
     (["detect", "--labels", "l.txt", "x.jpg"], "--labels goes with --model"),
     (["detect", "--model", "m.onnx", "--pipeline", "faces", "x.jpg"], "--model and --pipeline exclude each other"),
+    (["detect", "--json", "--format", "table", "x.jpg"], "--json is --format jsonl; give one of them"),
+    (["detect", "--json", "--format", "csv", "x.jpg"], "--json is --format jsonl; give one of them"),
+    (["detect", "--resume", "x.jpg"], "--resume skips what an output holds: name it with --output"),
+    (["detect", "--resume", "--overwrite", "-o", "o.csv", "x.jpg"],
+     "--resume keeps what the output holds, --overwrite replaces it; give one of them"),
+    (["detect", "--resume", "--format", "table", "-o", "o", "x.jpg"], "a table cannot be resumed"),
+    (["detect", "--format", "yolo", "x.jpg"], "--format yolo writes a file per picture: name a folder with --output"),
     (["model", "explain"], "FILE is missing"),
     (["model", "run", "m.onnx"], "FILE IMAGE"),
     (["model", "bench", "--runs", "0", "m.onnx"], "--runs: expected 1 to 100000, got 0"),
@@ -85,6 +92,12 @@ def test_wrong_command_lines(words: list[str], said: str) -> None:
                                                 'mean "faces"?'),
     (["model", "explain", "README.md"], 'model "README.md" is no ONNX file but text'),
     (["model", "run", "nix.onnx", "x.jpg"], 'no model at "nix.onnx"'),
+    (["model", "bench", "nix.onnx"], 'no model at "nix.onnx"'),
+    (["model", "run", str(QUICK), "nix.jpg"], 'cannot read "nix.jpg": No such file or directory'),
+    (["model", "run", str(QUICK), "README.md"], "not an image: the first bytes are 23 20 73 69"),
+    (["detect", "--files-from", "nix.txt"], 'cannot read "nix.txt": No such file or directory'),
+    (["detect", "--watch", "nix"], 'cannot watch folder "nix": No such file or directory'),
+    (["model", "list", "--models", "nix"], 'cannot read models folder "nix": No such file or directory'),
 ], ids=" ".join)
 def test_things_that_are_not_there(words: list[str], said: str) -> None:
     done = sight.run(*words)
@@ -99,6 +112,26 @@ def test_output_that_is_lost_is_a_failure(words: str) -> None:
         done = subprocess.run([sight.SIGHT, *words.split()], cwd=sight.ROOT, stdout=full, stderr=subprocess.PIPE,
                               text=True, timeout=sight.TIMEOUT_S)
     assert (done.returncode, done.stderr) == (1, "sight: not all could be written to standard output\n")
+
+
+def test_models_are_listed_with_what_their_cards_say(tmp_path: Path) -> None:
+    """A card that is broken does not keep the others from being told."""
+    for name, card in (("a", "description: finds a\nlicence: MIT\nsource: https://example.org/a\n"),
+                       ("b", "description: finds b\nthreshold: high\n"), ("c", None)):
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copy(QUICK, folder / "model.onnx")
+        if card:
+            (folder / "model.yaml").write_text(card, encoding="utf-8")
+    done = sight.run("model", "list", "--models", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[:-2] == [
+        "a", "    finds a", "    licence: MIT; from: https://example.org/a",
+        "b", f'    broken card: {tmp_path}/b/model.yaml:2:12: threshold: expected a number, 0 to 1, got "high"',
+        "c", f"    licence: not said; from: {tmp_path}/c"]
+    (tmp_path / "empty").mkdir()
+    done = sight.run("model", "list", "--models", tmp_path / "empty")
+    assert done.returncode == 0 and done.stdout.startswith(f"no models in {tmp_path}/empty\n\n")
 
 
 # --- Pictures -----------------------------------------------------------------------------------------------------
@@ -121,6 +154,26 @@ def test_a_bad_picture_does_not_stop_the_others(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout.count(" object") == 2 and "broken.jpg" not in done.stdout
     assert re.search(r"broken\.jpg: .+\n.*absent\.jpg: .+No such file", done.stderr)
+
+
+def test_ten_failures_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    pictures = [tmp_path / f"{number}.jpg" for number in range(13)]
+    done = sight.run("detect", "--json", "--model", QUICK, *pictures[:10])
+    assert done.stderr == f"sight detect: 10 of 10 pictures failed: {', '.join(map(str, pictures[:10]))}\n"
+    done = sight.run("detect", "--json", "--model", QUICK, *pictures)
+    assert done.stderr == ("sight detect: 13 of 13 pictures failed: "
+                           f"{', '.join(map(str, pictures[:10]))} and 3 more\n")
+
+
+def test_the_font_is_not_written_over(tmp_path: Path) -> None:
+    """$SIGHT_FONT is an input like the pictures."""
+    font = tmp_path / "mine.csv"
+    font.write_text("a font")
+    done = subprocess.run([sight.SIGHT, "detect", "--model", QUICK, "-o", font, "--overwrite",
+                           sight.IMAGES / "zidane.jpg"], cwd=sight.ROOT, capture_output=True, text=True,
+                          timeout=sight.TIMEOUT_S, env={**os.environ, "SIGHT_FONT": str(font)})
+    assert done.returncode == 1 and str(font) in done.stderr, done.stderr
+    assert font.read_text() == "a font"
 
 
 def test_sources_are_named_as_they_were_given() -> None:

@@ -325,6 +325,24 @@ def test_a_watched_folder(tmp_path: Path) -> None:
     assert all(r["objects"] for r in replies)
 
 
+def test_a_watched_folder_that_goes_ends_the_run(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "o.jsonl"
+    folder.mkdir()
+    process = subprocess.Popen([sight.SIGHT, "detect", "--model", QUICK, "--watch", folder, "-o", out],
+                               stderr=subprocess.PIPE, text=True)
+    try:
+        assert killed.wait_until(out.exists)
+        shutil.copy(sight.IMAGES / "zidane.jpg", folder)
+        assert killed.wait_for_lines(out, 1)
+        shutil.rmtree(folder)
+        said = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert f'sight detect: the folder "{folder}" has gone\n' in said
+    assert process.returncode == 1
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 1
+
+
 def test_what_the_kernel_forgot_is_found(tmp_path: Path) -> None:
     """More events than inotify's queue holds (inotify(7): IN_Q_OVERFLOW), and a picture after them."""
     most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text(encoding="ascii"))

@@ -61,9 +61,7 @@ static const char *conflict(const struct sg_front_args *args, int words)
 {
     if (words == 0 && !args->watch.value && !args->files_from.value)
         return "IMAGE… is missing; name pictures or folders, or use --watch DIR or --files-from FILE";
-    if (args->json && args->format > 1 && args->format != 1 + SG_SINK_JSONL)
-        return "--json is --format jsonl; give one of them";
-    if (args->json && args->format == 1 + SG_SINK_TABLE)
+    if (args->json && args->format > 0 && args->format != 1 + SG_SINK_JSONL)
         return "--json is --format jsonl; give one of them";
     if (args->resume && !args->output.value)
         return "--resume skips what an output holds: name it with --output";
