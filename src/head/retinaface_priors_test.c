@@ -87,6 +87,29 @@ static void does_the_softmax_of_logits(void **state)
     test_fini(&graph);
 }
 
+/* One score a row has no background: a probability, or a logit, ln 19 of which is 0.95. */
+static void one_score_has_no_background(void **state)
+{
+    struct test_graph graph;
+    int logits, i;
+
+    (void)state;
+    for (logits = 0; logits < 2; logits++) {
+        build(&graph, ROWS, 1, 5, 3);
+        put(AT, 1, 0, 0.95f);
+        for (i = 0; i < ROWS; i++)
+            conf[i] = logits ? -7.0f : 0.0f;
+        conf[AT] = logits ? logf(19.0f) : 0.95f;
+        assert_int_equal(test_create(&graph), SG_OK);
+        assert_string_equal(sg_head_kind(graph.head)->name, "retinaface-priors");
+        assert_int_equal(graph.guess.class_count, 1);
+        assert_int_equal(test_detect(&graph, 0), SG_OK);
+        assert_int_equal(graph.found.count, 1);
+        test_expect(&graph, 0, 14.4f, 4.8f, 78.4f, 36.8f, 0, 0.95f);
+        test_fini(&graph);
+    }
+}
+
 /* RFB and slim: the third prior of cell (1,0) of stride 8 is 24 pixels around 12, 4. */
 static void priors_of_the_small_networks(void **state)
 {
@@ -164,9 +187,9 @@ static void plates_want_their_priors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decodes_boxes_and_points),     cmocka_unit_test(does_the_softmax_of_logits),
-        cmocka_unit_test(priors_of_the_small_networks), cmocka_unit_test(every_prior_of_both_tables),
-        cmocka_unit_test(plates_want_their_priors),
+        cmocka_unit_test(decodes_boxes_and_points),    cmocka_unit_test(does_the_softmax_of_logits),
+        cmocka_unit_test(one_score_has_no_background), cmocka_unit_test(priors_of_the_small_networks),
+        cmocka_unit_test(every_prior_of_both_tables),  cmocka_unit_test(plates_want_their_priors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
