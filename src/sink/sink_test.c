@@ -459,6 +459,9 @@ static void json_is_an_array_of_lines(void **state)
     unlink(path);
 }
 
+#define CSV_HEADER                                                                                           \
+    "source,row,rows,width,height,class_id,label,score,x,y,w,h,text,attributes,error_code,error\n"
+
 /* What another program wrote is named, and stays as it is. */
 static void outputs_of_others_are_left_alone(void **state)
 {
@@ -483,6 +486,12 @@ static void outputs_of_others_are_left_alone(void **state)
          of_coco},
         {SG_SINK_COCO, "{\"images\":[", of_coco},
         {SG_SINK_JSONL, "{\"a\":1}\n", "line 1 was not written by this format"},
+        /* rows of 15 and 16 fields; the header has 91 bytes */
+        {SG_SINK_CSV, CSV_HEADER "a,1,1,,,,,,,,,,,,\n", "the row at byte 91 was not written by this format"},
+        {SG_SINK_CSV, CSV_HEADER "a,2,1,,,,,,,,,,,,,\n", "the row at byte 91 was not written by this format"},
+        {SG_SINK_CSV, CSV_HEADER "a,0,1,,,,,,,,,,,,,\n", "the row at byte 91 was not written by this format"},
+        {SG_SINK_CSV, CSV_HEADER "a,1,1,,,,,,,,,,,,,\nb,x,1,,,,,,,,,,,,,\n",
+         "the row at byte 110 was not written by this format"},
     };
 
     (void)state;
@@ -579,6 +588,39 @@ static void options_that_do_not_go_together(void **state)
     unlink(path);
 }
 
+/* The table's words for what has no label: the class's number, a value with its unit, how long a vector is.
+ */
+static void the_table_names_attributes(void **state)
+{
+    static const float vector[3] = {1, 2, 3};
+    struct sg_attribute attributes[] = {
+        {.model = "cls", .class_id = 7, .score = 0.25f},
+        {.model = "cls", .class_id = 7, .label = "cat", .score = 0.5f},
+        {.model = "m", .name = "age", .class_id = -1, .has_value = true, .value = 31.256f, .unit = "years"},
+        {.model = "m", .name = "turn", .class_id = -1, .has_value = true, .value = 90},
+        {.model = "embed", .class_id = -1, .label = "x", .vector = vector, .vector_length = 3},
+    };
+    struct sg_object face = {.box = {1, 2, 4, 6},
+                             .label = "face",
+                             .score = 1,
+                             .parent = -1,
+                             .attributes = attributes,
+                             .attribute_count = 5};
+    const struct sg_result one = {.width = 100, .height = 80, .objects = &face, .object_count = 1};
+    struct sg_sink *sink = open_sink(SG_SINK_TABLE, false);
+    struct sg_sink_item item = item_of("a.jpg", "a");
+    char *text;
+
+    (void)state;
+    item.result = &one;
+    put(sink, &item);
+    assert_int_equal(sg_sink_close(&sink, true, NULL), 0);
+    text = text_of(path);
+    assert_non_null(
+        strstr(text, "  cls class 7 0.25  cat 0.50  age 31.26 years  turn 90  embed [3 numbers]"));
+    free(text);
+}
+
 static void endings_choose_formats(void **state)
 {
     (void)state;
@@ -602,6 +644,7 @@ int main(void)
         cmocka_unit_test(outputs_of_others_are_left_alone),
         cmocka_unit_test(a_part_of_others_is_no_document),
         cmocka_unit_test(options_that_do_not_go_together),
+        cmocka_unit_test(the_table_names_attributes),
         cmocka_unit_test(the_table_has_no_controls_of_others),
     };
     const struct CMUnitTest folders[] = {cmocka_unit_test(yolo_is_in_shares),
