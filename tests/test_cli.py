@@ -368,6 +368,23 @@ def test_bench_times_a_model() -> None:
     assert rows and rows[0][0] == "1" and all(float(m) >= float(b) > 0 for _, m, b in rows)
 
 
+def test_a_model_is_called_as_its_folder(tmp_path: Path) -> None:
+    """However many slashes end its path; a folder without a model, and none at all, are told apart."""
+    folder, empty = tmp_path / "net", tmp_path / "empty"
+    folder.mkdir()
+    empty.mkdir()
+    shutil.copy(QUICK, folder / "model.onnx")
+    for path in (folder, f"{folder}/", f"{folder}//", folder / "model.onnx"):
+        assert explained(path)["model"] == "net"
+    done = sight.run("model", "explain", empty)
+    assert done.returncode == 1 and f'model folder "{empty}" holds no .onnx file (0)' in done.stderr
+    shutil.copy(QUICK, folder / "other.onnx")
+    (folder / "model.onnx").rename(folder / "first.onnx")
+    done = sight.run("model", "explain", folder)
+    assert done.returncode == 1
+    assert f'model folder "{folder}" holds 2 .onnx files; say which with `file:` in its model.yaml' in done.stderr
+
+
 # --- Traps of real models -----------------------------------------------------------------------------------------
 
 def test_float16_goes_in_and_comes_out() -> None:

@@ -563,21 +563,42 @@ def test_a_fixed_batch_of_one_table_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1 and "its outputs are not one part for each picture; export it with" in done.stderr
 
 
-def test_sizes_are_told_for_each_picture_of_a_fixed_batch(tmp_path: Path) -> None:
-    """RT-DETR's export at batch 2: orig_target_sizes has a row for each, here what the boxes are multiplied by."""
-    net = forms.Net([2, 3, 64, 96])
-    net.inputs.append(forms.helper.make_tensor_value_info("orig_target_sizes", forms.TensorProto.INT64, [2, 2]))
+def told_of_sizes(path: Path, kind: int, shape: list[int], batch: int = 1) -> Path:
+    """RT-DETR's export: orig_target_sizes (width, height), here what the boxes are multiplied by."""
+    net = forms.Net([batch, 3, 64, 96])
+    net.inputs.append(forms.helper.make_tensor_value_info("orig_target_sizes", kind, shape))
     sizes = net.op("Cast", "orig_target_sizes", to=forms.TensorProto.FLOAT)
+    if len(shape) == 1:
+        sizes = net.op("Unsqueeze", sizes, net.const([0], np.int64))
     sides = net.op("Unsqueeze", net.op("Concat", sizes, sizes, axis=1), net.const([1], np.int64))
-    shares, scores = np.zeros((2, 10, 4), np.float32), np.zeros((2, 10), np.float32)
+    shares, scores = np.zeros((batch, 10, 4), np.float32), np.zeros((batch, 10), np.float32)
     shares[:, 0], scores[:, 0] = [0.25, 0.25, 0.5, 0.75], 0.9
-    net.output("labels", net.answer(np.ones((2, 10), np.int64)), [2, 10], np.int64)
-    net.output("boxes", net.op("Mul", net.answer(shares), sides), [2, 10, 4])
-    net.output("scores", net.answer(scores), [2, 10])
-    model = net.save(tmp_path / "sizes.onnx")
+    net.output("labels", net.answer(np.ones((batch, 10), np.int64)), [batch, 10], np.int64)
+    net.output("boxes", net.op("Mul", net.answer(shares), sides), [batch, 10, 4])
+    net.output("scores", net.answer(scores), [batch, 10])
+    return net.save(path)
+
+
+def test_sizes_are_told_for_each_picture_of_a_fixed_batch(tmp_path: Path) -> None:
+    """At batch 2 orig_target_sizes has a row for each."""
+    model = told_of_sizes(tmp_path / "sizes.onnx", forms.TensorProto.INT64, [2, 2], 2)
     assert explained(model)["batch"] == "always 2"
     (found,) = reply(model, forms.flat(tmp_path / "a.ppm", 96, 64))["objects"]
     assert (corners(found), found["class_id"]) == ([24, 16, 48, 48], 1)
+
+
+@pytest.mark.parametrize("shape", [[1, 2], [2]], ids=str)
+@pytest.mark.parametrize("kind", ["INT64", "INT32", "FLOAT", "FLOAT16"])
+def test_sizes_are_told_in_numbers_of_any_kind(kind: str, shape: list[int], tmp_path: Path) -> None:
+    model = told_of_sizes(tmp_path / "sizes.onnx", forms.TensorProto.DataType.Value(kind), shape)
+    (found,) = reply(model, forms.flat(tmp_path / "a.ppm", 96, 64))["objects"]
+    assert corners(found) == [24, 16, 48, 48]
+
+
+def test_sizes_in_other_numbers_are_refused(tmp_path: Path) -> None:
+    done = sight.run("model", "explain", told_of_sizes(tmp_path / "sizes.onnx", forms.TensorProto.UINT8, [1, 2]))
+    assert done.returncode == 1
+    assert 'input "orig_target_sizes" is uint8; expected float32, float16, int32 or int64' in done.stderr
 
 
 def test_crops_share_a_fixed_batch(tmp_path: Path) -> None:

@@ -140,6 +140,27 @@ static void classes_and_values_of_a_whole_picture(void **state)
                         "0.05 of it)\n");
 }
 
+/* Of what has no name the class is told, or that it is a value. */
+static void things_without_names_are_told(void **state)
+{
+    static const char yaml[] = "golden: {image: a.jpg, objects: [{class_id: 5, score: 0.5}]}\n";
+    struct sg_attribute attribute = {.class_id = 3, .score = 0.25f};
+    struct sg_result result = {.attributes = &attribute, .attribute_count = 1};
+    char said[2048];
+
+    (void)state;
+    assert_int_equal(compare(yaml, &result, said, sizeof(said)), SG_E_CONFIG);
+    assert_string_equal(
+        said, "m/model.yaml:1:34: golden a.jpg: expected class 5 score 0.500, closest class 3 score "
+              "0.250\n");
+    attribute = (struct sg_attribute){.class_id = -1, .has_value = true, .value = 12.5f};
+    assert_int_equal(compare(yaml, &result, said, sizeof(said)), SG_E_CONFIG);
+    assert_string_equal(
+        said, "m/model.yaml:1:34: golden a.jpg: expected class 5 score 0.500, closest a value 12.5\n");
+    attribute = (struct sg_attribute){.class_id = 5, .score = 0.5f};
+    assert_int_equal(compare(yaml, &result, said, sizeof(said)), 0);
+}
+
 static void text_must_be_the_same(void **state)
 {
     static const char yaml[] = "golden: {image: a.jpg, objects: [{text: TOTAL 19.35}]}\n";
@@ -167,10 +188,15 @@ static void scores_that_are_no_numbers_do_not_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_found_agrees),     cmocka_unit_test(a_miss_says_what_came_closest),
-        cmocka_unit_test(every_miss_is_told),       cmocka_unit_test(one_object_does_not_stand_for_two),
-        cmocka_unit_test(only_allows_nothing_else), cmocka_unit_test(classes_and_values_of_a_whole_picture),
-        cmocka_unit_test(text_must_be_the_same),    cmocka_unit_test(scores_that_are_no_numbers_do_not_agree),
+        cmocka_unit_test(what_is_found_agrees),
+        cmocka_unit_test(a_miss_says_what_came_closest),
+        cmocka_unit_test(every_miss_is_told),
+        cmocka_unit_test(one_object_does_not_stand_for_two),
+        cmocka_unit_test(only_allows_nothing_else),
+        cmocka_unit_test(classes_and_values_of_a_whole_picture),
+        cmocka_unit_test(things_without_names_are_told),
+        cmocka_unit_test(text_must_be_the_same),
+        cmocka_unit_test(scores_that_are_no_numbers_do_not_agree),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
