@@ -283,6 +283,7 @@ static void failures_are_held_apart(void **state)
 {
     static const enum sg_sink_format formats[] = {SG_SINK_JSONL, SG_SINK_CSV};
     const struct sg_error bad = {.code = SG_E_BAD_IMAGE, .text = "no picture, \"really\""};
+    const struct sg_result named = {.pipeline = "people \"1\""};
     size_t f;
 
     (void)state;
@@ -293,6 +294,7 @@ static void failures_are_held_apart(void **state)
         bool failed;
 
         failing.err = again.err = &bad;
+        failing.result = &named; /* got as far as its pipeline */
         put(sink, &well);
         put(sink, &failing);
         put(sink, &twice);
