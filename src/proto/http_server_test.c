@@ -107,13 +107,14 @@ static void a_second_stop_leaves_requests(void **state)
 static void a_stop_tells_half_requests(void **state)
 {
     struct fixture *f = start();
-    int idle = dial(f), head = dial(f), body = dial(f), fd = hold_one(f);
+    int idle = dial(f), head = dial(f), body = dial(f), fd;
 
     (void)state;
     say(idle, livez);
     assert_status(read_one(idle), "200", NULL);
     say(head, "GET /livez HTTP/1.1\r\nHo");
     say(body, "POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf");
+    fd = hold_one(f);
     usleep(50000); /* they have arrived */
     sg_server_stop(f->server);
     assert_string_equal(read_to_end(idle), "");
