@@ -237,8 +237,10 @@ static void colours_of_every_matrix(void **state)
                 run(frame, rows[i].matrix, limited != 0, &image);
                 for (int y = 0; y < 9; y++)
                     for (int x = 0; x < 9; x++) {
-                        double luma = (4 + (x + 2 * y) % 5) * top / 11, step = 1 << (depth - 8);
-                        double u = (x + 1) * top / 11 - 128 * step, v = (y + 1) * top / 11 - 128 * step;
+                        const int stored[3] = {(4 + (x + 2 * y) % 5) * top / 11, (x + 1) * top / 11,
+                                               (y + 1) * top / 11};
+                        double luma = stored[0], step = 1 << (depth - 8);
+                        double u = stored[1] - 128 * step, v = stored[2] - 128 * step;
                         double wide = limited ? 224 * step : top;
                         const double yuv[3] = {limited ? (luma - 16 * step) * 255 / (219 * step)
                                                        : luma * 255 / top,
