@@ -50,6 +50,7 @@ COMMANDS = ["detect", "send", "serve", "bench", "model list", "model explain", "
     ("serve -m models", "here it is --models"),
     ("predict a.jpg", 'did you mean "detect"?'),
     ("detect --nmss 0.5 a.jpg", "did you mean --iou?"),
+    ("detect --hepl", "did you mean --help?"),
 ])
 def test_words_of_other_tools_are_answered(words: str, said: str) -> None:
     done = sight.run(*words.split())

@@ -277,6 +277,15 @@ def test_goldens_of_classifiers(site: Site) -> None:
     assert code == 1 and "expected up score 0.925, closest left score 0.92" in found[0]
 
 
+def test_a_card_that_is_wrong_is_held_against_its_graph_too(site: Site) -> None:
+    """Both mistakes at once: SCRFD has nine outputs, none of them YOLOv8's."""
+    path = site.model("two", "scrfd", "iou: 2\nhead: yolov8\n")
+    code, found = site.check(path)
+    assert code == 1 and len(found) == 2
+    assert found[0] == "models/two/model.yaml:1:6: iou: expected 0 to 1 IoU, got 2"
+    assert found[1].startswith("models/two/model.yaml:2:7: head yolov8: output ")
+
+
 # --- Settings -----------------------------------------------------------------------------------------------------
 
 def test_settings_that_are_wrong(scrfd: Site) -> None:
