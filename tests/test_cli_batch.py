@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -410,6 +411,8 @@ def test_terminals_get_progress_a_table_and_colour(photos: Path, tmp_path: Path)
     assert "\033[" in on_a_terminal(asked) and "\033[" not in on_a_terminal(asked, NO_COLOR="1")
     shown = on_a_terminal([*words, "-o", tmp_path / "o.jsonl"])
     assert "/s" in shown and " left" in shown and "7 pictures in " in shown
+    drawn = re.findall(r"\r([█░]+) (\d)/7  \d+\.\d/s  ", shown)
+    assert drawn and all(len(bar) == 24 and bar.count("█") == int(done) * 24 // 7 for bar, done in drawn)
     assert "█" not in on_a_terminal([*words, "-o", tmp_path / "o.jsonl", "--no-progress"])
 
 

@@ -6,6 +6,7 @@ What is expected comes from RFC 9110 and 9112 and from docs/PROTOCOL.md.
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import re
 import signal
@@ -196,6 +197,21 @@ def test_hosts(server: Server) -> None:
     with dial(server) as link:
         link.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
         assert response(link, "GET").status == 200
+
+
+def test_a_body_that_nobody_wants_ends_at_64_kib(server: Server) -> None:
+    """Sent in chunks, so that its length is known only when it is there; RFC 9112, 9.6 lets a server close then."""
+    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    link.request("GET", "/livez", iter([b"x" * 30000] * 2), encode_chunked=True,
+                 headers={"Transfer-Encoding": "chunked"})
+    answer = link.getresponse()
+    assert answer.status == 200 and answer.read()
+    link.request("GET", "/livez", iter([b"x" * 30000] * 3), encode_chunked=True,
+                 headers={"Transfer-Encoding": "chunked"})
+    answer = link.getresponse()
+    error = json.loads(answer.read())["error"]
+    assert (answer.status, error["code"], error["message"]) == (413, "too_large", "/livez takes no body")
+    link.close()
 
 
 def test_slow_requests_are_timed_out(start_server: Start, small: bytes) -> None:
