@@ -15,6 +15,17 @@ static void say(int fd, const char *text)
     send_all(fd, text, strlen(text));
 }
 
+/* recv(2), tried again when a signal came between. */
+static ssize_t receive(int fd, void *out, size_t size)
+{
+    ssize_t n;
+
+    do
+        n = recv(fd, out, size, 0);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 /* Everything until the server closes. */
 static const char *read_to_end(int fd)
 {
@@ -22,7 +33,7 @@ static const char *read_to_end(int fd)
     size_t used = 0;
     ssize_t n;
 
-    while (used < sizeof(text) - 1 && (n = recv(fd, text + used, sizeof(text) - 1 - used, 0)) > 0)
+    while (used < sizeof(text) - 1 && (n = receive(fd, text + used, sizeof(text) - 1 - used)) > 0)
         used += (size_t)n;
     text[used] = '\0';
     return text;
@@ -36,10 +47,11 @@ static const char *read_one(int fd)
     const char *body, *length;
 
     for (;;) {
-        ssize_t n = recv(fd, text + used, sizeof(text) - 1 - used, 0);
+        ssize_t n = receive(fd, text + used, sizeof(text) - 1 - used);
 
         if (n <= 0)
-            fail_msg("the server closed after \"%.*s\"", (int)used, text);
+            fail_msg("the server closed after \"%.*s\": %s", (int)used, text,
+                     n < 0 ? strerror(errno) : "end");
         used += (size_t)n;
         text[used] = '\0';
         body = strstr(text, "\r\n\r\n");
@@ -167,7 +179,7 @@ static void refused_clients_do_not_stay(void **state)
     say(fd, "GET /li");
     assert_status(read_one(fd), "408", "timeout");
     began = sg_clock_us();
-    assert_true(recv(fd, &byte, 1, 0) <= 0);
+    assert_true(receive(fd, &byte, 1) <= 0);
     took = (sg_clock_us() - began) / 1000;
     assert_in_range(took, LINGER_MS / 2, LINGER_MS + 4000);
     close(fd);
