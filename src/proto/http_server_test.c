@@ -15,30 +15,6 @@ static void say(int fd, const char *text)
     send_all(fd, text, strlen(text));
 }
 
-/* recv(2), tried again when a signal came between. */
-static ssize_t receive(int fd, void *out, size_t size)
-{
-    ssize_t n;
-
-    do
-        n = recv(fd, out, size, 0);
-    while (n < 0 && errno == EINTR);
-    return n;
-}
-
-/* Everything until the server closes. */
-static const char *read_to_end(int fd)
-{
-    static char text[8192];
-    size_t used = 0;
-    ssize_t n;
-
-    while (used < sizeof(text) - 1 && (n = receive(fd, text + used, sizeof(text) - 1 - used)) > 0)
-        used += (size_t)n;
-    text[used] = '\0';
-    return text;
-}
-
 /* One reply, as long as its Content-Length says. */
 static const char *read_one(int fd)
 {

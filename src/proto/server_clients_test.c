@@ -115,7 +115,7 @@ static void slow_readers_get_every_byte_in_order(void **state)
     sent = atomic_load(&sg_server_traffic(f->server)->bytes_out);
     assert_true(sent < whole); /* or nothing was partial, and this tests nothing */
     while (got < whole) {
-        ssize_t n = recv(fd, part, got % sizeof(part) + 1, 0), k;
+        ssize_t n = receive(fd, part, got % sizeof(part) + 1), k;
 
         assert_true(n > 0);
         for (k = 0; k < n; k++)
@@ -126,7 +126,7 @@ static void slow_readers_get_every_byte_in_order(void **state)
     assert_int_equal(atomic_load(&sg_server_traffic(f->server)->bytes_out), whole);
     send_frame(fd, "fast", 4); /* and it is read from again */
     for (got = 0; got < LARGE_REPLY; got += (size_t)i) {
-        i = (int)recv(fd, part, sizeof(part), 0);
+        i = (int)receive(fd, part, sizeof(part));
         assert_true(i > 0);
     }
     close(fd);
@@ -166,13 +166,8 @@ static int ask_reload(const struct fixture *f)
 
 static void expect_report(int fd, const char *status, const char *text)
 {
-    char reply[4096];
-    size_t used = 0;
-    ssize_t n;
+    const char *reply = read_to_end(fd);
 
-    while ((n = recv(fd, reply + used, sizeof(reply) - 1 - used, 0)) > 0)
-        used += (size_t)n;
-    reply[used] = '\0';
     close(fd);
     if (!strstr(reply, status) || !strstr(reply, text))
         fail_msg("expected %s and %s, got %s", status, text, reply);

@@ -25,7 +25,7 @@ static void greedy_clients_leave_others_their_turn(void **state)
     expect_reply(modest, "mine", 4);
     /* Behind at most the job that was running and one more, not behind all twenty. */
     waiting = (struct pollfd){.fd = greedy, .events = POLLIN};
-    n = poll(&waiting, 1, 0) > 0 ? recv(greedy, reply, sizeof(reply) - 1, 0) : 0;
+    n = poll(&waiting, 1, 0) > 0 ? receive(greedy, reply, sizeof(reply) - 1) : 0;
     reply[n] = '\0';
     assert_true(n <= 2 * (ssize_t)strlen("{\"n\":4,\"sum\":453}"));
     close(greedy);

@@ -242,6 +242,30 @@ static inline void send_frame(int fd, const void *data, size_t size)
     send_all(fd, data, size);
 }
 
+/* recv(2), tried again when a signal came between. */
+static inline ssize_t receive(int fd, void *out, size_t size)
+{
+    ssize_t n;
+
+    do
+        n = recv(fd, out, size, 0);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* Everything until the server closes. */
+static inline const char *read_to_end(int fd)
+{
+    static char text[8192];
+    size_t used = 0;
+    ssize_t n;
+
+    while (used < sizeof(text) - 1 && (n = receive(fd, text + used, sizeof(text) - 1 - used)) > 0)
+        used += (size_t)n;
+    text[used] = '\0';
+    return text;
+}
+
 /* One JSON object of the flat kind reply_json writes; "" at the end of the stream. */
 static inline const char *read_reply(int fd)
 {
@@ -249,10 +273,8 @@ static inline const char *read_reply(int fd)
     size_t used = 0;
 
     while (used < sizeof(text) - 1) {
-        ssize_t n = recv(fd, text + used, 1, 0);
+        ssize_t n = receive(fd, text + used, 1);
 
-        if (n < 0 && errno == EINTR)
-            continue;
         if (n < 0)
             fail_msg("recv: %s after \"%.*s\"", strerror(errno), (int)used, text);
         if (n == 0)
