@@ -42,6 +42,16 @@ def good(tmp_path, data, *options):
     return answer
 
 
+def memory(tmp_path, data):
+    """What an exact decode is foreseen to take and what it takes, in bytes."""
+    path = tmp_path / "picture"
+    path.write_bytes(data)
+    done = subprocess.run([TOOL, "--memory", "--exact", path], capture_output=True, timeout=120)
+    words = done.stdout.decode().split()
+    assert words[0] == "memory", done.stdout
+    return int(words[1]), int(words[2])
+
+
 def opencv(data):
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

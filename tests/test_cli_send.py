@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import conftest
 import killed
 import sight
+from relay import Relay
 
 
 def send(port: int, *words: object) -> subprocess.CompletedProcess[str]:
@@ -67,31 +67,19 @@ def test_no_server_and_no_pipeline(server: conftest.Server) -> None:
     assert done.returncode == 1 and json.loads(done.stdout)["error"]["code"] == "not_found"
 
 
-class Damaging:
-    """Between one client and a server: what the server answers has another mark in front of its records."""
+class Damaging(Relay):
+    """What the server answers has another mark in front of its records."""
 
-    def __init__(self, port: int) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.to = port
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self) -> None:
-        client, _ = self.listener.accept()
-        server = socket.create_connection(("127.0.0.1", self.to))
-        threading.Thread(target=self.pass_on, args=(client, server), daemon=True).start()
-        self.pass_on(server, client)
-
-    @staticmethod
-    def pass_on(source: socket.socket, to: socket.socket) -> None:
-        while data := source.recv(1 << 20):
-            to.sendall(data.replace(b"SGR1", b"SGR9"))
-        to.shutdown(socket.SHUT_WR)
+    def pass_back(self, server: socket.socket, client: socket.socket) -> None:
+        while data := server.recv(1 << 20):
+            client.sendall(data.replace(b"SGR1", b"SGR9"))
 
 
 def test_results_that_cannot_be_read_are_failures(server: conftest.Server) -> None:
     """docs/PROTOCOL.md: a block of records begins with "SGR1"."""
-    done = send(Damaging(server.port).port, sight.IMAGES / "bus.jpg", sight.IMAGES / "cat.png")
+    relay = Damaging(server.port)
+    done = send(relay.port, sight.IMAGES / "bus.jpg", sight.IMAGES / "cat.png")
+    relay.listener.close()
     assert done.returncode == 1 and "2 of 2 pictures failed" in done.stderr
     for line in done.stdout.splitlines():
         assert json.loads(line)["error"] == {"code": "bad_framing", "message": "the server's result cannot be read"}

@@ -5,11 +5,10 @@ They show red, green over blue, yellow (fuzz/make_decode_corpus.py); what a box 
 """
 import os
 import struct
-import subprocess
 
 import pytest
 
-from decoding import ROOT, TOOL, decode, good, needs_tool, np, seed
+from decoding import ROOT, decode, good, memory, needs_tool, np, seed
 
 pytestmark = needs_tool
 
@@ -142,10 +141,7 @@ def test_turned_and_mirrored(tmp_path, quarters, axis):
 def test_a_quarter_turn_takes_a_second_picture(tmp_path):
     """What is mirrored, or turned by a half, is so in place."""
     def foreseen(*turns):
-        path = tmp_path / "turned.heic"
-        path.write_bytes(single(turns=turns))
-        done = subprocess.run([TOOL, "--memory", "--exact", path], capture_output=True, timeout=60, check=True)
-        return int(done.stdout.split()[1])
+        return memory(tmp_path, single(turns=turns))[0]
 
     half = foreseen(box(b"irot", b"\2"))
     assert foreseen(box(b"irot", b"\1")) == foreseen(box(b"irot", b"\3")) > half == foreseen(box(b"imir", b"\0"))

@@ -7,13 +7,12 @@ kernel counts it. Pictures come from Pillow and OpenCV; what these cannot write 
 import functools
 import io
 import struct
-import subprocess
 import zlib
 
 import pytest
 
 from conftest import sanitized
-from decoding import Image, TOOL, cv2, needs_tool, noise, np
+from decoding import Image, cv2, memory, needs_tool, noise, np
 
 pytestmark = needs_tool
 
@@ -128,11 +127,6 @@ KINDS = {
 @pytest.mark.skipif(sanitized(), reason="skipped: a sanitizer's own memory is in what is counted")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_decode_takes_what_is_foreseen(tmp_path, kind):
-    path = tmp_path / "picture"
-    path.write_bytes(KINDS[kind]())
-    done = subprocess.run([TOOL, "--memory", "--exact", path], capture_output=True, timeout=120)
-    words = done.stdout.decode().split()
-    assert words[0] == "memory", done.stdout
-    foreseen, taken = int(words[1]), int(words[2])
+    foreseen, taken = memory(tmp_path, KINDS[kind]())
     assert taken >= WIDTH * HEIGHT * 3
     assert taken <= foreseen <= 1.5 * taken, f"{foreseen / taken:.2f}"

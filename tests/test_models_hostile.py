@@ -152,13 +152,15 @@ def test_a_model_that_was_cut_short(share: float, tmp_path: Path) -> None:
     assert f"is an ONNX file that ends early: it has {int(len(whole) * share)} bytes and wants" in text
 
 
+def saved(path: Path, nodes: list, inputs: list, outputs: list, constants: tuple = ()) -> Path:
+    body = helper.make_graph(nodes, "g", inputs, outputs, list(constants))
+    onnx.save(helper.make_model(body, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    return path
+
+
 def test_an_onnx_file_that_is_whole_is_not_called_foreign(tmp_path: Path) -> None:
-    graph = helper.make_graph([helper.make_node("NoSuchOp", ["x"], ["y"])], "g",
-                              [helper.make_tensor_value_info("x", T.FLOAT, PICTURE)],
-                              [helper.make_tensor_value_info("y", T.FLOAT, PICTURE)])
-    path = tmp_path / "op.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
-    text = refused(path)
+    x, y = (helper.make_tensor_value_info(name, T.FLOAT, PICTURE) for name in "xy")
+    text = refused(saved(tmp_path / "op.onnx", [helper.make_node("NoSuchOp", ["x"], ["y"])], [x], [y]))
     assert "NoSuchOp" in text and "no ONNX file" not in text and "ends early" not in text
 
 
@@ -175,9 +177,7 @@ def graph(path: Path, op: str, kind: int, shape: list[int], out: int = T.FLOAT, 
     inputs = [helper.make_tensor_value_info("x", kind, shape)]
     inputs += [helper.make_tensor_value_info(n, T.FLOAT, [1]) for n in names[1:]]
     y = helper.make_tensor_value_info("y", out, None)
-    body = helper.make_graph([helper.make_node(op, names, ["y"], **attributes)], "g", inputs, [y])
-    onnx.save(helper.make_model(body, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
-    return path
+    return saved(path, [helper.make_node(op, names, ["y"], **attributes)], inputs, [y])
 
 
 @pytest.mark.parametrize("said, arguments", [
@@ -227,17 +227,9 @@ def test_an_output_of_more_dimensions_than_tensors_have(tmp_path: Path) -> None:
              helper.make_node("Gather", ["shape", "place"], ["own"]),
              helper.make_node("Concat", ["own", "ones"], ["all"], axis=0),
              helper.make_node("Reshape", ["x", "all"], ["y"])]
-    body = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", T.FLOAT, PICTURE)],
-                             [helper.make_tensor_value_info("y", T.FLOAT, None)], [ones])
-    path = tmp_path / "model.onnx"
-    onnx.save(helper.make_model(body, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    path = saved(tmp_path / "model.onnx", nodes, [helper.make_tensor_value_info("x", T.FLOAT, PICTURE)],
+                 [helper.make_tensor_value_info("y", T.FLOAT, None)], (ones,))
     assert 'output "y" has 11 dimensions; at most 8 are supported' in refused(path)
-
-
-def saved(path: Path, nodes: list, inputs: list, outputs: list) -> Path:
-    body = helper.make_graph(nodes, "g", inputs, outputs)
-    onnx.save(helper.make_model(body, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
-    return path
 
 
 def test_signatures_beyond_what_is_served(tmp_path: Path) -> None:

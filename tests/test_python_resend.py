@@ -7,64 +7,41 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sightd
 from conftest import ROOT, Server
+from relay import Relay
 
 PHOTO = ROOT / "deps" / "samples" / "faces" / "group1.jpg"
 OPENING_BYTES = 16  # of the client's greeting, docs/PROTOCOL.md
 pytestmark = pytest.mark.skipif(not PHOTO.exists(), reason="skipped: run `make deps`")
 
 
-class Relay:
-    """Passes everything between a client and the server, but ends the first `cuts` connections that carry a picture."""
+class Cutting(Relay):
+    """Ends the first `cuts` connections that carry a picture."""
 
     def __init__(self, port: int, cuts: int) -> None:
-        self.to, self.cuts = port, cuts
+        self.cuts = cuts
         self.pictures = 0  # connections over which one came
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(port)
 
-    def accept(self) -> None:
-        try:
-            while True:
-                threading.Thread(target=self.serve, args=(self.listener.accept()[0],), daemon=True).start()
-        except OSError:
-            pass  # closed: the test is over
-
-    def serve(self, client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", self.to)) as server:
-            back = threading.Thread(target=self.copy, args=(server, client), daemon=True)
-            back.start()
-            greeting = client.recv(OPENING_BYTES, socket.MSG_WAITALL)
-            server.sendall(greeting)
-            first = client.recv(1)
-            if first:
-                self.pictures += 1
-                if self.pictures > self.cuts:
-                    server.sendall(first)
-                    self.copy(client, server)
-            client.shutdown(socket.SHUT_RDWR)
-            server.shutdown(socket.SHUT_RDWR)
-            back.join()
-
-    @staticmethod
-    def copy(one: socket.socket, other: socket.socket) -> None:
-        try:
-            while data := one.recv(65536):
-                other.sendall(data)
-        except OSError:
-            pass
+    def pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        greeting = client.recv(OPENING_BYTES, socket.MSG_WAITALL)
+        server.sendall(greeting)
+        first = client.recv(1)
+        if first:
+            self.pictures += 1
+            if self.pictures > self.cuts:
+                server.sendall(first)
+                self.copy(client, server)
 
 
 @pytest.fixture(name="relay")
-def make_relay(server: Server, request: pytest.FixtureRequest) -> Iterator[Relay]:
-    relay = Relay(server.port, request.param)
+def make_relay(server: Server, request: pytest.FixtureRequest) -> Iterator[Cutting]:
+    relay = Cutting(server.port, request.param)
     yield relay
     relay.listener.close()
 
@@ -83,14 +60,14 @@ def ask(kind: str, port: int) -> sightd.Result:
 
 @pytest.mark.parametrize("relay", [2], indirect=True)
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_the_third_sending_is_answered(relay: Relay, kind: str) -> None:
+def test_the_third_sending_is_answered(relay: Cutting, kind: str) -> None:
     assert len(ask(kind, relay.port).objects) == 3  # three faces, as anybody can see
     assert relay.pictures == 3
 
 
 @pytest.mark.parametrize("relay", [9], indirect=True)
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_there_is_no_fourth(relay: Relay, kind: str) -> None:
+def test_there_is_no_fourth(relay: Cutting, kind: str) -> None:
     with pytest.raises(sightd.ConnectionLost, match="lost 3 times"):
         ask(kind, relay.port)
     assert relay.pictures == 3

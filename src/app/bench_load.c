@@ -36,6 +36,12 @@ static void push(struct sg_bench_load *load, struct sg_bench_conn *conn, int64_t
     load->totals->bytes_out += load->plan.pictures[picture].size;
 }
 
+/* Closed loop: there is more to ask over this connection. */
+static bool wants_more(const struct sg_bench_load *load, const struct sg_bench_conn *conn)
+{
+    return load->plan.rate <= 0 && may_send(load) && conn->count < load->plan.depth;
+}
+
 /* Closed loop: tops the connection up, again when a request that was answered early has now been sent to its
  * end: no event will tell of that. Both: hands over what there is. */
 static void feed(struct sg_bench_load *load, struct sg_bench_conn *conn)
@@ -43,15 +49,14 @@ static void feed(struct sg_bench_load *load, struct sg_bench_conn *conn)
     if (conn->fd < 0 || conn->connecting)
         return;
     do {
-        if (load->plan.rate <= 0)
-            while (may_send(load) && conn->count < load->plan.depth)
-                push(load, conn, sg_clock_us());
+        while (wants_more(load, conn))
+            push(load, conn, sg_clock_us());
         if (sg_bench_conn_send(conn, load->target.wire, load->heads, &load->plan) == SG_BENCH_LOST) {
             /* A refusal may be waiting to be read: the reading side finds the end. */
             shutdown(conn->fd, SHUT_WR);
             return;
         }
-    } while (load->plan.rate <= 0 && may_send(load) && conn->count < load->plan.depth);
+    } while (wants_more(load, conn));
 }
 
 static struct sg_bench_conn *free_conn(struct sg_bench_load *load)
@@ -137,9 +142,9 @@ static void on_event(struct sg_bench_load *load, struct sg_bench_conn *conn, uin
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) {
         outcome = sg_bench_conn_receive(conn);
         if (conn->in.size > 0 && !sg_bench_read_replies(load, conn)) {
+            /* Not at the next tick: a server without keep-alive is no slower for it. */
             if (load->sending && conn->retry_us == 0)
-                reopen(load,
-                       conn); /* not at the next tick: a server without keep-alive is no slower for it */
+                reopen(load, conn);
             return;
         }
         if (outcome == SG_BENCH_LOST) {
