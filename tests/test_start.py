@@ -7,23 +7,21 @@ its graph multiplies large constants, which the runtime does once, when it loads
 """
 from __future__ import annotations
 
-import http.client
+import contextlib
 import io
 import os
 import re
 import signal
 import socket
 import struct
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from conftest import BIN, READY_SECONDS, Server, wait_until
-from http_client import Answer, ask, post
+from http_client import Answer, ask, connect, post
 from sight import run
 from test_v2 import dial, v2
 
@@ -101,21 +99,20 @@ def photo_bytes() -> bytes:
     return out.getvalue()
 
 
-class Later:
-    """A request on a thread of its own."""
+class Sent:
+    """A request that is with the server already, before anything that is sent after it; its answer is read later."""
 
-    def __init__(self, work: Callable[[], Any]) -> None:
-        self.result: Any = None
-        self.thread = threading.Thread(target=self.run, args=(work,), daemon=True)
-        self.thread.start()
+    def __init__(self, server: Server, method: str, path: str, body: bytes | None = None) -> None:
+        self.link = connect(server)
+        self.link.request(method, path, body)
 
-    def run(self, work: Callable[[], Any]) -> None:
-        self.result = work()
+    def get(self) -> Answer:
+        with contextlib.closing(self.link):
+            return Answer(self.link.getresponse())
 
-    def get(self) -> Any:
-        self.thread.join(READY_SECONDS)
-        assert not self.thread.is_alive() and self.result is not None
-        return self.result
+
+def sent(server: Server, photo: bytes, pipeline: str) -> Sent:
+    return Sent(server, "POST", f"/v1/infer?pipeline={pipeline}", photo)
 
 
 def label(answer: Answer) -> str:
@@ -145,7 +142,7 @@ def test_the_default_one_answers_while_another_loads(site: Site, start: Start, p
     assert {m["name"]: m["served"] for m in ask(server, "GET", "/v1/models").json()["models"]} == {
         "quick": True, "other": False}
 
-    over_http = [Later(lambda: post(server, photo, "?pipeline=other")) for _ in range(3)]
+    over_http = [sent(server, photo, "other") for _ in range(3)]
     with dial(server) as client:
         assert client.pipelines == ["other", "quick"]
         late = client.send(photo, pipeline="other")
@@ -185,7 +182,7 @@ def test_who_waits_may_run_out_of_time_or_go(site: Site, start: Start, photo: by
             # Gone, and not only done with sending: the connection is reset.
             leaver.link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         assert waiting(server, 1)
-        link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=READY_SECONDS)
+        link = connect(server)
         link.request("POST", "/v1/infer?pipeline=other", photo)
         assert waiting(server, 2)
         link.close()
@@ -201,9 +198,9 @@ def test_a_broken_model_behind_ends_the_server(site: Site, start: Start, photo: 
     (site.root / "models" / "third" / "model.onnx").write_bytes(b"this is no network")
     server = start(site)
     assert label(post(server, photo)) == "b"
-    other = Later(lambda: post(server, photo, "?pipeline=other"))
-    third = Later(lambda: post(server, photo, "?pipeline=third"))
-    reload = Later(lambda: ask(server, "POST", "/v1/reload"))
+    other = sent(server, photo, "other")
+    third = sent(server, photo, "third")
+    reload = Sent(server, "POST", "/v1/reload")
     assert waiting(server, 2)
     site.let_go()
     for one in other, third:
@@ -239,8 +236,8 @@ def test_reloads_wait_for_the_rest(site: Site, start: Start, photo: bytes) -> No
     site.add_held()
     server = start(site)
     server.process.send_signal(signal.SIGHUP)
-    reload = Later(lambda: ask(server, "POST", "/v1/reload"))
-    other = Later(lambda: post(server, photo, "?pipeline=other"))
+    reload = Sent(server, "POST", "/v1/reload")
+    other = sent(server, photo, "other")
     assert waiting(server, 1) and not any('msg="reloading"' in line for line in server.lines)
     site.let_go()
     assert label(other.get()) == "z"
@@ -268,7 +265,7 @@ def test_sigterm_while_a_slow_model_loads(asked: bool, site: Site, start: Start,
     server = start(site)
     assert label(post(server, photo)) == "b"
     assert not server.is_whole() and ask(server, "GET", "/readyz").status == 503
-    other = Later(lambda: post(server, photo, "?pipeline=other")) if asked else None
+    other = sent(server, photo, "other") if asked else None
     assert not asked or waiting(server, 1)
     assert server.stop(seconds=READY_SECONDS) == 0, "".join(server.lines)
     # What was taken in is answered, also when its model was not there yet.
