@@ -10,6 +10,8 @@
 #include "base/origin.h"
 #include "codec/json.h"
 #include "net/address.h"
+#include "proto/frames.h"
+#include "proto/http.h"
 
 #include <malloc.h>
 #include <stddef.h>
@@ -23,9 +25,14 @@
 #define SERVE_ANNOUNCE_MAX ((size_t)64 << 10)
 #define SERVE_DESCRIPTORS  24 /* the server's own (13 were counted) and files that are opened meanwhile */
 
+/* In the order in which the first bytes are compared; a seed frame begins with anything. */
+static const struct sg_protocol_ops *const protocols[] = {&sg_protocol_v2, &sg_protocol_http,
+                                                          &sg_protocol_seed, NULL};
+
 static void server_options(const struct sg_server_conf *conf, struct sg_server_options *options)
 {
     sg_server_options_init(options);
+    options->protocols = protocols;
     options->listen = conf->listen.value;
     options->workers = conf->workers;
     options->max_connections = conf->max_connections;

@@ -2,6 +2,7 @@
  * HTTP connections: from the sniffer to the daemon and to their end; deadlines; what happens when the server
  * stops. Reading stays paused on this side for ever: the daemon reads.
  */
+#include "proto/http.h"
 #include "proto/http_private.h"
 #include "proto/http_socket.h"
 
@@ -163,7 +164,7 @@ void http_refuse(struct http_session *session, const struct sg_error *err)
     session->dead = session->linger = true;
     http_phase_set(session, HTTP_REFUSED);
     sg_intake_replied(session->base.intake, err->code);
-    sg_metrics_http(session->http->options.metrics, request && request->route ? request->route->path : NULL,
+    sg_metrics_http(session->http->server.metrics, request && request->route ? request->route->path : NULL,
                     status);
     if (sg_conn_send(session->base.conn, reply.data, reply.size) < 0) {
         session->phase = HTTP_IDLE;
@@ -364,22 +365,21 @@ static const char *const begins[] = {"GET ", "POST", "HEAD", "PUT ", "DELE",
                                      "OPTI", "PATC", "TRAC", "CONN", NULL};
 
 /* One reply, whatever the client sends. */
-static void refuse_at_once(struct sg_conn *conn, struct sg_intake *intake,
-                           const struct sg_server_options *options, const struct sg_error *refusal)
+static void refuse_at_once(struct sg_http *http, struct sg_conn *conn, const struct sg_error *refusal)
 {
     char id[SG_JOB_NAME_MAX + 1];
     struct sg_buf reply;
 
-    http_make_id(intake->http, id);
+    http_make_id(http, id);
     sg_buf_init(&reply, HTTP_RAW_BYTES);
     http_reply_raw(&(struct http_refusal){.status = sg_http_status(refusal->code),
                                           .err = refusal,
                                           .id = id,
                                           .began_us = sg_clock_us(),
-                                          .options = options,
+                                          .options = http->server.options,
                                           .conn = conn},
                    &reply);
-    sg_intake_replied(intake, refusal->code);
+    sg_intake_replied(http->server.intake, refusal->code);
     if (sg_conn_send(conn, reply.data, reply.size) < 0)
         sg_conn_close(&conn);
     else
@@ -387,14 +387,15 @@ static void refuse_at_once(struct sg_conn *conn, struct sg_intake *intake,
     sg_buf_fini(&reply);
 }
 
-static void http_open(struct sg_conn *conn, struct sg_intake *intake, const struct sg_server_options *options,
-                      const struct sg_error *refusal)
+static void http_open(void *shared, struct sg_conn *conn, struct sg_intake *intake,
+                      const struct sg_server_options *options, const struct sg_error *refusal)
 {
+    struct sg_http *http = shared;
     struct http_session *session;
     struct sg_error error;
 
     if (refusal) {
-        refuse_at_once(conn, intake, options, refusal);
+        refuse_at_once(http, conn, refusal);
         return;
     }
     session = calloc(1, sizeof(*session));
@@ -403,30 +404,28 @@ static void http_open(struct sg_conn *conn, struct sg_intake *intake, const stru
         return;
     }
     sg_session_init(&session->base, &session_ops, conn, intake, options);
-    session->http = intake->http;
+    session->http = http;
     sg_conn_start(conn, &conn_ops, session);
-    if (http_daemon_add(intake->http, session) < 0) {
+    if (http_daemon_add(http, session) < 0) {
         sg_session_fini(&session->base);
         free(session);
         sg_error_set(&error, SG_E_BUSY,
                      "the server has no descriptor left for this connection; try again later");
-        refuse_at_once(conn, intake, options, &error);
+        refuse_at_once(http, conn, &error);
         return;
     }
     http_phase_set(session, HTTP_HEAD);
 }
 
-const struct sg_proto_ops sg_proto_http = {.name = "http", .begins = begins, .open = http_open};
-
-int sg_http_create(const struct sg_http_options *options, struct sg_http **out_http, struct sg_error *err)
+static int http_start(const struct sg_server_view *view, void **out_shared, struct sg_error *err)
 {
     struct sg_http *http = calloc(1, sizeof(*http));
     int code;
 
-    *out_http = NULL;
+    *out_shared = NULL;
     if (!http)
         return sg_error_set(err, SG_E_NOMEM, "no memory for HTTP");
-    http->options = *options;
+    http->server = *view;
     if (getrandom(&http->instance, sizeof(http->instance), GRND_NONBLOCK) < 0)
         http->instance = (uint32_t)sg_clock_us();
     code = http_daemon_start(http, err);
@@ -434,32 +433,47 @@ int sg_http_create(const struct sg_http_options *options, struct sg_http **out_h
         free(http);
         return code;
     }
-    *out_http = http;
+    *out_shared = http;
     return 0;
 }
 
-void sg_http_leave(struct sg_http *http)
+/* /readyz says so. */
+static void http_leave(void *shared)
 {
+    struct sg_http *http = shared;
+
     http->leaving = true;
 }
 
-void sg_http_drain(struct sg_http *http)
+/* And connections end with their replies. */
+static void http_drain(void *shared)
 {
+    struct sg_http *http = shared;
+
     http->leaving = http->draining = true;
 }
 
-size_t sg_http_unsent(const struct sg_http *http)
+static size_t http_unsent(const void *shared)
 {
+    const struct sg_http *http = shared;
+
     return http->unsent;
 }
 
-void sg_http_destroy(struct sg_http **http)
+static void http_end(void **shared)
 {
-    struct sg_http *h = *http;
+    struct sg_http *http = *shared;
 
-    *http = NULL;
-    if (!h)
-        return;
-    h->stopped = true;
-    http_daemon_stop(h); /* frees it when its handles are closed */
+    *shared = NULL;
+    http->stopped = true;
+    http_daemon_stop(http); /* frees it when its handles are closed */
 }
+
+const struct sg_protocol_ops sg_protocol_http = {.name = "http",
+                                                 .begins = begins,
+                                                 .open = http_open,
+                                                 .start = http_start,
+                                                 .leave = http_leave,
+                                                 .drain = http_drain,
+                                                 .unsent = http_unsent,
+                                                 .end = http_end};

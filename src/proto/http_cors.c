@@ -16,7 +16,7 @@ static const char exposed[] = "X-Request-Id, Server-Timing, Retry-After, Allow";
 
 static const struct sg_server_options *options_of(const struct http_request *request)
 {
-    return request->http->options.server;
+    return request->http->server.options;
 }
 
 /* One entry "*": the answer is the same for everybody. */

@@ -105,7 +105,7 @@ int http_daemon_start(struct sg_http *http, struct sg_error *err)
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
             DAEMON_ONE_THREAD,
         0, NULL, NULL, http_on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, SG_HTTP_CONNECTION_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_CONNECTION_BYTES, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)SG_CONN_TABLE_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED,
         http_on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
         MHD_OPTION_URI_LOG_CALLBACK, http_on_target, NULL, MHD_OPTION_UNESCAPE_CALLBACK, http_on_unescape,
@@ -113,9 +113,9 @@ int http_daemon_start(struct sg_http *http, struct sg_error *err)
     if (!http->daemon)
         return sg_error_set(err, SG_E_IO, "libmicrohttpd cannot start");
     info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    uv_poll_init(http->options.loop, &http->poll, info->epoll_fd);
-    uv_timer_init(http->options.loop, &http->timer);
-    uv_prepare_init(http->options.loop, &http->turn);
+    uv_poll_init(http->server.loop, &http->poll, info->epoll_fd);
+    uv_timer_init(http->server.loop, &http->timer);
+    uv_prepare_init(http->server.loop, &http->turn);
     http->handles = 3;
     http->poll.data = http->timer.data = http->turn.data = http;
     uv_poll_start(&http->poll, UV_READABLE, on_poll);

@@ -149,7 +149,7 @@ void http_infer_serve(struct http_request *request)
     }
     if (submit(request, &request->error) < 0) {
         if (request->job->received_us > 0)
-            sg_metrics_refused(request->http->options.metrics, SG_PROTOCOL_HTTP,
+            sg_metrics_refused(request->http->server.metrics, SG_PROTOCOL_HTTP,
                                sg_clock_us() - request->job->received_us);
         sg_intake_drop(request->session->base.intake, &request->job);
         http_reply_error(request, &request->error);

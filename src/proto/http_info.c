@@ -55,14 +55,14 @@ static void serve_list(struct http_request *request, int (*list)(void *ctx, stru
 
 void http_pipelines_serve(struct http_request *request)
 {
-    const struct sg_server_app *app = request->http->options.app;
+    const struct sg_server_app *app = request->http->server.app;
 
     serve_list(request, app ? app->list_pipelines : NULL, app ? app->ctx : NULL);
 }
 
 void http_models_serve(struct http_request *request)
 {
-    const struct sg_server_app *app = request->http->options.app;
+    const struct sg_server_app *app = request->http->server.app;
 
     serve_list(request, app ? app->list_models : NULL, app ? app->ctx : NULL);
 }
@@ -80,7 +80,7 @@ static int write_version(void *ctx, struct sg_buf *out)
 void http_version_serve(struct http_request *request)
 {
     /* Only read through. */
-    serve_list(request, write_version, (void *)(uintptr_t)request->http->options.app);
+    serve_list(request, write_version, (void *)(uintptr_t)request->http->server.app);
 }
 
 void http_live_serve(struct http_request *request)
@@ -91,7 +91,7 @@ void http_live_serve(struct http_request *request)
 /* The beginning, while pipelines load, and the end. */
 void http_ready_serve(struct http_request *request)
 {
-    const struct sg_server_app *app = request->http->options.app;
+    const struct sg_server_app *app = request->http->server.app;
     char names[SG_ERROR_TEXT_MAX / 2];
     struct sg_error err;
 
@@ -110,16 +110,16 @@ void http_ready_serve(struct http_request *request)
 
 void http_metrics_serve(struct http_request *request)
 {
-    const struct sg_http_options *options = &request->http->options;
+    const struct sg_server_view *server = &request->http->server;
     struct sg_metrics_gauges gauges = {0};
     struct sg_buf body;
     int code;
 
-    options->gauges(options->gauges_arg, &gauges);
+    server->gauges(server->gauges_arg, &gauges);
     sg_buf_init(&body, INFO_MAX_BYTES);
-    code = sg_metrics_write(options->metrics, &options->intake->counters, &gauges, &body);
-    if (code == 0 && options->app && options->app->list_metrics)
-        code = options->app->list_metrics(options->app->ctx, &body);
+    code = sg_metrics_write(server->metrics, &server->intake->counters, &gauges, &body);
+    if (code == 0 && server->app && server->app->list_metrics)
+        code = server->app->list_metrics(server->app->ctx, &body);
     if (code == 0) {
         http_reply(request, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", &body, NULL);
         return;
@@ -136,7 +136,7 @@ static void on_reloaded(struct sg_reload_waiter *waiter, const struct sg_error *
     request->reloaded = true;
     /* Now: a load that begins when all have been told starts the next report. */
     sg_buf_init(&request->reload_report, INFO_MAX_BYTES);
-    if (!err && sg_reload_report(request->http->options.reload, &request->reload_report) < 0)
+    if (!err && sg_reload_report(request->http->server.reload, &request->reload_report) < 0)
         sg_buf_clear(&request->reload_report);
     if (err)
         request->error = *err;
@@ -147,7 +147,7 @@ static void on_reloaded(struct sg_reload_waiter *waiter, const struct sg_error *
 
 void http_reload_serve(struct http_request *request)
 {
-    struct sg_reload *reload = request->http->options.reload;
+    struct sg_reload *reload = request->http->server.reload;
 
     if (!request->reloaded) {
         request->reload.done = on_reloaded;

@@ -8,7 +8,6 @@
 #ifndef SG_PROTO_HTTP_PRIVATE_H
 #define SG_PROTO_HTTP_PRIVATE_H
 
-#include "proto/http.h"
 #include "proto/http_form.h"
 #include "proto/http_params.h"
 #include "proto/http_status.h"
@@ -16,15 +15,16 @@
 
 #include <microhttpd.h>
 
-#define HTTP_LINGER_MS      5000 /* for a client to finish sending and read its error */
-#define HTTP_LINGER_STOP_MS 500
-#define HTTP_RAW_BYTES      ((size_t)16 << 10) /* of a refusal, headers included */
-#define HTTP_REST_MAX       ((size_t)64 << 10) /* of a body nobody wants, read so that the connection lives on */
+#define HTTP_CONNECTION_BYTES ((size_t)32 << 10) /* headers of a request, and what is read at a time */
+#define HTTP_LINGER_MS        5000               /* for a client to finish sending and read its error */
+#define HTTP_LINGER_STOP_MS   500
+#define HTTP_RAW_BYTES        ((size_t)16 << 10) /* of a refusal, headers included */
+#define HTTP_REST_MAX         ((size_t)64 << 10) /* of a body nobody wants, read so that the connection lives on */
 
 struct http_request;
 
 struct sg_http {
-    struct sg_http_options options;
+    struct sg_server_view server;
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t timer;

@@ -79,8 +79,8 @@ void http_reply_queue(struct http_request *request, unsigned status, const char 
     request->sent_bytes = size;
     request->http->unsent += size;
     request->counted_unsent = true;
-    sg_metrics_http(request->http->options.metrics, request->route ? request->route->path : NULL, status);
-    sg_metrics_bytes_out(request->http->options.metrics, size);
+    sg_metrics_http(request->http->server.metrics, request->route ? request->route->path : NULL, status);
+    sg_metrics_bytes_out(request->http->server.metrics, size);
     if (!session->dead)
         http_phase_set(session, HTTP_REPLY);
 }

@@ -113,7 +113,7 @@ static enum MHD_Result take_data(struct http_request *request, const char *data,
 
     *size = 0;
     request->received += n;
-    sg_metrics_bytes_in(request->http->options.metrics, n);
+    sg_metrics_bytes_in(request->http->server.metrics, n);
     http_phase_set(session, HTTP_BODY);
     if (request->error.code == SG_OK && !request->preflight && request->route->begin) {
         if (http_body_data(request, data, n, &request->error) == 0)
@@ -159,7 +159,7 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const cha
 
 static void log_request(const struct http_request *request)
 {
-    bool told = request->http->options.server->log_http && !(request->route && request->route->quiet);
+    bool told = request->http->server.options->log_http && !(request->route && request->route->quiet);
     enum sg_log_level level = told ? SG_LOG_INFO : SG_LOG_DEBUG;
     int64_t us = sg_clock_us() - request->began_us;
     char path[160];
@@ -203,7 +203,7 @@ void http_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
         request->http->unsent -= request->sent_bytes;
     free(request->form);
     sg_buf_fini(&request->reload_report);
-    sg_reload_leave(request->http->options.reload, &request->reload);
+    sg_reload_leave(request->http->server.reload, &request->reload);
     if (request->job && request->job->in_pool) /* comes back to a session that does not know it */
         atomic_store_explicit(&request->job->cancelled, true, memory_order_relaxed);
     else

@@ -3,7 +3,10 @@
  * choose: stops beside requests, clients that go, a process without descriptors. What is said then is
  * docs/PROTOCOL.md's.
  */
+#include "proto/http.h"
 #include "proto/server_testing.h"
+
+static const struct sg_protocol_ops *const test_protocols[3] = {&sg_protocol_http};
 
 #define LINGER_MS 5000 /* http_private.h: for a client to finish sending and read its error */
 
@@ -198,12 +201,24 @@ static void without_descriptors_it_says_so(void **state)
     assert_int_equal(stop(f), 0);
 }
 
+static void a_path_that_there_is_not(void **state)
+{
+    struct fixture *f = start();
+    int fd = dial(f);
+
+    (void)state;
+    say(fd, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_status(read_one(fd), "404", "not_found");
+    close(fd);
+    assert_int_equal(stop(f), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_second_stop_leaves_requests), cmocka_unit_test(a_stop_tells_half_requests),
+        cmocka_unit_test(a_second_stop_leaves_requests),       cmocka_unit_test(a_stop_tells_half_requests),
         cmocka_unit_test(the_work_of_clients_that_go_is_left), cmocka_unit_test(refused_clients_do_not_stay),
-        cmocka_unit_test(without_descriptors_it_says_so)};
+        cmocka_unit_test(without_descriptors_it_says_so),      cmocka_unit_test(a_path_that_there_is_not)};
 
     sg_log_level_set(SG_LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * The pure parts of HTTP: statuses, parameters, base64, JSON bodies, routes against docs/openapi.json,
  * metrics. Expected base64 is that of RFC 4648, section 10; statuses are those of RFC 9110.
  */
+#include "proto/http.h"
 #include "proto/http_json.h"
 #include "proto/http_private.h"
 #include "proto/metrics.h"
@@ -359,9 +360,28 @@ static void metrics_count_and_write(void **state)
     free(job);
 }
 
+/* RFC 9110, and PATCH of RFC 5789. */
+static void methods_begin_connections(void **state)
+{
+    static const char *const methods[] = {"GET ", "POST", "PUT ", "HEAD", "DELE",
+                                          "OPTI", "PATC", "TRAC", "CONN"};
+    static const char *const others[] = {"get ", "SGT2", "GETS", "PRI ", "\x16\x03\x01\x02"};
+    static const char *const nothing[] = {NULL};
+    static const struct sg_protocol_ops rest = {.name = "rest", .begins = nothing};
+    static const struct sg_protocol_ops *const protocols[] = {&sg_protocol_http, &rest, NULL};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        assert_int_equal(sg_protocol_find(protocols, (const uint8_t *)methods[i], 4), 0);
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_int_equal(sg_protocol_find(protocols, (const uint8_t *)others[i], 4), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(methods_begin_connections),
         cmocka_unit_test(every_code_has_its_status),
         cmocka_unit_test(parameters_are_read_and_checked),
         cmocka_unit_test(request_ids_are_plain),

@@ -23,8 +23,6 @@ struct sg_counters {
     _Atomic uint64_t errors[SG_ERR_COUNT]; /* error replies by code, index -1 - code */
 };
 
-struct sg_http; /* proto/http.h */
-
 struct sg_intake {
     const struct sg_job_ops *ops;
     struct sg_gate gate;
@@ -36,8 +34,7 @@ struct sg_intake {
     int outstanding;             /* jobs handed to the pool, or parked, and not yet back */
     struct sg_mail_node *parked; /* submitted before their pipeline was loaded; oldest first */
     struct sg_counters counters;
-    struct sg_metrics *metrics; /* or NULL */
-    struct sg_http *http;       /* one daemon for all connections that speak HTTP; NULL before start */
+    struct sg_metrics *metrics;         /* or NULL */
     uint8_t discard[SG_INTAKE_DISCARD]; /* where bytes of refused pictures go */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The registry of protocols, in the order they are asked, and what their sessions share.
+ * Which protocol a connection speaks, and what the sessions of all protocols share.
  */
 #include "proto/proto.h"
 
@@ -8,23 +8,16 @@
 
 #include <string.h>
 
-static const struct sg_proto_ops *const protocols[] = {&sg_proto_v2, &sg_proto_http, &sg_proto_seed};
-
-const struct sg_proto_ops *sg_proto_guess(const uint8_t *head, int count)
+int sg_protocol_find(const struct sg_protocol_ops *const *protocols, const uint8_t *head, int count)
 {
     const char *const *begin;
-    size_t i;
+    int i;
 
-    for (i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
+    for (i = 0; protocols[i]; i++)
         for (begin = protocols[i]->begins; *begin; begin++)
             if (count > 0 && count <= SG_SNIFF_BYTES && memcmp(head, *begin, (size_t)count) == 0)
-                return protocols[i];
-    return &sg_proto_seed;
-}
-
-const struct sg_proto_ops *sg_proto_find(const uint8_t head[SG_SNIFF_BYTES])
-{
-    return sg_proto_guess(head, SG_SNIFF_BYTES);
+                return i;
+    return i - 1;
 }
 
 _Static_assert(SG_ADDRESS_KEY_BYTES == SG_SHARE_KEY_BYTES, "addresses are what tells clients apart");

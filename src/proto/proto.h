@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * A protocol: told apart by the first four bytes of a connection, turns bytes into jobs and jobs into
- * replies. Adding one touches its file, its test, the array in proto.c, meson.build. Loop thread only, but
- * for the encode function that it gives its jobs.
+ * replies. app names those that a server speaks (sg_server_options.protocols). Loop thread only, but for the
+ * encode function that it gives its jobs.
  */
 #ifndef SG_PROTO_PROTO_H
 #define SG_PROTO_PROTO_H
 
 #include "net/conn.h"
 #include "proto/intake.h"
+#include "proto/reload.h"
 #include "proto/server.h"
+
+#include <uv.h>
 
 struct sg_session;
 
@@ -56,22 +59,42 @@ void sg_session_log(const struct sg_session *session, const struct sg_frame_answ
 void sg_session_log_job(const struct sg_session *session, const char *protocol, uint64_t id,
                         const struct sg_job *job);
 
-struct sg_proto_ops {
+/* What a protocol may know of its server beyond the connections that it gets. All of it outlives what start
+ * returns. */
+struct sg_server_view {
+    uv_loop_t *loop;
+    struct sg_intake *intake;
+    const struct sg_server_options *options;
+    const struct sg_server_app *app; /* or NULL */
+    struct sg_metrics *metrics;
+    struct sg_reload *reload;
+    /* Current values for /metrics. */
+    void (*gauges)(void *arg, struct sg_metrics_gauges *gauges);
+    void *gauges_arg;
+};
+
+struct sg_protocol_ops {
     const char *name;
     const char *const *begins; /* first four bytes of its connections, each 4 long, NULL at the end */
     /* Takes the connection over. With a refusal it answers that error and finishes, whatever the client
      * sends. */
-    void (*open)(struct sg_conn *conn, struct sg_intake *intake, const struct sg_server_options *options,
-                 const struct sg_error *refusal);
+    void (*open)(void *shared, struct sg_conn *conn, struct sg_intake *intake,
+                 const struct sg_server_options *options, const struct sg_error *refusal);
+
+    /* What all its connections share: made before the first of them. NULL, and so are those below: nothing.
+     */
+    int (*start)(const struct sg_server_view *view, void **out_shared, struct sg_error *err);
+    /* The server will stop soon; it is stopping: sessions are drained by themselves. */
+    void (*leave)(void *shared);
+    void (*drain)(void *shared);
+    /* Bytes of replies that clients have not read, and that the table of connections does not know of. */
+    size_t (*unsent)(const void *shared);
+    /* Ends all that is left. Handles close when the loop has run once more. */
+    void (*end)(void **shared);
 };
 
-/* The protocol those bytes choose. Never NULL: what is nothing else is a seed frame. */
-const struct sg_proto_ops *sg_proto_find(const uint8_t head[SG_SNIFF_BYTES]);
-/* The one that the first `count` of those bytes most likely begin. Never NULL. */
-const struct sg_proto_ops *sg_proto_guess(const uint8_t *head, int count);
-
-extern const struct sg_proto_ops sg_proto_seed;
-extern const struct sg_proto_ops sg_proto_http;
-extern const struct sg_proto_ops sg_proto_v2;
+/* Which of the protocols (NULL at the end) the first `count` bytes of a connection begin, as far as they are
+ * there. What begins none is of the last one. */
+int sg_protocol_find(const struct sg_protocol_ops *const *protocols, const uint8_t *head, int count);
 
 #endif

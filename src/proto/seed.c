@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "codec/json.h"
+#include "proto/frames.h"
 #include "proto/proto.h"
 #include "proto/seed_frame.h"
 #include "proto/seed_stranger.h"
@@ -432,11 +433,12 @@ static const struct sg_conn_ops conn_ops = {
 /* Whatever nobody else claims. */
 static const char *const begins[] = {NULL};
 
-static void seed_open(struct sg_conn *conn, struct sg_intake *intake, const struct sg_server_options *options,
-                      const struct sg_error *refusal)
+static void seed_open(void *shared, struct sg_conn *conn, struct sg_intake *intake,
+                      const struct sg_server_options *options, const struct sg_error *refusal)
 {
     struct seed *seed = calloc(1, sizeof(*seed));
 
+    (void)shared;
     if (!seed) {
         sg_conn_close(&conn);
         return;
@@ -452,4 +454,4 @@ static void seed_open(struct sg_conn *conn, struct sg_intake *intake, const stru
         set_deadline(seed);
 }
 
-const struct sg_proto_ops sg_proto_seed = {.name = "seed", .begins = begins, .open = seed_open};
+const struct sg_protocol_ops sg_protocol_seed = {.name = "seed", .begins = begins, .open = seed_open};

@@ -5,7 +5,6 @@
 #include "proto/server_private.h"
 
 #include "base/thread.h"
-#include "proto/http.h"
 #include "proto/proto.h"
 
 #include <errno.h>
@@ -54,9 +53,7 @@ static void wake_loop(void *arg)
 
 static size_t unsent_bytes(const struct sg_server *server)
 {
-    size_t http = server->intake.http ? sg_http_unsent(server->intake.http) : 0;
-
-    return sg_conn_table_out_bytes(server->conns) + http;
+    return sg_conn_table_out_bytes(server->conns) + server_protocols_unsent(server);
 }
 
 /* Once per turn of the loop, before it sleeps. */
@@ -183,16 +180,8 @@ static void tell_gauges(void *arg, struct sg_metrics_gauges *gauges)
     };
 }
 
-static int start_http(struct sg_server *server, struct sg_error *err)
+static int start_loads(struct sg_server *server, struct sg_error *err)
 {
-    struct sg_http_options options = {.loop = &server->loop,
-                                      .intake = &server->intake,
-                                      .server = &server->options,
-                                      .app = server->options.app,
-                                      .metrics = &server->metrics,
-                                      .reload = &server->reload,
-                                      .gauges = tell_gauges,
-                                      .gauges_arg = server};
     int code = sg_reload_init(&server->reload, &server->loop, server->options.app, &server->metrics, err);
 
     if (code == 0)
@@ -200,15 +189,25 @@ static int start_http(struct sg_server *server, struct sg_error *err)
                             &server->reload, err);
     server->rest.failed = on_rest_failed;
     server->rest.failed_arg = server;
-    return code < 0 ? code : sg_http_create(&options, &server->intake.http, err);
+    return code;
 }
 
 int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, struct sg_error *err)
 {
+    struct sg_server_view view = {.loop = &server->loop,
+                                  .intake = &server->intake,
+                                  .options = &server->options,
+                                  .app = server->options.app,
+                                  .metrics = &server->metrics,
+                                  .reload = &server->reload,
+                                  .gauges = tell_gauges,
+                                  .gauges_arg = server};
     int code;
 
     server->intake.ops = ops;
-    code = start_http(server, err);
+    code = start_loads(server, err);
+    if (code == 0)
+        code = server_protocols_start(server, &view, err);
     if (code < 0)
         return code;
     code = sg_pool_create(server->options.workers, ops, &server->intake.done, &server->intake.pool, err);
@@ -265,7 +264,7 @@ void sg_server_destroy(struct sg_server **server)
     server_stop_abandon(s);
     sg_listener_close(&s->listener);
     sg_pool_destroy(&s->intake.pool);
-    sg_http_destroy(&s->intake.http);
+    server_protocols_end(s);
     sg_reload_fini(&s->reload);
     if (s->rest.running) /* a model that is being loaded cannot be stopped; another signal does not wait */
         server_stop_no_signals(s);

@@ -26,6 +26,9 @@
 struct sg_server;
 struct sg_counters;      /* proto/intake.h */
 struct sg_conn_counters; /* net/conn.h */
+struct sg_protocol_ops;  /* proto/proto.h */
+
+#define SG_SERVER_PROTOCOLS_MAX 16
 
 /* What the server asks of the application besides work. Loop thread but for load and load_rest; any may be
  * NULL. */
@@ -52,6 +55,9 @@ struct sg_server_app {
 };
 
 struct sg_server_options {
+    /* What is spoken, in the order in which the first bytes of a connection are compared; NULL at the end.
+     * The last one gets what is none of the others. Must live until sg_server_destroy. */
+    const struct sg_protocol_ops *const *protocols;
     const char *listen;              /* HOST:PORT; the text must live until sg_server_create returns */
     int workers;                     /* 0 = one per core */
     int max_connections;             /* more are answered "busy" and closed */
@@ -80,7 +86,7 @@ struct sg_server_options {
                      struct sg_buf *out);
 };
 
-/* Every default but listen (127.0.0.1:8080) is for a machine of a few gigabytes. */
+/* Every default but listen (127.0.0.1:8080) is for a machine of a few gigabytes. There are no protocols. */
 void sg_server_options_init(struct sg_server_options *options);
 
 /* Binds and listens. SG_E_INVALID, SG_E_IO, SG_E_NOMEM. */

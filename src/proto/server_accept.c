@@ -53,9 +53,11 @@ void server_on_accepted(void *user, int fd, const struct sockaddr *peer, socklen
 }
 
 /* late: its first bytes did not come in time, or NULL. */
-static void open_protocol(struct sg_server *server, struct sg_conn *conn, const struct sg_proto_ops *proto,
+static void open_protocol(struct sg_server *server, struct sg_conn *conn, const uint8_t *head, int count,
                           const struct sg_error *late)
 {
+    int which = sg_protocol_find(server->options.protocols, head, count);
+    const struct sg_protocol_ops *protocol = server->options.protocols[which];
     const struct sg_error *refusal = late;
     struct sg_error busy;
 
@@ -63,13 +65,13 @@ static void open_protocol(struct sg_server *server, struct sg_conn *conn, const 
         char peer[64];
 
         sg_log(SG_LOG_DEBUG, "connection", "conn=%llu peer=%s protocol=%s",
-               (unsigned long long)sg_conn_id(conn), sg_conn_peer(conn, peer, sizeof(peer)), proto->name);
+               (unsigned long long)sg_conn_id(conn), sg_conn_peer(conn, peer, sizeof(peer)), protocol->name);
     }
     if (sg_conn_refused(conn)) {
         sg_places_explain(server->conns, &server->options, sg_conn_refused(conn), &busy);
         refusal = &busy;
     }
-    proto->open(conn, &server->intake, &server->options, refusal);
+    protocol->open(server->shared[which], conn, &server->intake, &server->options, refusal);
 }
 
 /* One that got no place asks once more when it speaks, and waits where a silent one gives way soon. True: it
@@ -92,7 +94,7 @@ static void on_sniffed(void *user, struct sg_conn *conn, const uint8_t head[SG_S
 {
     if (sg_conn_refused(conn) && wait_for_place(user, conn))
         return;
-    open_protocol(user, conn, sg_proto_find(head), NULL);
+    open_protocol(user, conn, head, SG_SNIFF_BYTES, NULL);
 }
 
 static void on_silent(void *user, struct sg_conn *conn, const uint8_t head[SG_SNIFF_BYTES], int count)
@@ -108,7 +110,7 @@ static void on_silent(void *user, struct sg_conn *conn, const uint8_t head[SG_SN
             "the request did not arrive in time: %d bytes of it after %lld ms (receive_timeout); the "
             "connection closes",
             count, (long long)sg_conn_age_us(conn) / 1000);
-        open_protocol(user, conn, sg_proto_guess(head, count), &late);
+        open_protocol(user, conn, head, count, &late);
     } else if (idle_ms > 0 && sg_conn_age_us(conn) >= idle_ms * 1000) {
         sg_conn_close(&conn);
     } else {

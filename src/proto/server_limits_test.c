@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Many clients, limits, and the end of the server.
  */
+#include "proto/frames.h"
 #include "proto/server_testing.h"
+
+static const struct sg_protocol_ops *const test_protocols[3] = {&sg_protocol_seed};
 
 static void greedy_clients_leave_others_their_turn(void **state)
 {
@@ -125,19 +128,6 @@ static void running_out_of_descriptors_is_survived(void **state)
     assert_int_equal(stop(f), 0);
 }
 
-static void http_is_answered_in_its_language(void **state)
-{
-    static const char request[] = "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n";
-    struct fixture *f = start();
-    int fd = dial(f);
-
-    (void)state;
-    send_all(fd, request, sizeof(request) - 1);
-    assert_non_null(strstr(read_reply(fd), "HTTP/1.1 404 Not Found\r\n"));
-    close(fd);
-    assert_int_equal(stop(f), 0);
-}
-
 static void stopping_answers_what_was_admitted(void **state)
 {
     struct fixture *f = start();
@@ -210,7 +200,6 @@ int main(void)
         cmocka_unit_test(a_full_gate_makes_clients_wait_but_loses_nothing),
         cmocka_unit_test(too_many_connections_are_told_so),
         cmocka_unit_test(running_out_of_descriptors_is_survived),
-        cmocka_unit_test(http_is_answered_in_its_language),
         cmocka_unit_test(stopping_answers_what_was_admitted),
         cmocka_unit_test(stopping_ends_at_the_drain_limit),
         cmocka_unit_test(a_busy_port_is_a_clear_error),

@@ -28,6 +28,12 @@ void sg_server_options_init(struct sg_server_options *options)
 
 int sg_server_options_check(const struct sg_server_options *o, struct sg_error *err)
 {
+    int protocols = 0;
+
+    while (o->protocols && o->protocols[protocols])
+        protocols++;
+    if (protocols < 1 || protocols > SG_SERVER_PROTOCOLS_MAX)
+        return sg_error_set(err, SG_E_INTERNAL, "%d protocols for a server", protocols);
     if (o->max_refused < 1 || o->max_refused > SG_CONN_TABLE_MAX / 2)
         return sg_error_set(err, SG_E_INVALID, "max_refused is %d, allowed is 1 to %d", o->max_refused,
                             SG_CONN_TABLE_MAX / 2);

@@ -9,6 +9,7 @@
 #include "net/listen.h"
 #include "proto/intake.h"
 #include "proto/metrics.h"
+#include "proto/proto.h"
 #include "proto/reload.h"
 #include "proto/rest.h"
 #include "proto/server.h"
@@ -31,6 +32,7 @@ struct sg_server {
     uv_signal_t signals[SERVER_SIGNALS]; /* SIGINT, SIGTERM, SIGHUP */
     struct sg_listener *listener;
     struct sg_conn_table *conns;
+    void *shared[SG_SERVER_PROTOCOLS_MAX]; /* what sg_protocol_ops.start returned, or NULL */
     struct sg_intake intake;
     struct sg_metrics metrics;
     struct sg_reload reload;
@@ -46,6 +48,13 @@ struct sg_server {
 void server_on_accepted(void *user, int fd, const struct sockaddr *peer, socklen_t peer_size);
 /* What becomes of those that have not said yet what they speak, and of their places. */
 extern const struct sg_conn_table_ops server_table_ops;
+
+/* server_protocols.c: what each protocol's connections share. end: also after a start that failed. */
+int server_protocols_start(struct sg_server *server, const struct sg_server_view *view, struct sg_error *err);
+void server_protocols_leave(struct sg_server *server);
+void server_protocols_drain(struct sg_server *server);
+size_t server_protocols_unsent(const struct sg_server *server);
+void server_protocols_end(struct sg_server *server);
 
 /* Makes the handles that ask for the end; fini closes them (the loop must turn once more). */
 void server_stop_init(struct sg_server *server);

@@ -5,7 +5,6 @@
 #include "proto/server_private.h"
 
 #include "base/log.h"
-#include "proto/http.h"
 #include "proto/proto.h"
 
 #include <signal.h>
@@ -61,7 +60,7 @@ void server_stop_begin(struct sg_server *server)
     sg_log(SG_LOG_INFO, "stopping", "in_flight=%d connections=%d", server->intake.gate.jobs,
            sg_conn_table_count(server->conns));
     sg_listener_close(&server->listener);
-    sg_http_drain(server->intake.http);
+    server_protocols_drain(server);
     sg_reload_stop(&server->reload);
     uv_timer_start(&server->drain_timer, on_drain_timeout, (uint64_t)server->options.drain_timeout_ms, 0);
     sg_conn_each(server->conns, drain_one, NULL);
@@ -90,7 +89,7 @@ static void on_delay_over(uv_timer_t *timer)
 static void begin_delay(struct sg_server *server)
 {
     server->delaying = true;
-    sg_http_leave(server->intake.http);
+    server_protocols_leave(server);
     sg_log(SG_LOG_INFO, "stopping after a delay", "stop_delay_ms=%lld",
            (long long)server->options.stop_delay_ms);
     uv_timer_start(&server->delay_timer, on_delay_over, (uint64_t)server->options.stop_delay_ms, 0);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Frames and replies: cut anywhere, in order, damaged, cut off, late.
  */
+#include "proto/frames.h"
 #include "proto/server_testing.h"
+
+static const struct sg_protocol_ops *const test_protocols[3] = {&sg_protocol_seed};
 static void answers_any_split_of_the_stream(void **state)
 {
     struct fixture *f = start();

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "proto/intake.h"
+#include "proto/proto.h"
 #include "proto/server.h"
 
 #include <arpa/inet.h>
@@ -29,6 +30,9 @@
 #include <cmocka.h>
 
 #define REPLY_WAIT_MS 10000
+
+/* What the servers of this program speak, NULL at the end: defined by the test. */
+static const struct sg_protocol_ops *const test_protocols[3];
 
 struct fixture {
     struct sg_server *server;
@@ -130,6 +134,7 @@ static inline void run_server(void *arg)
 static inline void options_for_test(struct sg_server_options *options)
 {
     sg_server_options_init(options);
+    options->protocols = test_protocols;
     options->listen = "127.0.0.1:0";
     options->workers = 2;
     options->handle_signals = false;

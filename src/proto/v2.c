@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "proto/frames.h"
 #include "proto/v2_private.h"
 
 #include <stdlib.h>
@@ -317,13 +318,14 @@ static const struct sg_conn_ops conn_ops = {
 
 static const char *const begins[] = {SG_V2_MAGIC, NULL};
 
-static void v2_open(struct sg_conn *conn, struct sg_intake *intake, const struct sg_server_options *options,
-                    const struct sg_error *refusal)
+static void v2_open(void *shared, struct sg_conn *conn, struct sg_intake *intake,
+                    const struct sg_server_options *options, const struct sg_error *refusal)
 {
     struct v2 *v2 = calloc(1, sizeof(*v2));
     struct sg_v2_limits limits = {.max_image_bytes = options->max_frame_bytes,
                                   .max_pixels = options->max_pixels};
 
+    (void)shared;
     if (!v2) {
         sg_conn_close(&conn);
         return;
@@ -347,4 +349,4 @@ static void v2_open(struct sg_conn *conn, struct sg_intake *intake, const struct
     }
 }
 
-const struct sg_proto_ops sg_proto_v2 = {.name = "v2", .begins = begins, .open = v2_open};
+const struct sg_protocol_ops sg_protocol_v2 = {.name = "v2", .begins = begins, .open = v2_open};

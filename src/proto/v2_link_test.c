@@ -2,8 +2,11 @@
  * The client's link against the real server over loopback (server_testing.h): results are the number of bytes
  * that arrived and their sum modulo 65521, which this side works out for itself.
  */
+#include "proto/frames.h"
 #include "proto/server_testing.h"
 #include "proto/v2_link.h"
+
+static const struct sg_protocol_ops *const test_protocols[3] = {&sg_protocol_v2};
 
 static struct sg_v2_link *open_link(const struct fixture *f, unsigned window, int send_timeout_ms)
 {
