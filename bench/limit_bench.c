@@ -6,12 +6,12 @@
  * usage: limit_bench MODEL SECONDS PART IMAGE…    MODEL as for `sight detect --model`; SECONDS per
  * measurement; PART all, model, model_lone, frames or frames_lone. Prints one JSON object.
  */
-#include "app/bench_histogram.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/thread.h"
-#include "pipe/pipeline.h"
+#include "load/histogram.h"
+#include "pipeline/pipeline.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -14,9 +14,12 @@ FLOORS = {
     "data": 1,
     "img": 2, "engine": 2, "head": 2, "source": 2,
     "net": 3, "conf": 3, "codec": 3,
-    "pipe": 4,
-    "proto": 5, "sink": 5,
-    "app": 6, "lib": 6,
+    "model": 4, "admission": 4,
+    "pipeline": 5,
+    "serve": 6, "client": 6, "sink": 6, "stream": 6,
+    "frames": 7, "http": 7, "lib": 7, "load": 7,
+    "api": 8, "zmq": 8, "console": 8,
+    "app": 9,
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * `sight bench`: puts load on servers and prints what they gave. Main thread.
  */
-#include "app/bench_report.h"
 #include "app/command.h"
 #include "app/pictures.h"
 #include "base/clock.h"
+#include "load/report.h"
 #include "sink/guard.h"
 
 #include <errno.h>

@@ -11,8 +11,8 @@
 #include "conf/places.h"
 #include "conf/recipe.h"
 #include "conf/server.h"
-#include "pipe/golden.h"
-#include "pipe/library.h"
+#include "pipeline/golden.h"
+#include "pipeline/library.h"
 
 #include <stddef.h>
 #include <stdio.h>

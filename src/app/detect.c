@@ -2,15 +2,15 @@
  * `sight detect`: pictures through a pipeline or a bare model, in this process. Few pictures run one after
  * another, each on all cores; many run side by side, each on one.
  */
-#include "app/front.h"
+#include "app/picture_command.h"
 #include "base/cpu.h"
-#include "pipe/open.h"
+#include "pipeline/open.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 
 struct detect_args {
-    struct sg_front_args front;
+    struct sg_picture_command_args command;
     struct sg_text pipeline, model, labels;
     struct sg_texts pipelines, models;
     struct sg_found_args found;
@@ -90,8 +90,8 @@ struct lane {
 static int open_lane(void *ctx, void **out_state, struct sg_error *err)
 {
     struct detect *detect = ctx;
-    const struct sg_front_args *front = &detect->args->front;
-    struct sg_workspace_options options = {.limits = {(size_t)front->max_image_bytes, front->max_pixels}};
+    const struct sg_picture_command_args *command = &detect->args->command;
+    struct sg_workspace_options options = {.limits = {(size_t)command->max_image_bytes, command->max_pixels}};
     struct lane *lane = calloc(1, sizeof(*lane));
 
     if (!lane || sg_workspace_create(&options, &lane->workspace) < 0) {
@@ -173,15 +173,15 @@ static int detect_all(const struct sg_command *self, void *values, const struct 
 {
     struct detect detect = {.self = self, .args = values, .request = SG_REQUEST_DEFAULTS};
     const struct detect_args *args = values;
-    struct sg_front front = {.self = self,
-                             .args = &args->front,
-                             .words = words,
-                             .ops = &lanes,
-                             .ctx = &detect,
-                             .prepare = prepare,
-                             .reads = {args->model.value, args->labels.value},
-                             .files = files,
-                             .label = label};
+    struct sg_picture_command command = {.self = self,
+                                         .args = &args->command,
+                                         .words = words,
+                                         .ops = &lanes,
+                                         .ctx = &detect,
+                                         .prepare = prepare,
+                                         .reads = {args->model.value, args->labels.value},
+                                         .files = files,
+                                         .label = label};
     struct sg_job_options options;
     int status;
 
@@ -194,7 +194,7 @@ static int detect_all(const struct sg_command *self, void *values, const struct 
     if (args->decode == 1)
         options.decode = SG_DECODE_EXACT;
     sg_request_set(&detect.request, &options);
-    status = sg_front_run(&front);
+    status = sg_picture_command_run(&command);
     sg_opened_fini(&detect.opened);
     return status;
 }
@@ -203,7 +203,7 @@ static int run_detect(const struct sg_command *self, int argc, char **argv)
 {
     struct detect_args values;
     const struct sg_args_binding bindings[] = {
-        {&detect_table, &values}, {&sg_front_table, &values.front}, {NULL, NULL}};
+        {&detect_table, &values}, {&sg_picture_command_table, &values.command}, {NULL, NULL}};
 
     return sg_command_body(self, bindings, argc, argv, detect_all, &values);
 }
@@ -225,7 +225,7 @@ static const char *const examples[] = {
     "one picture from standard input",
     NULL};
 
-static const struct sg_option_table *const tables[] = {&detect_table, &sg_front_table, NULL};
+static const struct sg_option_table *const tables[] = {&detect_table, &sg_picture_command_table, NULL};
 
 const struct sg_command sg_command_detect = {
     .args =

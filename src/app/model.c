@@ -9,7 +9,7 @@
 #include "base/cpu.h"
 #include "conf/places.h"
 #include "head/head.h"
-#include "pipe/library.h"
+#include "pipeline/library.h"
 
 #include <errno.h>
 #include <math.h>

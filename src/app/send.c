@@ -2,10 +2,10 @@
  * `sight send`: pictures to a server, over frame protocol v2. Every worker has one picture under way; all
  * share one connection, which is opened again when it is lost.
  */
-#include "app/front.h"
+#include "app/picture_command.h"
 #include "base/clock.h"
+#include "client/v2_link.h"
 #include "codec/record.h"
-#include "proto/v2_link.h"
 
 #include <pthread.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@
 #define SLICE_MS        20 /* of a pause: between looks at the signal */
 
 struct send_args {
-    struct sg_front_args front;
+    struct sg_picture_command_args command;
     struct sg_text to, pipeline;
     struct sg_found_args found;
     int decode, window;
@@ -110,7 +110,7 @@ static void pause_ms(int64_t ms)
     const struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
     int64_t until = sg_clock_us() + ms * 1000;
 
-    while (sg_clock_us() < until && !sg_front_stopping())
+    while (sg_clock_us() < until && !sg_picture_command_stopping())
         (void)nanosleep(&slice, NULL);
 }
 
@@ -124,7 +124,7 @@ static int connect_again(struct send *send, unsigned generation, struct sg_error
     if (!send->lost && send->generation == generation) {
         sg_v2_link_close(&send->link);
         while ((code = connect_once(send, &send->why)) < 0 && sg_clock_us() + wait_ms * 1000 < until &&
-               !sg_front_stopping()) {
+               !sg_picture_command_stopping()) {
             pause_ms(wait_ms);
             wait_ms = wait_ms * 2 < WAIT_LONGEST_MS ? wait_ms * 2 : WAIT_LONGEST_MS;
         }
@@ -200,7 +200,7 @@ static int run_lane(void *state, const struct sg_buf *bytes, struct sg_result *r
             if (connect_again(send, generation, err) < 0)
                 return SG_E_SHUTDOWN;
         } else if ((code == SG_E_BUSY || code == SG_E_TOO_MANY) && sg_clock_us() < until &&
-                   !sg_front_stopping()) {
+                   !sg_picture_command_stopping()) {
             pause_ms(retry_ms > BUSY_LEAST_MS ? retry_ms : BUSY_LEAST_MS);
         } else {
             return code;
@@ -232,8 +232,12 @@ static int send_all(const struct sg_command *self, void *values, const struct sg
 {
     const struct send_args *args = values;
     struct send send = {.self = self, .args = args};
-    struct sg_front front = {
-        .self = self, .args = &args->front, .words = words, .ops = &lanes, .ctx = &send, .prepare = prepare};
+    struct sg_picture_command command = {.self = self,
+                                         .args = &args->command,
+                                         .words = words,
+                                         .ops = &lanes,
+                                         .ctx = &send,
+                                         .prepare = prepare};
     const char *pipeline = args->pipeline.value ? args->pipeline.value : "";
     int status;
 
@@ -251,7 +255,7 @@ static int send_all(const struct sg_command *self, void *values, const struct sg
                                 : args->decode == 2 ? SG_DECODE_EXACT
                                                     : SG_DECODE_AS_PIPELINE;
     pthread_rwlock_init(&send.lock, NULL);
-    status = sg_front_run(&front);
+    status = sg_picture_command_run(&command);
     sg_v2_link_close(&send.link);
     pthread_rwlock_destroy(&send.lock);
     return status;
@@ -261,7 +265,7 @@ static int run_send(const struct sg_command *self, int argc, char **argv)
 {
     struct send_args values;
     const struct sg_args_binding bindings[] = {
-        {&send_table, &values}, {&sg_front_table, &values.front}, {NULL, NULL}};
+        {&send_table, &values}, {&sg_picture_command_table, &values.command}, {NULL, NULL}};
 
     return sg_command_body(self, bindings, argc, argv, send_all, &values);
 }
@@ -277,7 +281,7 @@ static const char *const examples[] = {
     "every picture that comes into a folder",
     NULL};
 
-static const struct sg_option_table *const tables[] = {&send_table, &sg_front_table, NULL};
+static const struct sg_option_table *const tables[] = {&send_table, &sg_picture_command_table, NULL};
 
 const struct sg_command sg_command_send = {
     .args =

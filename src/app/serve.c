@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * `sight serve`: settings, models, then the server on this thread until a signal. All wiring between rooms
- * that must not know each other is here: proto's jobs run pipe's pipelines and are written by codec.
+ * that must not know each other is here: serve's jobs run pipeline's pipelines and are written by codec.
  */
 #include "app/serve.h"
 #include "base/buf.h"
@@ -9,9 +9,9 @@
 #include "base/log.h"
 #include "base/origin.h"
 #include "codec/json.h"
+#include "frames/frames.h"
+#include "http/http.h"
 #include "net/address.h"
-#include "proto/frames.h"
-#include "proto/http.h"
 
 #include <malloc.h>
 #include <stddef.h>

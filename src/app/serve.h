@@ -7,8 +7,8 @@
 #include "app/command.h"
 #include "base/thread.h"
 #include "conf/server.h"
-#include "pipe/library.h"
-#include "proto/server.h"
+#include "pipeline/library.h"
+#include "serve/server.h"
 
 struct serve_retired; /* serve_reload.c */
 

@@ -3,7 +3,7 @@
  */
 #include "app/serve.h"
 #include "codec/json.h"
-#include "proto/metrics.h"
+#include "serve/metrics.h"
 
 #include <string.h>
 

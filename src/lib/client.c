@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Requests to a server and their results, over proto/v2_link. Any thread.
+ * Requests to a server and their results, over client/v2_link. Any thread.
  */
+#include "client/v2_link.h"
 #include "codec/record.h"
 #include "lib/lib_private.h"
-#include "proto/v2_link.h"
 
 #include <stdio.h>
 #include <stdlib.h>

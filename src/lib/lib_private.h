@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "data/result.h"
-#include "pipe/open.h"
+#include "pipeline/open.h"
 #include "sight.h"
 
 #include <pthread.h>

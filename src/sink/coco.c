@@ -204,9 +204,10 @@ static int format(const struct sg_sink_options *options, const struct sg_sink_it
     return code;
 }
 
-static int scan(const char *text, size_t size, struct sg_held *held, size_t *out_whole, struct sg_error *err)
+static int scan(const char *text, size_t size, struct sg_written *written, size_t *out_whole,
+                struct sg_error *err)
 {
-    return sg_sink_scan_json(COCO_PREFIX, text, size, held, out_whole, err);
+    return sg_sink_scan_json(COCO_PREFIX, text, size, written, out_whole, err);
 }
 
 /* The document being written. */

@@ -193,7 +193,8 @@ static size_t read_row(const char *text, size_t size, size_t starts[CSV_FIELDS +
     return 0;
 }
 
-static int scan(const char *text, size_t size, struct sg_held *held, size_t *out_whole, struct sg_error *err)
+static int scan(const char *text, size_t size, struct sg_written *written, size_t *out_whole,
+                struct sg_error *err)
 {
     size_t header = strlen(CSV_HEADER), at = header, starts[CSV_FIELDS + 1], bytes;
     int fields;
@@ -216,7 +217,7 @@ static int scan(const char *text, size_t size, struct sg_held *held, size_t *out
         if (row == rows) {
             bool failed = starts[CSV_ERROR + 1] - starts[CSV_ERROR] > 1;
 
-            if (sg_held_add(held, text + at, starts[1] - 1, failed) < 0)
+            if (sg_written_add(written, text + at, starts[1] - 1, failed) < 0)
                 return sg_error_set(err, SG_E_NOMEM, "no memory for the names of the pictures it holds");
             *out_whole = at + bytes;
         }

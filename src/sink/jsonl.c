@@ -53,7 +53,7 @@ static bool is_failed(const char *text, size_t size)
     return size - at > strlen(FAILED_NEXT) && memcmp(text + at, FAILED_NEXT, strlen(FAILED_NEXT)) == 0;
 }
 
-int sg_sink_scan_json(const char *prefix, const char *text, size_t size, struct sg_held *held,
+int sg_sink_scan_json(const char *prefix, const char *text, size_t size, struct sg_written *written,
                       size_t *out_whole, struct sg_error *err)
 {
     size_t prefix_bytes = strlen(prefix), at = 0, number = 1;
@@ -69,8 +69,8 @@ int sg_sink_scan_json(const char *prefix, const char *text, size_t size, struct 
             break; /* torn */
         if (!end || key == 0 || line[bytes - 1] != '}')
             return sg_error_set(err, SG_E_CONFIG, "line %zu was not written by this format", number);
-        if (sg_held_add(held, line + prefix_bytes, key,
-                        is_failed(line + prefix_bytes + key, bytes - prefix_bytes - key)) < 0)
+        if (sg_written_add(written, line + prefix_bytes, key,
+                           is_failed(line + prefix_bytes + key, bytes - prefix_bytes - key)) < 0)
             return sg_error_set(err, SG_E_NOMEM, "no memory for the names of the pictures it holds");
         at += bytes + 1;
         number++;
@@ -79,9 +79,10 @@ int sg_sink_scan_json(const char *prefix, const char *text, size_t size, struct 
     return 0;
 }
 
-static int scan(const char *text, size_t size, struct sg_held *held, size_t *out_whole, struct sg_error *err)
+static int scan(const char *text, size_t size, struct sg_written *written, size_t *out_whole,
+                struct sg_error *err)
 {
-    return sg_sink_scan_json(SOURCE_PREFIX, text, size, held, out_whole, err);
+    return sg_sink_scan_json(SOURCE_PREFIX, text, size, written, out_whole, err);
 }
 
 static int make_array(FILE *lines, FILE *to, struct sg_error *err)

@@ -25,7 +25,7 @@ struct sg_sink {
     char *path;  /* of the file that lines go to: the output, its .part, or "standard output" */
     int fd;      /* or -1 */
     FILE *lines; /* DOCUMENT on standard output: a nameless file */
-    struct sg_held held;
+    struct sg_written written;
     struct sg_classes classes; /* of yolo */
 };
 
@@ -95,11 +95,11 @@ static int read_back(struct sg_sink *sink, struct sg_error *err)
 
     if (code < 0 || !text)
         return code;
-    code = sink->ops->scan(text, size, &sink->held, &whole, err);
+    code = sink->ops->scan(text, size, &sink->written, &whole, err);
     munmap(text, size);
     if (code < 0)
         return sg_error_prefix(err, "cannot resume \"%s\"", sink->path);
-    sg_held_sort(&sink->held);
+    sg_written_sort(&sink->written);
     if (whole < size && truncate(sink->path, (off_t)whole) != 0)
         return sg_error_set(err, SG_E_IO, "cannot cut the torn end of \"%s\": %s", sink->path,
                             strerror(errno));
@@ -241,7 +241,7 @@ int sg_sink_open(const struct sg_sink_options *options, struct sg_sink **out_sin
     sink->options = *options;
     sink->ops = kinds[options->format];
     sink->fd = -1;
-    sg_held_init(&sink->held);
+    sg_written_init(&sink->written);
     code = open_output(sink, err);
     if (code < 0)
         (void)sg_sink_close(&sink, false, NULL);
@@ -287,17 +287,17 @@ bool sg_sink_holds(struct sg_sink *sink, const struct sg_sink_item *item, bool *
         return false;
     if (sink->ops->way == SG_SINK_FILES)
         return sg_sink_file_of(&sink->options, item->stem, path, NULL) == 0 && access(path, F_OK) == 0;
-    if (sink->held.count == 0)
+    if (sink->written.count == 0)
         return false;
     sg_buf_init(&key, SG_SINK_ITEM_MAX);
-    held = sink->ops->key(item, &key) == 0 && sg_held_take(&sink->held, key.data, key.size, out_failed);
+    held = sink->ops->key(item, &key) == 0 && sg_written_take(&sink->written, key.data, key.size, out_failed);
     sg_buf_fini(&key);
     return held;
 }
 
 size_t sg_sink_held(const struct sg_sink *sink)
 {
-    return sink->held.count;
+    return sink->written.count;
 }
 
 int sg_sink_format_item(const struct sg_sink *sink, const struct sg_sink_item *item, struct sg_buf *out)
@@ -366,7 +366,7 @@ int sg_sink_close(struct sg_sink **sink_at, bool complete, struct sg_error *err)
         (void)fclose(sink->lines);
     else if (sink->fd >= 0 && sink->fd != STDOUT_FILENO && close(sink->fd) != 0 && code == 0)
         code = sg_error_set(err, SG_E_IO, "cannot write \"%s\": %s", sink->path, strerror(errno));
-    sg_held_fini(&sink->held);
+    sg_written_fini(&sink->written);
     sg_classes_fini(&sink->classes);
     free(sink->path);
     free(sink);

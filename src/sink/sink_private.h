@@ -4,8 +4,8 @@
 #ifndef SG_SINK_PRIVATE_H
 #define SG_SINK_PRIVATE_H
 
-#include "sink/held.h"
 #include "sink/sink.h"
+#include "sink/written.h"
 
 #include <stdio.h>
 
@@ -22,9 +22,10 @@ struct sg_sink_ops {
     int (*format)(const struct sg_sink_options *options, const struct sg_sink_item *item, struct sg_buf *out);
     /* What the picture's text begins with, as `scan` adds it. */
     int (*key)(const struct sg_sink_item *item, struct sg_buf *out);
-    /* Adds the keys of the text to held. out_whole: bytes of it that are whole pictures. SG_E_CONFIG when it
-     * is of another origin: then nothing may be cut. NULL: cannot be resumed. */
-    int (*scan)(const char *text, size_t size, struct sg_held *held, size_t *out_whole, struct sg_error *err);
+    /* Adds the keys of the text to written. out_whole: bytes of it that are whole pictures. SG_E_CONFIG when
+     * it is of another origin: then nothing may be cut. NULL: cannot be resumed. */
+    int (*scan)(const char *text, size_t size, struct sg_written *written, size_t *out_whole,
+                struct sg_error *err);
     /* DOCUMENT: from lines to the document, and back for resuming. */
     int (*document)(FILE *lines, FILE *to, struct sg_error *err);
     int (*lines)(const char *text, size_t size, FILE *to, struct sg_error *err);
@@ -34,7 +35,7 @@ extern const struct sg_sink_ops sg_sink_table, sg_sink_jsonl, sg_sink_json, sg_s
     sg_sink_yolo;
 
 /* Lines of JSON that begin with `prefix` and a text, which is the key (with its quotes). */
-int sg_sink_scan_json(const char *prefix, const char *text, size_t size, struct sg_held *held,
+int sg_sink_scan_json(const char *prefix, const char *text, size_t size, struct sg_written *written,
                       size_t *out_whole, struct sg_error *err);
 
 /* The classes.txt of a folder of yolo files. */

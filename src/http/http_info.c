@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT
+ * What the server tells of itself: pipelines, models, version, health, metrics, its own description.
+ */
+#include "http/http_private.h"
+
+#include "codec/json.h"
+#include "http/openapi.h"
+
+#include <string.h>
+
+#define INFO_MAX_BYTES ((size_t)16 << 20)
+
+static const char index_text[] =
+    "sightd " SIGHT_VERSION ": images in, objects out.\n"
+    "\n"
+    "  curl --data-binary @photo.jpg http://HOST/v1/infer            objects as JSON\n"
+    "  curl --data-binary @photo.jpg 'http://HOST/v1/infer?annotate=jpeg' >drawn.jpg\n"
+    "  curl -T photo.jpg http://HOST/v1/infer                        the same\n"
+    "  curl -F image=@photo.jpg -F pipeline=faces http://HOST/v1/infer\n"
+    "\n"
+    "  GET  /v1/pipelines   what can be asked for (?pipeline=NAME)\n"
+    "  GET  /v1/models      models, licences, what was decided about them\n"
+    "  GET  /v1/version     versions\n"
+    "  POST /v1/reload      read the configuration and the models again\n"
+    "  GET  /livez /readyz /healthz /metrics\n"
+    "  GET  /openapi.json   all of this for programs\n"
+    "\n"
+    "The same port speaks seed frames and frame protocol v2: see docs/PROTOCOL.md.\n";
+
+void http_index_serve(struct http_request *request)
+{
+    http_reply_static(request, "text/plain; charset=utf-8", index_text, sizeof(index_text) - 1);
+}
+
+void http_openapi_serve(struct http_request *request)
+{
+    http_reply_static(request, "application/json", sg_openapi_json, sg_openapi_json_bytes);
+}
+
+/* JSON that the application writes. */
+static void serve_list(struct http_request *request, int (*list)(void *ctx, struct sg_buf *out), void *ctx)
+{
+    struct sg_error err;
+    struct sg_buf body;
+
+    sg_buf_init(&body, INFO_MAX_BYTES);
+    if (!list || list(ctx, &body) < 0) {
+        sg_buf_fini(&body);
+        sg_error_set(&err, SG_E_NOMEM, "no memory for the list");
+        http_reply_error(request, &err);
+        return;
+    }
+    http_reply(request, MHD_HTTP_OK, "application/json", &body, NULL);
+}
+
+void http_pipelines_serve(struct http_request *request)
+{
+    const struct sg_server_app *app = request->http->server.app;
+
+    serve_list(request, app ? app->list_pipelines : NULL, app ? app->ctx : NULL);
+}
+
+void http_models_serve(struct http_request *request)
+{
+    const struct sg_server_app *app = request->http->server.app;
+
+    serve_list(request, app ? app->list_models : NULL, app ? app->ctx : NULL);
+}
+
+static int write_version(void *ctx, struct sg_buf *out)
+{
+    const struct sg_server_app *app = ctx;
+    int code = sg_buf_printf(out, "{\"name\":\"sightd\",\"version\":\"%s\",\"runtime\":", SIGHT_VERSION);
+
+    if (code == 0)
+        code = sg_json_text(app ? app->runtime : NULL, out);
+    return code < 0 ? code : sg_buf_printf(out, ",\"protocols\":[\"seed\",\"v2\",\"http/1.1\"]}");
+}
+
+void http_version_serve(struct http_request *request)
+{
+    /* Only read through. */
+    serve_list(request, write_version, (void *)(uintptr_t)request->http->server.app);
+}
+
+void http_live_serve(struct http_request *request)
+{
+    http_reply_static(request, "text/plain; charset=utf-8", "ok\n", 3);
+}
+
+/* The beginning, while pipelines load, and the end. */
+void http_ready_serve(struct http_request *request)
+{
+    const struct sg_server_app *app = request->http->server.app;
+    char names[SG_ERROR_TEXT_MAX / 2];
+    struct sg_error err;
+
+    if (!request->http->leaving && app && app->loading && app->loading(app->ctx, names, sizeof(names))) {
+        sg_error_set(&err, SG_E_BUSY, "still loading: %s", names);
+        http_reply_error(request, &err);
+        return;
+    }
+    if (!request->http->leaving) {
+        http_reply_static(request, "text/plain; charset=utf-8", "ready\n", 6);
+        return;
+    }
+    sg_error_set(&err, SG_E_SHUTDOWN, "the server is stopping");
+    http_reply_error(request, &err);
+}
+
+void http_metrics_serve(struct http_request *request)
+{
+    const struct sg_server_view *server = &request->http->server;
+    struct sg_metrics_gauges gauges = {0};
+    struct sg_buf body;
+    int code;
+
+    server->gauges(server->gauges_arg, &gauges);
+    sg_buf_init(&body, INFO_MAX_BYTES);
+    code = sg_metrics_write(server->metrics, &server->intake->counters, &gauges, &body);
+    if (code == 0 && server->app && server->app->list_metrics)
+        code = server->app->list_metrics(server->app->ctx, &body);
+    if (code == 0) {
+        http_reply(request, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", &body, NULL);
+        return;
+    }
+    sg_buf_fini(&body);
+    sg_error_set(&request->error, SG_E_NOMEM, "no memory for the metrics");
+    http_reply_error(request, &request->error);
+}
+
+static void on_reloaded(struct sg_reload_waiter *waiter, const struct sg_error *err)
+{
+    struct http_request *request = sg_container_of(waiter, struct http_request, reload);
+
+    request->reloaded = true;
+    /* Now: a load that begins when all have been told starts the next report. */
+    sg_buf_init(&request->reload_report, INFO_MAX_BYTES);
+    if (!err && sg_reload_report(request->http->server.reload, &request->reload_report) < 0)
+        sg_buf_clear(&request->reload_report);
+    if (err)
+        request->error = *err;
+    if (err && err->code != SG_E_SHUTDOWN)
+        request->status = MHD_HTTP_UNPROCESSABLE_CONTENT; /* whatever is wrong, it is in the files */
+    http_resume(request);
+}
+
+void http_reload_serve(struct http_request *request)
+{
+    struct sg_reload *reload = request->http->server.reload;
+
+    if (!request->reloaded) {
+        request->reload.done = on_reloaded;
+        http_suspend(request);
+        sg_reload_ask(reload, &request->reload);
+        return;
+    }
+    http_reply(request, MHD_HTTP_OK, "application/json", &request->reload_report, NULL);
+}

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: MIT
+ * Opening a model and lending its runners. Opening runs on one thread; lending on any.
+ */
+#include "model/model.h"
+
+#include "base/clock.h"
+#include "conf/files.h"
+#include "model/core_choice.h"
+#include "model/file_kind.h"
+#include "model/model_private.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MODEL_PATH_MAX   4096
+#define POOL_MAX_RUNNERS 256
+
+struct sg_model_pool {
+    pthread_mutex_t lock; /* guards all below; never held while calling out */
+    struct sg_runner *narrow[POOL_MAX_RUNNERS];
+    int narrow_count;
+    struct sg_runner *wide; /* made by its first borrower, who alone touches it then */
+    bool wide_out;
+    struct sg_core_choice choice;
+};
+
+/* Of a model that nobody runs. */
+static void drop_runners(struct sg_model_pool *pool)
+{
+    while (pool->narrow_count > 0)
+        sg_runner_destroy(&pool->narrow[--pool->narrow_count]);
+    sg_runner_destroy(&pool->wide);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+static bool is_file(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* The only .onnx of a folder, into out. */
+static int only_onnx(const char *folder, char *out, size_t out_bytes, struct sg_error *err)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    int found = 0;
+
+    if (!dir)
+        return sg_error_set(err, SG_E_NOT_FOUND, "cannot open model folder \"%s\"", folder);
+    while ((entry = readdir(dir)))
+        if (ends_with(entry->d_name, ".onnx")) {
+            snprintf(out, out_bytes, "%s/%s", folder, entry->d_name);
+            found++;
+        }
+    closedir(dir);
+    if (found == 1)
+        return 0;
+    return sg_error_set(
+        err, found ? SG_E_CONFIG : SG_E_NOT_FOUND,
+        found ? "model folder \"%s\" holds %d .onnx files; say which with `file:` in its model.yaml"
+              : "model folder \"%s\" holds no .onnx file (%d); `make deps` fetches those of sightd",
+        folder, found);
+}
+
+/* Where card and graph are, from what the user named. card_path is "" when there is no card. */
+static int find_files(const char *path, char *card_path, char *onnx_path, size_t bytes, struct sg_error *err)
+{
+    struct stat st;
+
+    card_path[0] = onnx_path[0] = '\0';
+    if (stat(path, &st) != 0)
+        return sg_error_set(err, SG_E_NOT_FOUND, "no model at \"%s\"", path);
+    if (S_ISDIR(st.st_mode)) {
+        snprintf(card_path, bytes, "%s/model.yaml", path);
+        if (!is_file(card_path)) {
+            card_path[0] = '\0';
+            return only_onnx(path, onnx_path, bytes, err);
+        }
+    } else if (ends_with(path, ".yaml") || ends_with(path, ".yml")) {
+        snprintf(card_path, bytes, "%s", path);
+    } else {
+        snprintf(onnx_path, bytes, "%s", path);
+        if (ends_with(path, ".onnx")) {
+            snprintf(card_path, bytes, "%.*s.yaml", (int)(strlen(path) - 5), path);
+            if (!is_file(card_path))
+                card_path[0] = '\0';
+        }
+    }
+    return 0;
+}
+
+/* Name of the folder when the file is one of many called model.…, else of the file without its ending. */
+static char *default_name(const char *path)
+{
+    char copy[MODEL_PATH_MAX], *base, *dot;
+
+    snprintf(copy, sizeof(copy), "%s", path);
+    while (strlen(copy) > 1 && copy[strlen(copy) - 1] == '/')
+        copy[strlen(copy) - 1] = '\0';
+    base = strrchr(copy, '/');
+    if (base && (strcmp(base, "/model.onnx") == 0 || strcmp(base, "/model.yaml") == 0)) {
+        *base = '\0';
+        base = strrchr(copy, '/');
+        return strdup(base ? base + 1 : copy);
+    }
+    base = base ? base + 1 : copy;
+    dot = strrchr(base, '.');
+    if (dot && dot != base)
+        *dot = '\0';
+    return strdup(base);
+}
+
+/* The graph that a card speaks of: `file:`, else X.onnx beside X.yaml, else the only one in the folder. */
+static int find_graph(const struct sg_card *card, struct sg_conf_problems *problems, char *onnx_path,
+                      size_t bytes, struct sg_error *err)
+{
+    const struct sg_text *file = &card->file;
+    const char *slash = strrchr(card->path, '/'), *dot = strrchr(card->path, '.');
+    char folder[MODEL_PATH_MAX];
+    int code;
+
+    if (file->value) {
+        if (sg_conf_beside(card->path, file->value, onnx_path, bytes) == 0 && is_file(onnx_path))
+            return 0;
+        sg_error_set(err, SG_E_NOT_FOUND, "no model file \"%s\"; `make deps` fetches those of sightd",
+                     onnx_path);
+        sg_conf_problems_add(problems, card->path, file->line, file->column, NULL, "%s", err->text);
+        return SG_E_NOT_FOUND;
+    }
+    snprintf(onnx_path, bytes, "%.*s.onnx", (int)(dot - card->path), card->path);
+    if (is_file(onnx_path))
+        return 0;
+    snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - card->path) : 1, slash ? card->path : ".");
+    code = only_onnx(folder, onnx_path, bytes, err);
+    if (code < 0)
+        sg_conf_problems_add(problems, card->path, 1, 1, NULL, "%s", err->text);
+    return code;
+}
+
+static int load_card(struct sg_model *model, const struct sg_model_options *options,
+                     struct sg_conf_problems *problems, struct sg_error *err)
+{
+    struct sg_conf_problems own = {0}, *list = problems ? problems : &own;
+    struct sg_error rest = {0};
+    char card_path[MODEL_PATH_MAX], onnx_path[MODEL_PATH_MAX];
+    int code = find_files(options->path, card_path, onnx_path, sizeof(card_path), err), bad = 0;
+
+    if (code < 0)
+        return code;
+    if (card_path[0]) {
+        bad = sg_card_load(card_path, &model->card, list);
+        if (bad < 0 && sg_conf_problems_error(list, err) == 0)
+            sg_error_set(err, bad, "cannot load model card \"%s\"", card_path);
+        code = bad;
+        if (bad < 0 && (!problems || !model->card.path))
+            goto out;
+        code = 0; /* what a wrong card names is looked at too, so that all problems are told at once */
+        model->card_path = strdup(card_path);
+        if (!onnx_path[0])
+            code = find_graph(&model->card, list, onnx_path, sizeof(onnx_path), bad < 0 ? &rest : err);
+    } else {
+        code = sg_card_init(&model->card);
+    }
+    if (code < 0)
+        goto out;
+    model->path = strdup(onnx_path);
+    model->name = options->name            ? strdup(options->name)
+                  : model->card.name.value ? strdup(model->card.name.value)
+                                           : default_name(options->path);
+    if (!model->path || !model->name || (card_path[0] && !model->card_path))
+        code = sg_error_set(err, SG_E_NOMEM, "no memory for model \"%s\"", options->path);
+out:
+    sg_conf_problems_fini(&own);
+    return bad < 0 ? bad : code;
+}
+
+void sg_model_lean(struct sg_model *model, bool lean)
+{
+    if (model->narrow)
+        sg_graph_lean(model->narrow, lean);
+}
+
+/* The graph of model->opened: the narrow one, or the wide one where that is all there will be. */
+static int open_first(struct sg_model *model, bool narrow, struct sg_error *err)
+{
+    struct sg_graph **graph = narrow ? &model->narrow : &model->wide;
+    int code = sg_graph_open(model->engine, model->path, &model->opened, graph, err);
+
+    if (code == 0)
+        model->signature = sg_graph_signature(*graph);
+    return code;
+}
+
+static int open_graphs(struct sg_model *model, const struct sg_model_options *options, struct sg_error *err)
+{
+    bool narrow = options->narrow || options->wide_threads <= 1;
+    char what[SG_FILE_KIND_TEXT_MAX];
+    struct sg_error second = {0};
+    int code;
+
+    model->opened = (struct sg_graph_options){
+        .threads = narrow ? 1 : options->wide_threads,
+        .spin = !narrow,
+        .share = options->narrow && (options->wide_threads > 1 || options->widen_later),
+    };
+    code = open_first(model, narrow, err);
+    if (code != SG_E_MODEL)
+        return code;
+    if (sg_file_kind_file(model->path, what, sizeof(what)))
+        return sg_error_set(err, code, "model \"%.180s\" %s", model->path, what);
+    /* Sizes that contradict the graph keep it from loading too. */
+    model->opened.free.sides = SG_SIDE_HEIGHT | SG_SIDE_WIDTH;
+    if (open_first(model, narrow, &second) < 0)
+        return code;
+    sg_error_clear(err);
+    return 0;
+}
+
+int sg_model_set_free(struct sg_model *model, const struct sg_graph_free *what, struct sg_error *err)
+{
+    bool narrow = model->narrow;
+    int code;
+
+    drop_runners(model->pool);
+    sg_graph_destroy(&model->narrow);
+    sg_graph_destroy(&model->wide);
+    model->signature = NULL;
+    model->opened.free = *what;
+    code = open_first(model, narrow, err);
+    sg_model_lean(model, true); /* until it is open */
+    return code;
+}
+
+/* Of a model whose card is wrong: what else is. */
+static void look_further(struct sg_model *model, const struct sg_model_options *options,
+                         struct sg_conf_problems *problems)
+{
+    struct sg_error err = {0};
+    int before = problems->count + problems->dropped, code = open_graphs(model, options, &err);
+
+    if (code == 0)
+        code = sg_decide_inputs(model, &err);
+    if (code == 0)
+        code = sg_decide_head(model, options->labels, problems, &err);
+    if (code < 0 && problems->count + problems->dropped == before)
+        sg_conf_problems_add(problems, model->card_path, 0, 0, NULL, "%s", err.text);
+}
+
+int sg_model_open(struct sg_engine *engine, const struct sg_model_options *options,
+                  struct sg_conf_problems *problems, struct sg_model **out_model, struct sg_error *err)
+{
+    struct sg_model *model = calloc(1, sizeof(*model));
+    int64_t began = sg_clock_us();
+    int code;
+
+    *out_model = NULL;
+    if (!model)
+        return sg_error_set(err, SG_E_NOMEM, "no memory for a model");
+    model->engine = engine;
+    model->pool = calloc(1, sizeof(*model->pool));
+    if (!model->pool) {
+        code = sg_error_set(err, SG_E_NOMEM, "no memory for a model");
+        goto out;
+    }
+    pthread_mutex_init(&model->pool->lock, NULL);
+    code = load_card(model, options, problems, err);
+    if (code == SG_E_CONFIG && problems && model->card_path && model->path)
+        look_further(model, options, problems);
+    if (code < 0)
+        goto out;
+    code = open_graphs(model, options, err);
+    if (code < 0)
+        goto out;
+    model->load_us = sg_clock_us() - began;
+    sg_model_lean(model, options->narrow);
+    code = sg_decide_inputs(model, err);
+    if (code == 0)
+        code = sg_decide_head(model, options->labels, problems, err);
+    if (code == 0 && options->narrow && options->wide_threads > 1)
+        code = sg_model_widen(model, options->wide_threads, err);
+    if (code < 0) {
+        sg_error_prefix(err, "model \"%s\"", model->name);
+        goto out;
+    }
+    sg_model_lean(model, false);
+    model->probe_us = sg_clock_us() - began - model->load_us;
+    *out_model = model;
+    model = NULL;
+out:
+    sg_model_destroy(&model);
+    return code;
+}
+
+int sg_model_widen(struct sg_model *model, int threads, struct sg_error *err)
+{
+    struct sg_graph_options options = {.threads = threads, .spin = true};
+    struct sg_graph *graph = NULL;
+    struct sg_runner *runner = NULL;
+    int code = sg_graph_open_beside(model->narrow, model->path, &options, &graph, err);
+
+    if (code == 0)
+        code = sg_runner_create(graph, &runner, err);
+    /* Once now, so that no request pays for the first run. */
+    if (code == 0) {
+        sg_graph_lean(graph, true);
+        code = sg_probe_run(model, runner, 1, err);
+    }
+    if (code == 0) {
+        sg_graph_lean(graph, false);
+        pthread_mutex_lock(&model->pool->lock);
+        model->wide = graph;
+        model->pool->wide = runner;
+        pthread_mutex_unlock(&model->pool->lock);
+        sg_model_measure_batch(model, threads);
+        return 0;
+    }
+    sg_runner_destroy(&runner);
+    sg_graph_destroy(&graph);
+    return code;
+}
+
+void sg_model_destroy(struct sg_model **model)
+{
+    struct sg_model *m = *model;
+    int i;
+
+    if (!m)
+        return;
+    if (m->pool) {
+        drop_runners(m->pool);
+        pthread_mutex_destroy(&m->pool->lock);
+        free(m->pool);
+    }
+    sg_head_destroy(&m->head);
+    sg_graph_destroy(&m->wide);
+    sg_graph_destroy(&m->narrow);
+    sg_labels_fini(&m->labels);
+    for (i = 0; m->output_labels && i < m->card.outputs.count; i++)
+        sg_labels_fini(&m->output_labels[i]);
+    free(m->output_labels);
+    free(m->declared);
+    sg_card_fini(&m->card);
+    free(m->name);
+    free(m->path);
+    free(m->card_path);
+    free(m);
+    *model = NULL;
+}
+
+enum sg_head_task sg_model_task(const struct sg_model *model)
+{
+    return sg_head_kind(model->head)->task;
+}
+
+const char *sg_model_label(const struct sg_model *model, int class_id)
+{
+    return class_id >= 0 && class_id < model->labels.count ? model->labels.items[class_id] : NULL;
+}
+
+int sg_model_find_label(const struct sg_model *model, const char *label)
+{
+    int i;
+
+    for (i = 0; i < model->labels.count; i++)
+        if (model->labels.items[i] && strcmp(model->labels.items[i], label) == 0)
+            return i;
+    return -1;
+}
+
+int sg_model_borrow(struct sg_model *model, bool wide, struct sg_runner **out_runner, struct sg_error *err)
+{
+    struct sg_model_pool *pool = model->pool;
+    struct sg_runner *runner = NULL;
+    bool claimed = false;
+    int code;
+
+    pthread_mutex_lock(&pool->lock);
+    if (model->wide && (wide || !model->narrow) && !pool->wide_out) {
+        claimed = pool->wide_out = true;
+        runner = pool->wide;
+    } else if (pool->narrow_count > 0) {
+        runner = pool->narrow[--pool->narrow_count];
+    }
+    pthread_mutex_unlock(&pool->lock);
+    *out_runner = runner;
+    if (runner)
+        return 0;
+    code = sg_runner_create(claimed || !model->narrow ? model->wide : model->narrow, &runner, err);
+    if (claimed) {
+        pthread_mutex_lock(&pool->lock);
+        pool->wide = runner;
+        pool->wide_out = code == 0;
+        pthread_mutex_unlock(&pool->lock);
+    }
+    *out_runner = runner;
+    return code;
+}
+
+bool sg_model_wide_pays(struct sg_model *model)
+{
+    bool wide;
+
+    pthread_mutex_lock(&model->pool->lock);
+    wide = !model->narrow || (model->wide && sg_core_choice_choose(&model->pool->choice));
+    pthread_mutex_unlock(&model->pool->lock);
+    return wide;
+}
+
+int sg_model_run(struct sg_model *model, struct sg_runner *runner, size_t pixels, struct sg_error *err)
+{
+    int64_t began = sg_clock_us(), took;
+    int code = sg_runner_run(runner, err);
+
+    took = sg_clock_us() - began;
+    if (code < 0)
+        return code;
+    pthread_mutex_lock(&model->pool->lock);
+    sg_core_choice_add(&model->pool->choice, runner == model->pool->wide, pixels, took);
+    pthread_mutex_unlock(&model->pool->lock);
+    return 0;
+}
+
+void sg_model_return(struct sg_model *model, struct sg_runner **runner)
+{
+    struct sg_model_pool *pool = model->pool;
+    struct sg_runner *given = *runner, *extra = NULL;
+
+    if (!given)
+        return;
+    *runner = NULL;
+    pthread_mutex_lock(&pool->lock);
+    if (given == pool->wide)
+        pool->wide_out = false;
+    else if (model->narrow && pool->narrow_count < POOL_MAX_RUNNERS)
+        pool->narrow[pool->narrow_count++] = given;
+    else
+        extra = given;
+    pthread_mutex_unlock(&pool->lock);
+    sg_runner_destroy(&extra);
+}
+
+static int fill_aux(const struct sg_model *model, struct sg_runner *runner, const struct sg_model_aux *aux,
+                    const struct sg_transform *transform, int items, struct sg_error *err)
+{
+    const struct sg_slot *slot = &model->signature->inputs[aux->index];
+    int64_t dims[2] = {items, 2};
+    struct sg_tensor tensor;
+    float pair[2] = {1.0f, 1.0f};
+    int code, i;
+
+    if (aux->kind == SG_AUX_WIDTH_HEIGHT) {
+        pair[0] = (float)transform->width;
+        pair[1] = (float)transform->height;
+    } else if (aux->kind == SG_AUX_HEIGHT_WIDTH) {
+        pair[0] = (float)transform->height;
+        pair[1] = (float)transform->width;
+    }
+    code = slot->rank == 1 ? sg_runner_input(runner, aux->index, &dims[1], 1, &tensor, err)
+                           : sg_runner_input(runner, aux->index, dims, 2, &tensor, err);
+    if (code < 0)
+        return code;
+    for (i = 0; i < (slot->rank == 1 ? 2 : 2 * items); i++) {
+        if (tensor.dtype == SG_DTYPE_F32)
+            ((float *)tensor.data)[i] = pair[i % 2];
+        else if (tensor.dtype == SG_DTYPE_I64)
+            ((int64_t *)tensor.data)[i] = (int64_t)pair[i % 2];
+        else if (tensor.dtype == SG_DTYPE_I32)
+            ((int32_t *)tensor.data)[i] = (int32_t)pair[i % 2];
+        else if (tensor.dtype == SG_DTYPE_F16)
+            ((uint16_t *)tensor.data)[i] = sg_float_to_half(pair[i % 2]);
+        else
+            return sg_error_set(err, SG_E_MODEL,
+                                "input \"%s\" is %s; expected float32, float16, int32 or int64", slot->name,
+                                sg_dtype_name(tensor.dtype));
+    }
+    return 0;
+}
+
+int sg_model_shape(const struct sg_model *model, struct sg_runner *runner,
+                   const struct sg_transform *transform, int items, struct sg_tensor *out_tensor,
+                   size_t *out_item_bytes, struct sg_error *err)
+{
+    int channels = transform->channels == SG_CHANNELS_GRAY ? 1 : 3;
+    int all = items < model->fixed_batch ? model->fixed_batch : items;
+    int64_t nchw[4] = {all, channels, transform->height, transform->width};
+    int64_t nhwc[4] = {all, transform->height, transform->width, channels};
+    const int64_t *dims = transform->layout == SG_LAYOUT_NCHW ? nchw : nhwc;
+    int code, i;
+
+    code = sg_runner_input(runner, model->image_input, dims + model->no_batch_axis, 4 - model->no_batch_axis,
+                           out_tensor, err);
+    for (i = 0; i < model->aux_count && code == 0; i++)
+        code = fill_aux(model, runner, &model->aux[i], transform, all, err);
+    *out_item_bytes = (size_t)channels * (size_t)transform->width * (size_t)transform->height *
+                      sg_dtype_bytes(transform->dtype);
+    if (code == 0 && all > items)
+        memset((char *)out_tensor->data + (size_t)items * *out_item_bytes, 0,
+               (size_t)(all - items) * *out_item_bytes);
+    return code;
+}
