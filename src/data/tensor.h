@@ -75,7 +75,6 @@ struct sg_signature {
     struct sg_meta meta[SG_SIGNATURE_MAX_META];
     int meta_count;
     char producer[64]; /* "pytorch", "tf2onnx", … */
-    char graph_name[64];
 };
 
 /* Value of a metadata key, or NULL. */

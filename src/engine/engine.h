@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Inference runtimes behind one door. An engine loads graphs; a graph is a model file with its signature; a
- * runner is one thread's bound inputs and outputs of a graph. Engine and graphs may be used by any thread; a
- * runner by one at a time.
+ * Inference runtimes behind one door: nothing outside this room knows which there are (kinds.c). An engine
+ * loads graphs; a graph is a model file with its signature; a runner is one thread's bound inputs and outputs
+ * of a graph. Engine and graphs may be used by any thread; a runner by one at a time.
  */
 #ifndef SG_ENGINE_ENGINE_H
 #define SG_ENGINE_ENGINE_H
@@ -15,11 +15,23 @@ struct sg_engine;
 struct sg_graph;
 struct sg_runner;
 
-/* Opens the runtime; telemetry is off before anything of it runs. Call once, from the first thread. */
+/* Opens the runtimes that are there; telemetry is off before anything of them runs. Call once, from the first
+ * thread. Fails when none opens, with the error of the most wanted. */
 int sg_engine_create(struct sg_engine **out_engine, struct sg_error *err);
 void sg_engine_destroy(struct sg_engine **engine);
-/* "onnxruntime 1.30.0" */
+/* Name and version of each runtime that opened, most wanted first: "onnxruntime 1.30.0", with ", " between
+ * two. Lives as long as the engine. */
 const char *sg_engine_version(const struct sg_engine *engine);
+
+/* What is known without an engine; any thread. Whether a file is meant to be a model, by its name, and by its
+ * first bytes where the name says too little. A file of any other name may be opened all the same. */
+bool sg_engine_claims(const char *path);
+/* How the names of model files end (".onnx"), most wanted first; NULL past the last. */
+const char *sg_engine_ending(int index);
+/* The same for sentences (".onnx or .xml"), and what runtimes there may be with their licences ("ONNX Runtime
+ * (MIT)"). Return out. */
+const char *sg_engine_endings(char *out, size_t out_bytes);
+const char *sg_engine_credits(char *out, size_t out_bytes);
 
 enum sg_side { SG_SIDE_HEIGHT = 1 << 0, SG_SIDE_WIDTH = 1 << 1 };
 
@@ -38,21 +50,27 @@ struct sg_graph_declared {
     int64_t factor; /* one of the two that stands in a product or quotient too; else 0 */
 };
 
+/* What else the machine does while a graph runs. */
+enum sg_company {
+    SG_COMPANY_OTHERS, /* other runs and other work: cores that a run does not need are left to them */
+    SG_COMPANY_NONE,   /* nothing: the shortest run, whatever it costs the cores */
+};
+
 struct sg_graph_options {
-    int threads;       /* cores one run may use; 1 = runs on the caller's thread alone */
-    bool spin;         /* threads of a wide graph spin between operators: faster alone, hungry in company */
-    bool optimise_off; /* for comparing */
-    bool share;        /* keeps the weights where sg_graph_open_beside can use them, if the model allows it */
+    int threads; /* cores one run may use; 1 = a run keeps to one core */
+    enum sg_company company;
+    bool share; /* keeps the weights where sg_graph_open_beside can use them, if the model allows it */
     struct sg_graph_free free;
 };
 
-/* Loads a model file. SG_E_NOT_FOUND, SG_E_MODEL (not a model, unsupported operator, input types we cannot
- * feed), SG_E_NOMEM. */
+/* Loads a model file, by the first runtime that claims it. SG_E_NOT_FOUND, SG_E_IO, SG_E_MODEL (not a model,
+ * unsupported operator, input types we cannot feed, its runtime is not there), SG_E_NOMEM. */
 int sg_graph_open(struct sg_engine *engine, const char *path, const struct sg_graph_options *options,
                   struct sg_graph **out_graph, struct sg_error *err);
 /* Opens the model of `first` once more, with other threads: over the same weights when `first` shares them
- * (sg_graph_shares), from the file otherwise; what was set free for it is so here. The new graph outlives
- * `first` if it must; its signature is the same without the metadata. Errors as sg_graph_open. */
+ * (sg_graph_shares), from the file otherwise; by the same runtime, and what was set free for it is so here.
+ * The new graph outlives `first` if it must; its signature is the same, the metadata may be left out. Errors
+ * as sg_graph_open. */
 int sg_graph_open_beside(const struct sg_graph *first, const char *path,
                          const struct sg_graph_options *options, struct sg_graph **out_graph,
                          struct sg_error *err);
@@ -66,6 +84,11 @@ void sg_graph_destroy(struct sg_graph **graph);
 const struct sg_signature *sg_graph_signature(const struct sg_graph *graph);
 /* Of a graph that was opened from a file with sizes set free: what it declared. Zeros otherwise. */
 const struct sg_graph_declared *sg_graph_declared(const struct sg_graph *graph);
+/* The other files that the model of `graph` is made of, such as weights that its file names; path: where it
+ * was opened from. What visit returns below 0 ends it. A cold path: looks through the file's bytes. */
+typedef int (*sg_file_fn)(void *ctx, const char *path, struct sg_error *err);
+int sg_graph_files(const struct sg_graph *graph, const char *path, sg_file_fn visit, void *ctx,
+                   struct sg_error *err);
 
 int sg_runner_create(struct sg_graph *graph, struct sg_runner **out_runner, struct sg_error *err);
 void sg_runner_destroy(struct sg_runner **runner);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * engine.h on ONNX Runtime's C API: the runtime itself. Sessions may run on any number of threads at once.
+ * ONNX Runtime, by its C API: the runtime itself, and its ops. Sessions may run on any number of threads at
+ * once.
  */
 #include "base/log.h"
+#include "engine/onnx_weights.h"
 #include "engine/ort_private.h"
 
 #include <stdio.h>
@@ -44,7 +46,7 @@ ONNXTensorElementDataType ort_dtype_theirs(enum sg_dtype ours)
     return ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
 }
 
-int ort_check(const struct sg_engine *engine, OrtStatus *status, enum sg_err code, const char *what,
+int ort_check(const struct ort_runtime *runtime, OrtStatus *status, enum sg_err code, const char *what,
               struct sg_error *err)
 {
     char line[256];
@@ -52,11 +54,11 @@ int ort_check(const struct sg_engine *engine, OrtStatus *status, enum sg_err cod
 
     if (!status)
         return 0;
-    words = engine->api->GetErrorMessage(status);
+    words = runtime->api->GetErrorMessage(status);
     snprintf(line, sizeof(line), "%.*s", (int)strcspn(words, "\n"), words);
     sg_error_set(err, code, "%s: %s", what, line);
     sg_error_detail(err, "%s", words);
-    engine->api->ReleaseStatus(status);
+    runtime->api->ReleaseStatus(status);
     return code;
 }
 
@@ -77,93 +79,101 @@ static void ORT_API_CALL log_line(void *param, OrtLoggingLevel severity, const c
 /* One arena for all sessions, which grows by what is asked for: each had one of its own, as large as the most
  * that session ever needed, and doubling. Whoever shares the runtime's environment with us may have
  * registered one before; then that is used. */
-static int share_arena(struct sg_engine *engine, struct sg_error *err)
+static int share_arena(struct ort_runtime *runtime, struct sg_error *err)
 {
     static const char *const keys[] = {"arena_extend_strategy"};
     static const size_t values[] = {1}; /* kSameAsRequested */
-    const OrtApi *api = engine->api;
+    const OrtApi *api = runtime->api;
     OrtArenaCfg *arena = NULL;
     OrtStatus *status;
-    int code = ort_check(engine, api->CreateArenaCfgV2(keys, values, 1, &arena), SG_E_NOMEM,
+    int code = ort_check(runtime, api->CreateArenaCfgV2(keys, values, 1, &arena), SG_E_NOMEM,
                          "ONNX Runtime memory arena", err);
 
     if (code < 0)
         return code;
-    status = api->CreateAndRegisterAllocator(engine->env, engine->memory, arena);
+    status = api->CreateAndRegisterAllocator(runtime->env, runtime->memory, arena);
     if (status)
         api->ReleaseStatus(status);
     api->ReleaseArenaCfg(arena);
-    code =
-        ort_check(engine, api->CreateRunOptions(&engine->lean), SG_E_NOMEM, "ONNX Runtime run options", err);
+    code = ort_check(runtime, api->CreateRunOptions(&runtime->lean), SG_E_NOMEM, "ONNX Runtime run options",
+                     err);
     if (code == 0)
         code = ort_check(
-            engine, api->AddRunConfigEntry(engine->lean, "memory.enable_memory_arena_shrinkage", "cpu:0"),
+            runtime, api->AddRunConfigEntry(runtime->lean, "memory.enable_memory_arena_shrinkage", "cpu:0"),
             SG_E_INTERNAL, "ONNX Runtime run options", err);
     return code;
 }
 
-int sg_engine_create(struct sg_engine **out_engine, struct sg_error *err)
+static int init(struct sg_runtime *base, struct sg_error *err)
 {
-    struct sg_engine *engine = calloc(1, sizeof(*engine));
+    struct ort_runtime *runtime = (struct ort_runtime *)base;
     const char *silent = getenv("ORT_DISABLE_TELEMETRY");
-    const OrtApiBase *base;
+    const OrtApiBase *door;
     int code;
 
-    *out_engine = NULL;
-    if (!engine)
-        return sg_error_set(err, SG_E_NOMEM, "no memory for the inference engine");
     /* Not again when it is so: in a library other threads may be reading the environment. */
     if (!silent || strcmp(silent, "1") != 0)
         setenv("ORT_DISABLE_TELEMETRY", "1", 1);
-    base = OrtGetApiBase();
-    engine->api = base->GetApi(ENGINE_API_VERSION);
-    if (!engine->api) {
-        code = sg_error_set(err, SG_E_MODEL, "ONNX Runtime %s is too old: its C API must have version %d",
-                            base->GetVersionString(), ENGINE_API_VERSION);
-        goto out;
-    }
-    snprintf(engine->version, sizeof(engine->version), "onnxruntime %s", base->GetVersionString());
-    code = ort_check(engine,
-                     engine->api->CreateEnvWithCustomLogger(log_line, NULL, ORT_LOGGING_LEVEL_ERROR, "sight",
-                                                            &engine->env),
+    door = OrtGetApiBase();
+    runtime->api = door->GetApi(ENGINE_API_VERSION);
+    if (!runtime->api)
+        return sg_error_set(err, SG_E_MODEL, "ONNX Runtime %s is too old: its C API must have version %d",
+                            door->GetVersionString(), ENGINE_API_VERSION);
+    snprintf(base->version, sizeof(base->version), "%s", door->GetVersionString());
+    code = ort_check(runtime,
+                     runtime->api->CreateEnvWithCustomLogger(log_line, NULL, ORT_LOGGING_LEVEL_ERROR, "sight",
+                                                             &runtime->env),
                      SG_E_INTERNAL, "ONNX Runtime does not start", err);
     if (code < 0)
-        goto out;
-    code = ort_check(engine, engine->api->DisableTelemetryEvents(engine->env), SG_E_INTERNAL,
+        return code;
+    code = ort_check(runtime, runtime->api->DisableTelemetryEvents(runtime->env), SG_E_INTERNAL,
                      "ONNX Runtime's telemetry cannot be switched off", err);
-    if (code < 0)
-        goto out;
-    code = ort_check(engine,
-                     engine->api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &engine->memory),
-                     SG_E_NOMEM, "ONNX Runtime memory info", err);
     if (code == 0)
-        code = share_arena(engine, err);
-    if (code < 0)
-        goto out;
-    *out_engine = engine;
-    engine = NULL;
-out:
-    sg_engine_destroy(&engine);
-    return code;
+        code = ort_check(
+            runtime,
+            runtime->api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &runtime->memory),
+            SG_E_NOMEM, "ONNX Runtime memory info", err);
+    return code < 0 ? code : share_arena(runtime, err);
 }
 
-void sg_engine_destroy(struct sg_engine **engine)
+static void fini(struct sg_runtime *base)
 {
-    struct sg_engine *e = *engine;
+    struct ort_runtime *runtime = (struct ort_runtime *)base;
 
-    if (!e)
-        return;
-    if (e->lean)
-        e->api->ReleaseRunOptions(e->lean);
-    if (e->memory)
-        e->api->ReleaseMemoryInfo(e->memory);
-    if (e->env)
-        e->api->ReleaseEnv(e->env);
-    free(e);
-    *engine = NULL;
+    if (runtime->lean)
+        runtime->api->ReleaseRunOptions(runtime->lean);
+    if (runtime->memory)
+        runtime->api->ReleaseMemoryInfo(runtime->memory);
+    if (runtime->env)
+        runtime->api->ReleaseEnv(runtime->env);
 }
 
-const char *sg_engine_version(const struct sg_engine *engine)
+static const char *const endings[] = {".onnx", NULL};
+
+static bool claims(const char *path)
 {
-    return engine->version;
+    size_t length = strlen(path), tail = strlen(endings[0]);
+
+    return length >= tail && strcmp(path + length - tail, endings[0]) == 0;
 }
+
+const struct sg_engine_ops sg_engine_onnxruntime = {
+    .name = "onnxruntime",
+    .title = "ONNX Runtime",
+    .licence = "MIT",
+    .endings = endings,
+    .runtime_bytes = sizeof(struct ort_runtime),
+    .graph_bytes = sizeof(struct ort_graph),
+    .runner_bytes = sizeof(struct ort_runner),
+    .claims = claims,
+    .init = init,
+    .fini = fini,
+    .open = ort_graph_open,
+    .open_beside = ort_graph_open_beside,
+    .close = ort_graph_close,
+    .files = sg_onnx_weights,
+    .runner_init = ort_runner_init,
+    .runner_fini = ort_runner_fini,
+    .bind = ort_runner_bind,
+    .run = ort_runner_run,
+};

@@ -47,7 +47,7 @@ static int map_file(const char *path, struct mapping *out, struct sg_error *err)
 }
 
 /* Where external data lies, which the runtime cannot know of bytes. */
-static int tell_folder(const struct sg_engine *engine, const char *path, OrtSessionOptions *options,
+static int tell_folder(const struct ort_runtime *runtime, const char *path, OrtSessionOptions *options,
                        struct sg_error *err)
 {
     const char *slash = strrchr(path, '/');
@@ -56,38 +56,38 @@ static int tell_folder(const struct sg_engine *engine, const char *path, OrtSess
 
     if (!folder)
         return sg_error_set(err, SG_E_NOMEM, "no memory for the model's folder");
-    code = ort_check(engine,
-                     engine->api->AddSessionConfigEntry(
+    code = ort_check(runtime,
+                     runtime->api->AddSessionConfigEntry(
                          options, "session.model_external_initializers_file_folder_path", folder),
                      SG_E_INVALID, "the model's folder", err);
     free(folder);
     return code;
 }
 
-int ort_file_session(struct sg_graph *graph, const char *path, OrtSessionOptions *options,
+int ort_file_session(struct ort_graph *graph, const char *path, OrtSessionOptions *options,
                      struct sg_error *err)
 {
     static const char *const what = "the runtime cannot load it";
-    const struct sg_engine *engine = graph->engine;
+    const struct ort_runtime *runtime = ort_runtime_of(graph);
     struct mapping file;
     int code;
 
-    if (graph->free.sides == 0)
-        return ort_check(engine, engine->api->CreateSession(engine->env, path, options, &graph->session),
+    if (graph->base.free.sides == 0)
+        return ort_check(runtime, runtime->api->CreateSession(runtime->env, path, options, &graph->session),
                          SG_E_MODEL, what, err);
     code = map_file(path, &file, err);
     if (code == 0)
-        code = sg_onnx_free_sides(file.bytes, file.size, &graph->free, &graph->declared, err);
+        code = sg_onnx_free_sides(file.bytes, file.size, &graph->base.free, &graph->base.declared, err);
     if (code == 0)
-        graph->declared.factor =
-            sg_onnx_factor(file.bytes, file.size, graph->declared.height, graph->declared.width);
+        graph->base.declared.factor =
+            sg_onnx_factor(file.bytes, file.size, graph->base.declared.height, graph->base.declared.width);
     if (code == 0)
-        code = tell_folder(engine, path, options, err);
+        code = tell_folder(runtime, path, options, err);
     if (code == 0)
-        code = ort_check(
-            engine,
-            engine->api->CreateSessionFromArray(engine->env, file.bytes, file.size, options, &graph->session),
-            SG_E_MODEL, what, err);
+        code = ort_check(runtime,
+                         runtime->api->CreateSessionFromArray(runtime->env, file.bytes, file.size, options,
+                                                              &graph->session),
+                         SG_E_MODEL, what, err);
     if (file.bytes)
         munmap(file.bytes, file.size);
     return code;

@@ -1,64 +1,81 @@
 /* SPDX-License-Identifier: MIT
  * What the files of the ONNX Runtime engine share: the engine itself (onnxruntime.c), reading signatures
  * (ort_signature.c), sessions (ort_graph.c), files (ort_file.c), their weights (ort_shared.c), runs
- * (ort_runner.c). Private to
- * those files.
+ * (ort_runner.c). Private to those files.
  */
 #ifndef SG_ENGINE_ORT_PRIVATE_H
 #define SG_ENGINE_ORT_PRIVATE_H
 
-#include "engine/engine.h"
+#include "engine/kinds.h"
 
 #include <onnxruntime_c_api.h>
-#include <stdatomic.h>
 
-struct sg_engine {
+struct ort_runtime {
+    struct sg_runtime base;
     const OrtApi *api;
     OrtEnv *env;
     OrtMemoryInfo *memory;
     OrtRunOptions *lean; /* of runs that give back what memory they needed */
-    char version[64];
 };
 
-struct sg_graph {
-    struct sg_engine *engine;
+struct ort_graph {
+    struct sg_graph base;
     OrtSession *session;
     struct ort_shared *shared; /* a reference; NULL when the session has weights of its own */
-    struct sg_signature signature;
-    struct sg_graph_free free; /* as it was opened */
-    struct sg_graph_declared declared;
-    atomic_bool lean; /* sg_graph_lean */
 };
+
+struct ort_runner {
+    struct sg_runner base;
+    const char *input_names[SG_SIGNATURE_MAX_IO], *output_names[SG_SIGNATURE_MAX_IO]; /* the graph's */
+    OrtValue *inputs[SG_SIGNATURE_MAX_IO];
+    OrtValue *outputs[SG_SIGNATURE_MAX_IO];
+};
+
+static inline const struct ort_runtime *ort_runtime_of(const struct ort_graph *graph)
+{
+    return (const struct ort_runtime *)graph->base.runtime;
+}
 
 /* Takes status; NULL is success. The runtime's words go to the detail, the first line of them to the client
  * too. */
-int ort_check(const struct sg_engine *engine, OrtStatus *status, enum sg_err code, const char *what,
+int ort_check(const struct ort_runtime *runtime, OrtStatus *status, enum sg_err code, const char *what,
               struct sg_error *err);
 enum sg_dtype ort_dtype_ours(ONNXTensorElementDataType theirs);
 ONNXTensorElementDataType ort_dtype_theirs(enum sg_dtype ours);
 
 /* What every session of ours is opened with; more may be added. The caller releases them. */
-int ort_session_options(const struct sg_engine *engine, const struct sg_graph_options *options,
+int ort_session_options(const struct ort_runtime *runtime, const struct sg_graph_options *options,
                         OrtSessionOptions **out_options, struct sg_error *err);
 
-/* ort_file.c: graph->session of a file, with graph->free set free in it. */
-int ort_file_session(struct sg_graph *graph, const char *path, OrtSessionOptions *options,
+/* ort_file.c: graph->session of a file, with graph->base.free set free in it. */
+int ort_file_session(struct ort_graph *graph, const char *path, OrtSessionOptions *options,
                      struct sg_error *err);
 
 /* ort_shared.c: a model as the runtime has optimised it, in memory that several sessions read at once. */
 struct ort_shared;
 
-/* Optimises the file into fresh memory, and fills graph->signature on the way. The caller opens the file as
- * it is when this fails. */
-int ort_shared_create(struct sg_graph *graph, const char *path, struct ort_shared **out_shared,
+/* Optimises the file into fresh memory, and fills graph->base.signature on the way. The caller opens the file
+ * as it is when this fails. */
+int ort_shared_create(struct ort_graph *graph, const char *path, struct ort_shared **out_shared,
                       struct sg_error *err);
 struct ort_shared *ort_shared_hold(struct ort_shared *shared);
 void ort_shared_release(struct ort_shared **shared);
 /* A session over the shared memory, which must be held while the session lives. Adds to options. */
-int ort_shared_session(const struct sg_engine *engine, const struct ort_shared *shared,
+int ort_shared_session(const struct ort_runtime *runtime, const struct ort_shared *shared,
                        OrtSessionOptions *options, OrtSession **out_session, struct sg_error *err);
 
-/* Fills graph->signature from its session: inputs, outputs, metadata. */
-int ort_signature_read(struct sg_graph *graph, struct sg_error *err);
+/* Fills graph->base.signature from its session: inputs, outputs, metadata. */
+int ort_signature_read(struct ort_graph *graph, struct sg_error *err);
+
+/* The ops of ort_graph.c and ort_runner.c; see kinds.h. */
+int ort_graph_open(struct sg_graph *graph, const char *path, const struct sg_graph_options *options,
+                   struct sg_error *err);
+int ort_graph_open_beside(struct sg_graph *graph, const struct sg_graph *first,
+                          const struct sg_graph_options *options, struct sg_error *err);
+void ort_graph_close(struct sg_graph *graph);
+int ort_runner_init(struct sg_runner *runner, struct sg_error *err);
+void ort_runner_fini(struct sg_runner *runner);
+int ort_runner_bind(struct sg_runner *runner, int index, struct sg_error *err);
+int ort_runner_run(struct sg_runner *runner, struct sg_error *err);
 
 #endif

@@ -22,31 +22,33 @@ struct ort_shared {
     size_t size;
 };
 
-static int set(const struct sg_engine *engine, OrtSessionOptions *options, const char *key, const char *value,
-               struct sg_error *err)
+static int set(const struct ort_runtime *runtime, OrtSessionOptions *options, const char *key,
+               const char *value, struct sg_error *err)
 {
-    return ort_check(engine, engine->api->AddSessionConfigEntry(options, key, value), SG_E_INVALID, key, err);
+    return ort_check(runtime, runtime->api->AddSessionConfigEntry(options, key, value), SG_E_INVALID, key,
+                     err);
 }
 
 /* A session that only optimises and writes: one thread, nothing packed, no arena. */
-static int write_options(const struct sg_engine *engine, const char *to, OrtSessionOptions **out_options,
+static int write_options(const struct ort_runtime *runtime, const char *to, OrtSessionOptions **out_options,
                          struct sg_error *err)
 {
     const struct sg_graph_options plain = {.threads = 1};
-    const OrtApi *api = engine->api;
+    const OrtApi *api = runtime->api;
     OrtSessionOptions *o = NULL;
-    int code = ort_session_options(engine, &plain, &o, err);
+    int code = ort_session_options(runtime, &plain, &o, err);
 
     *out_options = NULL;
     if (code < 0)
         return code;
-    code = ort_check(engine, api->DisableCpuMemArena(o), SG_E_INVALID, "arena", err);
+    code = ort_check(runtime, api->DisableCpuMemArena(o), SG_E_INVALID, "arena", err);
     if (code == 0)
-        code = ort_check(engine, api->SetOptimizedModelFilePath(o, to), SG_E_INVALID, "optimised model", err);
+        code =
+            ort_check(runtime, api->SetOptimizedModelFilePath(o, to), SG_E_INVALID, "optimised model", err);
     if (code == 0)
-        code = set(engine, o, "session.save_model_format", "ORT", err);
+        code = set(runtime, o, "session.save_model_format", "ORT", err);
     if (code == 0)
-        code = set(engine, o, "session.disable_prepacking", "1", err);
+        code = set(runtime, o, "session.disable_prepacking", "1", err);
     if (code < 0)
         api->ReleaseSessionOptions(o);
     else
@@ -55,11 +57,11 @@ static int write_options(const struct sg_engine *engine, const char *to, OrtSess
 }
 
 /* Loads path, fills the signature, and leaves the optimised model in the file called `to`. */
-static int optimise(struct sg_graph *graph, const char *path, const char *to, struct sg_error *err)
+static int optimise(struct ort_graph *graph, const char *path, const char *to, struct sg_error *err)
 {
-    const struct sg_engine *engine = graph->engine;
+    const struct ort_runtime *runtime = ort_runtime_of(graph);
     OrtSessionOptions *options = NULL;
-    int code = write_options(engine, to, &options, err);
+    int code = write_options(runtime, to, &options, err);
 
     if (code < 0)
         return code;
@@ -67,9 +69,9 @@ static int optimise(struct sg_graph *graph, const char *path, const char *to, st
     if (code == 0)
         code = ort_signature_read(graph, err);
     if (graph->session)
-        engine->api->ReleaseSession(graph->session);
+        runtime->api->ReleaseSession(graph->session);
     graph->session = NULL;
-    engine->api->ReleaseSessionOptions(options);
+    runtime->api->ReleaseSessionOptions(options);
     return code;
 }
 
@@ -89,7 +91,7 @@ static int map(struct ort_shared *shared, int fd, struct sg_error *err)
     return 0;
 }
 
-int ort_shared_create(struct sg_graph *graph, const char *path, struct ort_shared **out_shared,
+int ort_shared_create(struct ort_graph *graph, const char *path, struct ort_shared **out_shared,
                       struct sg_error *err)
 {
     struct ort_shared *shared = calloc(1, sizeof(*shared));
@@ -136,18 +138,18 @@ void ort_shared_release(struct ort_shared **shared)
     free(s);
 }
 
-int ort_shared_session(const struct sg_engine *engine, const struct ort_shared *shared,
+int ort_shared_session(const struct ort_runtime *runtime, const struct ort_shared *shared,
                        OrtSessionOptions *options, OrtSession **out_session, struct sg_error *err)
 {
-    int code = set(engine, options, "session.load_model_format", "ORT", err);
+    int code = set(runtime, options, "session.load_model_format", "ORT", err);
 
     if (code == 0)
-        code = set(engine, options, "session.use_ort_model_bytes_directly", "1", err);
+        code = set(runtime, options, "session.use_ort_model_bytes_directly", "1", err);
     if (code == 0)
-        code = set(engine, options, "session.use_ort_model_bytes_for_initializers", "1", err);
+        code = set(runtime, options, "session.use_ort_model_bytes_for_initializers", "1", err);
     return code < 0 ? code
-                    : ort_check(engine,
-                                engine->api->CreateSessionFromArray(engine->env, shared->bytes, shared->size,
-                                                                    options, out_session),
+                    : ort_check(runtime,
+                                runtime->api->CreateSessionFromArray(runtime->env, shared->bytes,
+                                                                     shared->size, options, out_session),
                                 SG_E_MODEL, "the runtime cannot load its own optimised model", err);
 }

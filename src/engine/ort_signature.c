@@ -8,26 +8,26 @@
 #include <string.h>
 
 /* Fills slot->dtype, rank, dims and dim names from type info. */
-static int read_slot(const struct sg_engine *engine, const OrtTypeInfo *info, const char *side,
+static int read_slot(const struct ort_runtime *runtime, const OrtTypeInfo *info, const char *side,
                      struct sg_slot *slot, struct sg_error *err)
 {
-    const OrtApi *api = engine->api;
+    const OrtApi *api = runtime->api;
     const OrtTensorTypeAndShapeInfo *shape = NULL;
     const char *symbols[SG_TENSOR_MAX_RANK] = {0};
     ONNXTensorElementDataType element;
     size_t rank = 0;
     int code, i;
 
-    code = ort_check(engine, api->CastTypeInfoToTensorInfo(info, &shape), SG_E_MODEL, "tensor type", err);
+    code = ort_check(runtime, api->CastTypeInfoToTensorInfo(info, &shape), SG_E_MODEL, "tensor type", err);
     if (code < 0)
         return code;
     if (!shape)
         return sg_error_set(err, SG_E_MODEL, "%s \"%s\" is a sequence or map; only tensors can be served",
                             side, slot->name);
-    code =
-        ort_check(engine, api->GetTensorElementType(shape, &element), SG_E_MODEL, "tensor element type", err);
+    code = ort_check(runtime, api->GetTensorElementType(shape, &element), SG_E_MODEL, "tensor element type",
+                     err);
     if (code == 0)
-        code = ort_check(engine, api->GetDimensionsCount(shape, &rank), SG_E_MODEL, "tensor rank", err);
+        code = ort_check(runtime, api->GetDimensionsCount(shape, &rank), SG_E_MODEL, "tensor rank", err);
     if (code < 0)
         return code;
     if (rank > SG_TENSOR_MAX_RANK)
@@ -35,9 +35,9 @@ static int read_slot(const struct sg_engine *engine, const OrtTypeInfo *info, co
                             slot->name, rank, SG_TENSOR_MAX_RANK);
     slot->dtype = ort_dtype_ours(element);
     slot->rank = (int)rank;
-    code = ort_check(engine, api->GetDimensions(shape, slot->dims, rank), SG_E_MODEL, "tensor shape", err);
+    code = ort_check(runtime, api->GetDimensions(shape, slot->dims, rank), SG_E_MODEL, "tensor shape", err);
     if (code == 0)
-        code = ort_check(engine, api->GetSymbolicDimensions(shape, symbols, rank), SG_E_MODEL,
+        code = ort_check(runtime, api->GetSymbolicDimensions(shape, symbols, rank), SG_E_MODEL,
                          "tensor symbols", err);
     if (code < 0)
         return code;
@@ -49,20 +49,20 @@ static int read_slot(const struct sg_engine *engine, const OrtTypeInfo *info, co
     return 0;
 }
 
-static int read_slots(struct sg_graph *graph, bool inputs, struct sg_error *err)
+static int read_slots(struct ort_graph *graph, bool inputs, struct sg_error *err)
 {
-    const struct sg_engine *engine = graph->engine;
-    const OrtApi *api = engine->api;
+    const struct ort_runtime *runtime = ort_runtime_of(graph);
+    const OrtApi *api = runtime->api;
     const char *side = inputs ? "input" : "output";
-    struct sg_slot *slots = inputs ? graph->signature.inputs : graph->signature.outputs;
+    struct sg_slot *slots = inputs ? graph->base.signature.inputs : graph->base.signature.outputs;
     OrtAllocator *allocator = NULL;
     size_t count = 0, i;
     int code;
 
     code =
-        ort_check(engine, api->GetAllocatorWithDefaultOptions(&allocator), SG_E_INTERNAL, "allocator", err);
+        ort_check(runtime, api->GetAllocatorWithDefaultOptions(&allocator), SG_E_INTERNAL, "allocator", err);
     if (code == 0)
-        code = ort_check(engine,
+        code = ort_check(runtime,
                          inputs ? api->SessionGetInputCount(graph->session, &count)
                                 : api->SessionGetOutputCount(graph->session, &count),
                          SG_E_MODEL, "count of tensors", err);
@@ -75,7 +75,7 @@ static int read_slots(struct sg_graph *graph, bool inputs, struct sg_error *err)
         OrtTypeInfo *info = NULL;
         char *name = NULL;
 
-        code = ort_check(engine,
+        code = ort_check(runtime,
                          inputs ? api->SessionGetInputName(graph->session, i, allocator, &name)
                                 : api->SessionGetOutputName(graph->session, i, allocator, &name),
                          SG_E_MODEL, "tensor name", err);
@@ -88,12 +88,12 @@ static int read_slots(struct sg_graph *graph, bool inputs, struct sg_error *err)
             snprintf(slots[i].name, sizeof(slots[i].name), "%s", name);
         allocator->Free(allocator, name);
         if (code == 0)
-            code = ort_check(engine,
+            code = ort_check(runtime,
                              inputs ? api->SessionGetInputTypeInfo(graph->session, i, &info)
                                     : api->SessionGetOutputTypeInfo(graph->session, i, &info),
                              SG_E_MODEL, "tensor type", err);
         if (code == 0)
-            code = read_slot(engine, info, side, &slots[i], err);
+            code = read_slot(runtime, info, side, &slots[i], err);
         if (code == 0 && inputs && slots[i].dtype == SG_DTYPE_OTHER)
             code = sg_error_set(err, SG_E_MODEL,
                                 "input \"%s\" has an element type that cannot be fed (numbers only)",
@@ -102,22 +102,23 @@ static int read_slots(struct sg_graph *graph, bool inputs, struct sg_error *err)
             api->ReleaseTypeInfo(info);
     }
     if (inputs)
-        graph->signature.input_count = (int)count;
+        graph->base.signature.input_count = (int)count;
     else
-        graph->signature.output_count = (int)count;
+        graph->base.signature.output_count = (int)count;
     return code;
 }
 
 /* Copies one metadata pair; keys without a value are passed over. */
-static int read_meta_value(struct sg_graph *graph, const OrtModelMetadata *meta, OrtAllocator *allocator,
+static int read_meta_value(struct ort_graph *graph, const OrtModelMetadata *meta, OrtAllocator *allocator,
                            const char *key, struct sg_error *err)
 {
-    struct sg_signature *signature = &graph->signature;
+    const struct ort_runtime *runtime = ort_runtime_of(graph);
+    struct sg_signature *signature = &graph->base.signature;
     struct sg_meta *pair = &signature->meta[signature->meta_count];
     char *value = NULL;
-    int code = ort_check(
-        graph->engine, graph->engine->api->ModelMetadataLookupCustomMetadataMap(meta, allocator, key, &value),
-        SG_E_MODEL, "metadata value", err);
+    int code =
+        ort_check(runtime, runtime->api->ModelMetadataLookupCustomMetadataMap(meta, allocator, key, &value),
+                  SG_E_MODEL, "metadata value", err);
 
     if (code < 0 || !value)
         return code;
@@ -128,40 +129,33 @@ static int read_meta_value(struct sg_graph *graph, const OrtModelMetadata *meta,
     return pair->key && pair->value ? 0 : sg_error_set(err, SG_E_NOMEM, "no memory for model metadata");
 }
 
-static int read_metadata(struct sg_graph *graph, struct sg_error *err)
+static int read_metadata(struct ort_graph *graph, struct sg_error *err)
 {
-    const OrtApi *api = graph->engine->api;
+    const struct ort_runtime *runtime = ort_runtime_of(graph);
+    const OrtApi *api = runtime->api;
     OrtModelMetadata *meta = NULL;
     OrtAllocator *allocator = NULL;
     char **keys = NULL, *text = NULL;
     int64_t count = 0, i;
     int code;
 
-    code = ort_check(graph->engine, api->GetAllocatorWithDefaultOptions(&allocator), SG_E_INTERNAL,
-                     "allocator", err);
+    code =
+        ort_check(runtime, api->GetAllocatorWithDefaultOptions(&allocator), SG_E_INTERNAL, "allocator", err);
     if (code == 0)
-        code = ort_check(graph->engine, api->SessionGetModelMetadata(graph->session, &meta), SG_E_MODEL,
-                         "metadata", err);
+        code = ort_check(runtime, api->SessionGetModelMetadata(graph->session, &meta), SG_E_MODEL, "metadata",
+                         err);
     if (code < 0)
         goto out;
-    code = ort_check(graph->engine, api->ModelMetadataGetProducerName(meta, allocator, &text), SG_E_MODEL,
+    code = ort_check(runtime, api->ModelMetadataGetProducerName(meta, allocator, &text), SG_E_MODEL,
                      "producer", err);
     if (code < 0)
         goto out;
-    snprintf(graph->signature.producer, sizeof(graph->signature.producer), "%s", text);
+    snprintf(graph->base.signature.producer, sizeof(graph->base.signature.producer), "%s", text);
     allocator->Free(allocator, text);
-    text = NULL;
-    code = ort_check(graph->engine, api->ModelMetadataGetGraphName(meta, allocator, &text), SG_E_MODEL,
-                     "graph name", err);
-    if (code < 0)
-        goto out;
-    snprintf(graph->signature.graph_name, sizeof(graph->signature.graph_name), "%s", text);
-    allocator->Free(allocator, text);
-    code =
-        ort_check(graph->engine, api->ModelMetadataGetCustomMetadataMapKeys(meta, allocator, &keys, &count),
-                  SG_E_MODEL, "metadata keys", err);
+    code = ort_check(runtime, api->ModelMetadataGetCustomMetadataMapKeys(meta, allocator, &keys, &count),
+                     SG_E_MODEL, "metadata keys", err);
     for (i = 0; i < count; i++) {
-        if (code == 0 && graph->signature.meta_count < SG_SIGNATURE_MAX_META)
+        if (code == 0 && graph->base.signature.meta_count < SG_SIGNATURE_MAX_META)
             code = read_meta_value(graph, meta, allocator, keys[i], err);
         allocator->Free(allocator, keys[i]);
     }
@@ -173,7 +167,7 @@ out:
     return code;
 }
 
-int ort_signature_read(struct sg_graph *graph, struct sg_error *err)
+int ort_signature_read(struct ort_graph *graph, struct sg_error *err)
 {
     int code = read_slots(graph, true, err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Whether a lone job's model run is faster on all cores or on one. On an idle machine all cores win; where
  * other processes want a core they lose, by up to the factor of two: the threads of a wide run wait for each
- * other (spinning), and the one whose core is shared comes last. So both are timed as they happen, and the
+ * other, and the one whose core is shared comes last. So both are timed as they happen, and the
  * other one is tried now and then. No thread or clock of its own: guarded by the lock of the model's pool.
  */
 #ifndef SG_MODEL_CORE_CHOICE_H

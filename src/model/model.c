@@ -212,7 +212,7 @@ static int open_graphs(struct sg_model *model, const struct sg_model_options *op
 
     model->opened = (struct sg_graph_options){
         .threads = narrow ? 1 : options->wide_threads,
-        .spin = !narrow,
+        .company = narrow ? SG_COMPANY_OTHERS : SG_COMPANY_NONE,
         .share = options->narrow && (options->wide_threads > 1 || options->widen_later),
     };
     code = open_first(model, narrow, err);
@@ -305,7 +305,7 @@ out:
 
 int sg_model_widen(struct sg_model *model, int threads, struct sg_error *err)
 {
-    struct sg_graph_options options = {.threads = threads, .spin = true};
+    struct sg_graph_options options = {.threads = threads, .company = SG_COMPANY_NONE};
     struct sg_graph *graph = NULL;
     struct sg_runner *runner = NULL;
     int code = sg_graph_open_beside(model->narrow, model->path, &options, &graph, err);

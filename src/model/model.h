@@ -55,11 +55,11 @@ struct sg_model_declared {
 };
 
 struct sg_model_options {
-    const char *path;   /* .onnx, .yaml card, or a folder with model.yaml */
+    const char *path;   /* a model file, .yaml card, or a folder with model.yaml */
     const char *name;   /* NULL = the card's, the folder's or the file's */
     const char *labels; /* labels file (or name of a known set) that overrides all else, or NULL */
     int wide_threads;   /* cores for a lone frame; 1 = no wide graph */
-    bool narrow;        /* also a graph that runs on the caller's core alone (serving); false: wide only */
+    bool narrow;        /* also a graph whose runs keep to one core (serving); false: wide only */
     bool widen_later;   /* sg_model_widen will be called: weights are kept where it can use them */
 };
 
@@ -67,7 +67,7 @@ struct sg_model_pool;
 
 struct sg_model {
     char *name;
-    char *path;      /* of the .onnx */
+    char *path;      /* of the model file */
     char *card_path; /* or NULL */
     struct sg_card card;
     struct sg_engine *engine;
@@ -111,7 +111,6 @@ int sg_model_open(struct sg_engine *engine, const struct sg_model_options *optio
                   struct sg_conf_problems *problems, struct sg_model **out_model, struct sg_error *err);
 /* Every file that the model came from: the graph, files of weights that it names, card, lists of names. What
  * visit returns below 0 ends it. A cold path: looks through the graph's bytes. */
-typedef int (*sg_file_fn)(void *ctx, const char *path, struct sg_error *err);
 int sg_model_files(const struct sg_model *model, sg_file_fn visit, void *ctx, struct sg_error *err);
 /* Whether runs on one core give the memory they needed back to the system: while a model is tried, by the
  * thread that opened it. */

@@ -3,65 +3,12 @@
  */
 #include "conf/files.h"
 #include "conf/places.h"
-#include "data/protobuf.h"
 #include "pipeline/library_private.h"
 #include "pipeline/open.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define FILES_PATH_MAX 4096
-
-/* A graph keeps weights in other files as pairs of ONNX's TensorProto.external_data: key "location" (field 1)
- * and behind it the path beside the graph (field 2). Pairs are found by their bytes, in whatever message they
- * are: initializers, attributes, graphs inside of nodes. */
-static int visit_weights(const char *onnx_path, const uint8_t *graph, size_t size, sg_file_fn visit,
-                         void *ctx, struct sg_error *err)
-{
-    static const char mark[] = "\x0a\x08location";
-    const uint8_t *at = graph, *end = graph + size;
-    char name[FILES_PATH_MAX], path[FILES_PATH_MAX], last[FILES_PATH_MAX] = "";
-    int code = 0;
-
-    while (code == 0 && (at = memmem(at, (size_t)(end - at), mark, sizeof(mark) - 1)) != NULL) {
-        struct sg_protobuf behind;
-        struct sg_protobuf_field field;
-
-        at += sizeof(mark) - 1;
-        behind = (struct sg_protobuf){.data = graph, .at = (size_t)(at - graph), .end = size};
-        if (sg_protobuf_next(&behind, &field) != SG_PROTOBUF_FIELD || field.number != 2 ||
-            field.wire != SG_PROTOBUF_BYTES || field.size == 0 || field.size >= sizeof(name))
-            continue;
-        memcpy(name, graph + field.at, (size_t)field.size);
-        name[field.size] = '\0';
-        if (strcmp(name, last) == 0 || sg_conf_beside(onnx_path, name, path, sizeof(path)) < 0)
-            continue; /* one file holds all tensors, most often */
-        memcpy(last, name, (size_t)field.size + 1);
-        code = visit(ctx, path, err);
-    }
-    return code;
-}
-
-static int visit_graph(const char *path, sg_file_fn visit, void *ctx, struct sg_error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC), code = visit(ctx, path, err);
-    void *graph = MAP_FAILED;
-    struct stat st;
-
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
-        graph = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (code == 0 && graph != MAP_FAILED)
-        code = visit_weights(path, graph, (size_t)st.st_size, visit, ctx, err);
-    if (graph != MAP_FAILED)
-        munmap(graph, (size_t)st.st_size);
-    if (fd >= 0)
-        close(fd);
-    return code;
-}
 
 /* A file of names, unless the text is that of a set (then there is no such file, or it is one). */
 static int visit_labels(const struct sg_card *card, const struct sg_texts *labels, sg_file_fn visit,
@@ -78,8 +25,10 @@ static int visit_labels(const struct sg_card *card, const struct sg_texts *label
 int sg_model_files(const struct sg_model *model, sg_file_fn visit, void *ctx, struct sg_error *err)
 {
     const struct sg_card *card = &model->card;
-    int code = visit_graph(model->path, visit, ctx, err), i;
+    int code = visit(ctx, model->path, err), i;
 
+    if (code == 0)
+        code = sg_graph_files(model->narrow ? model->narrow : model->wide, model->path, visit, ctx, err);
     if (code == 0 && model->card_path)
         code = visit(ctx, model->card_path, err);
     if (code == 0 && card->path)

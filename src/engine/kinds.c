@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ * The list of kinds, and what is known of them before any runtime is opened.
+ */
+#include "engine/kinds.h"
+
+#include <stdio.h>
+
+/* One row per line, so that two branches that add kinds merge. X(onnxruntime) stands for
+ * `const struct sg_engine_ops sg_engine_onnxruntime` at the foot of its file. The first is the reference. */
+/* clang-format off */
+#define KIND_TABLE(X) \
+    X(onnxruntime) \
+    /* end of the list */
+/* clang-format on */
+
+#define KIND_DECLARE(kind) extern const struct sg_engine_ops sg_engine_##kind;
+#define KIND_ROW(kind)     &sg_engine_##kind,
+KIND_TABLE(KIND_DECLARE)
+
+const struct sg_engine_ops *const sg_engine_kinds[] = {KIND_TABLE(KIND_ROW) NULL};
+
+bool sg_engine_claims(const char *path)
+{
+    int i;
+
+    for (i = 0; sg_engine_kinds[i]; i++)
+        if (sg_engine_kinds[i]->claims(path))
+            return true;
+    return false;
+}
+
+const char *sg_engine_ending(int index)
+{
+    int i, k;
+
+    for (i = 0; sg_engine_kinds[i]; i++)
+        for (k = 0; sg_engine_kinds[i]->endings[k]; k++)
+            if (index-- == 0)
+                return sg_engine_kinds[i]->endings[k];
+    return NULL;
+}
+
+const char *sg_engine_endings(char *out, size_t out_bytes)
+{
+    const char *ending;
+    size_t used = 0;
+    int i;
+
+    if (out_bytes)
+        out[0] = '\0';
+    for (i = 0; (ending = sg_engine_ending(i)) && used < out_bytes; i++)
+        used += (size_t)snprintf(out + used, out_bytes - used, "%s%s", i ? " or " : "", ending);
+    return out;
+}
+
+const char *sg_engine_credits(char *out, size_t out_bytes)
+{
+    size_t used = 0;
+    int i;
+
+    if (out_bytes)
+        out[0] = '\0';
+    for (i = 0; sg_engine_kinds[i] && used < out_bytes; i++)
+        used += (size_t)snprintf(out + used, out_bytes - used, "%s%s (%s)", i ? ", " : "",
+                                 sg_engine_kinds[i]->title, sg_engine_kinds[i]->licence);
+    return out;
+}
