@@ -260,8 +260,8 @@ struct sight_open_options {
     /* Folder of models, and folder of pipelines. NULL: "models" and "pipelines" in the working folder if they
      * are there, else where $SIGHT_DATA points, else those installed with the library. */
     const char *models, *pipelines;
-    /* Cores that a lone frame may use; 0 = all of the machine, 1 = each frame stays on its caller's thread.
-     * In a crowd every frame stays on its caller's thread, whatever this is. */
+    /* Cores that a lone frame may use; 0 = all of the machine, 1 = each frame takes one. In a crowd every
+     * frame takes one, whatever this is. */
     int threads;
     int decode;             /* enum sight_decode, of pictures whose recipe and call do not say */
     int64_t max_pixels;     /* larger pictures are SIGHT_E_TOO_LARGE; 0 = 100 million */

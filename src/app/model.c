@@ -90,6 +90,7 @@ static int list_models(const struct sg_command *self, const struct model_args *v
     struct sg_library *library = NULL;
     const struct sg_library_model *models;
     struct sg_error err = {0};
+    char credits[256];
     int count, i;
 
     if (sg_library_scan(&values->models, &library, &err) < 0)
@@ -120,8 +121,8 @@ static int list_models(const struct sg_command *self, const struct model_args *v
         sg_args_row(stdout, "", 0, "no models in %s",
                     values->models.count ? values->models.items[0].value : "(no folder)");
     printf("\n");
-    sg_args_row(stdout, "", 0,
-                "Inference runtime: ONNX Runtime (MIT). docs/MODELS.md tells where each model comes from.");
+    sg_args_row(stdout, "", 0, "Inference runtime: %s. docs/MODELS.md tells where each model comes from.",
+                sg_engine_credits(credits, sizeof(credits)));
     sg_library_release(&library);
     return SG_EXIT_OK;
 }

@@ -50,50 +50,55 @@ static bool is_file(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* The only .onnx of a folder, into out. */
-static int only_onnx(const char *folder, char *out, size_t out_bytes, struct sg_error *err)
+/* The only model file of a folder, into out. */
+static int only_graph(const char *folder, char *out, size_t out_bytes, struct sg_error *err)
 {
     DIR *dir = opendir(folder);
     struct dirent *entry;
+    char path[MODEL_PATH_MAX], endings[64];
     int found = 0;
 
     if (!dir)
         return sg_error_set(err, SG_E_NOT_FOUND, "cannot open model folder \"%s\"", folder);
     while ((entry = readdir(dir)))
-        if (ends_with(entry->d_name, ".onnx")) {
-            snprintf(out, out_bytes, "%s/%s", folder, entry->d_name);
+        if (snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) < (int)sizeof(path) &&
+            sg_engine_claims(path)) {
+            snprintf(out, out_bytes, "%s", path);
             found++;
         }
     closedir(dir);
     if (found == 1)
         return 0;
-    return sg_error_set(
-        err, found ? SG_E_CONFIG : SG_E_NOT_FOUND,
-        found ? "model folder \"%s\" holds %d .onnx files; say which with `file:` in its model.yaml"
-              : "model folder \"%s\" holds no .onnx file (%d); `make deps` fetches those of sightd",
-        folder, found);
+    sg_engine_endings(endings, sizeof(endings));
+    if (found > 1)
+        return sg_error_set(err, SG_E_CONFIG,
+                            "model folder \"%s\" holds %d %s files; say which with `file:` in its model.yaml",
+                            folder, found, endings);
+    return sg_error_set(err, SG_E_NOT_FOUND,
+                        "model folder \"%s\" holds no %s file (0); `make deps` fetches those of sightd",
+                        folder, endings);
 }
 
 /* Where card and graph are, from what the user named. card_path is "" when there is no card. */
-static int find_files(const char *path, char *card_path, char *onnx_path, size_t bytes, struct sg_error *err)
+static int find_files(const char *path, char *card_path, char *graph_path, size_t bytes, struct sg_error *err)
 {
     struct stat st;
 
-    card_path[0] = onnx_path[0] = '\0';
+    card_path[0] = graph_path[0] = '\0';
     if (stat(path, &st) != 0)
         return sg_error_set(err, SG_E_NOT_FOUND, "no model at \"%s\"", path);
     if (S_ISDIR(st.st_mode)) {
         snprintf(card_path, bytes, "%s/model.yaml", path);
         if (!is_file(card_path)) {
             card_path[0] = '\0';
-            return only_onnx(path, onnx_path, bytes, err);
+            return only_graph(path, graph_path, bytes, err);
         }
     } else if (ends_with(path, ".yaml") || ends_with(path, ".yml")) {
         snprintf(card_path, bytes, "%s", path);
     } else {
-        snprintf(onnx_path, bytes, "%s", path);
-        if (ends_with(path, ".onnx")) {
-            snprintf(card_path, bytes, "%.*s.yaml", (int)(strlen(path) - 5), path);
+        snprintf(graph_path, bytes, "%s", path);
+        if (sg_engine_claims(path)) {
+            snprintf(card_path, bytes, "%.*s.yaml", (int)(strrchr(path, '.') - path), path);
             if (!is_file(card_path))
                 card_path[0] = '\0';
         }
@@ -110,7 +115,8 @@ static char *default_name(const char *path)
     while (strlen(copy) > 1 && copy[strlen(copy) - 1] == '/')
         copy[strlen(copy) - 1] = '\0';
     base = strrchr(copy, '/');
-    if (base && (strcmp(base, "/model.onnx") == 0 || strcmp(base, "/model.yaml") == 0)) {
+    if (base && strncmp(base, "/model.", 7) == 0 &&
+        (strcmp(base + 7, "yaml") == 0 || (!strchr(base + 7, '.') && sg_engine_claims(copy)))) {
         *base = '\0';
         base = strrchr(copy, '/');
         return strdup(base ? base + 1 : copy);
@@ -122,28 +128,31 @@ static char *default_name(const char *path)
     return strdup(base);
 }
 
-/* The graph that a card speaks of: `file:`, else X.onnx beside X.yaml, else the only one in the folder. */
-static int find_graph(const struct sg_card *card, struct sg_conf_problems *problems, char *onnx_path,
+/* The graph that a card speaks of: `file:`, else the X.onnx (or what else a model file may be called) beside
+ * X.yaml, else the only one in the folder. */
+static int find_graph(const struct sg_card *card, struct sg_conf_problems *problems, char *graph_path,
                       size_t bytes, struct sg_error *err)
 {
     const struct sg_text *file = &card->file;
     const char *slash = strrchr(card->path, '/'), *dot = strrchr(card->path, '.');
     char folder[MODEL_PATH_MAX];
-    int code;
+    int code, i;
 
     if (file->value) {
-        if (sg_conf_beside(card->path, file->value, onnx_path, bytes) == 0 && is_file(onnx_path))
+        if (sg_conf_beside(card->path, file->value, graph_path, bytes) == 0 && is_file(graph_path))
             return 0;
         sg_error_set(err, SG_E_NOT_FOUND, "no model file \"%s\"; `make deps` fetches those of sightd",
-                     onnx_path);
+                     graph_path);
         sg_conf_problems_add(problems, card->path, file->line, file->column, NULL, "%s", err->text);
         return SG_E_NOT_FOUND;
     }
-    snprintf(onnx_path, bytes, "%.*s.onnx", (int)(dot - card->path), card->path);
-    if (is_file(onnx_path))
-        return 0;
+    for (i = 0; sg_engine_ending(i); i++) {
+        snprintf(graph_path, bytes, "%.*s%s", (int)(dot - card->path), card->path, sg_engine_ending(i));
+        if (is_file(graph_path) && sg_engine_claims(graph_path))
+            return 0;
+    }
     snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - card->path) : 1, slash ? card->path : ".");
-    code = only_onnx(folder, onnx_path, bytes, err);
+    code = only_graph(folder, graph_path, bytes, err);
     if (code < 0)
         sg_conf_problems_add(problems, card->path, 1, 1, NULL, "%s", err->text);
     return code;
@@ -154,8 +163,8 @@ static int load_card(struct sg_model *model, const struct sg_model_options *opti
 {
     struct sg_conf_problems own = {0}, *list = problems ? problems : &own;
     struct sg_error rest = {0};
-    char card_path[MODEL_PATH_MAX], onnx_path[MODEL_PATH_MAX];
-    int code = find_files(options->path, card_path, onnx_path, sizeof(card_path), err), bad = 0;
+    char card_path[MODEL_PATH_MAX], graph_path[MODEL_PATH_MAX];
+    int code = find_files(options->path, card_path, graph_path, sizeof(card_path), err), bad = 0;
 
     if (code < 0)
         return code;
@@ -168,14 +177,14 @@ static int load_card(struct sg_model *model, const struct sg_model_options *opti
             goto out;
         code = 0; /* what a wrong card names is looked at too, so that all problems are told at once */
         model->card_path = strdup(card_path);
-        if (!onnx_path[0])
-            code = find_graph(&model->card, list, onnx_path, sizeof(onnx_path), bad < 0 ? &rest : err);
+        if (!graph_path[0])
+            code = find_graph(&model->card, list, graph_path, sizeof(graph_path), bad < 0 ? &rest : err);
     } else {
         code = sg_card_init(&model->card);
     }
     if (code < 0)
         goto out;
-    model->path = strdup(onnx_path);
+    model->path = strdup(graph_path);
     model->name = options->name            ? strdup(options->name)
                   : model->card.name.value ? strdup(model->card.name.value)
                                            : default_name(options->path);

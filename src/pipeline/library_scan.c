@@ -77,32 +77,34 @@ static int add_model(struct sg_library *library, const char *path, const char *n
     return code;
 }
 
-/* FOLDER/NAME/{model.yaml,*.onnx}, FOLDER/NAME.yaml or FOLDER/NAME.onnx. */
+/* FOLDER/NAME/ with a model.yaml or a model file, FOLDER/NAME.yaml, or a model file FOLDER/NAME.onnx. */
 static int consider_model(struct sg_library *library, const char *folder, const char *entry)
 {
     char path[LIBRARY_PATH_MAX + LIBRARY_NAME_MAX + 1], card[sizeof(path) + 16], name[LIBRARY_NAME_MAX];
+    char file[sizeof(path) + LIBRARY_NAME_MAX + 1];
 
     snprintf(path, sizeof(path), "%s/%s", folder, entry);
     snprintf(name, sizeof(name), "%s", entry);
     if (is_folder(path)) {
         struct dirent **inside = NULL;
         int count, i;
-        bool has_onnx = false;
+        bool has_graph = false;
 
         snprintf(card, sizeof(card), "%s/model.yaml", path);
         if (is_file(card))
             return add_model(library, path, name, card);
         count = scandir(path, &inside, visible, alphasort);
         for (i = 0; i < count; i++) {
-            has_onnx = has_onnx || ends_with(inside[i]->d_name, ".onnx");
+            snprintf(file, sizeof(file), "%s/%s", path, inside[i]->d_name);
+            has_graph = has_graph || sg_engine_claims(file);
             free(inside[i]);
         }
         free(inside);
-        return has_onnx ? add_model(library, path, name, NULL) : 0;
+        return has_graph ? add_model(library, path, name, NULL) : 0;
     }
-    if (ends_with(entry, ".onnx")) {
-        snprintf(card, sizeof(card), "%.*s.yaml", (int)(strlen(path) - strlen(".onnx")), path);
-        name[strlen(name) - strlen(".onnx")] = '\0';
+    if (sg_engine_claims(path)) {
+        snprintf(card, sizeof(card), "%.*s.yaml", (int)(strrchr(path, '.') - path), path);
+        *strrchr(name, '.') = '\0';
         return add_model(library, path, name, is_file(card) ? card : NULL);
     }
     if (ends_with(entry, ".yaml")) {

@@ -9,13 +9,13 @@
 #include "pipeline/library.h"
 
 struct sg_open_options {
-    const char *model;  /* .onnx, card or folder of a bare model; NULL = a pipeline */
+    const char *model;  /* file, card or folder of a bare model; NULL = a pipeline */
     const char *labels; /* of the bare model; NULL = its own */
     /* Of pipelines; looked for in the data folder (conf/places.h) where they are relative and not there. */
     struct sg_texts *models, *pipelines;
     const char *pipeline; /* NULL or "" = the default one */
     bool exact;
-    bool crowd; /* many threads will run it: also graphs that stay on their caller's thread */
+    bool crowd; /* many threads will run it: also graphs whose runs keep to one core */
     int threads;
 };
 
