@@ -1,14 +1,36 @@
 /* SPDX-License-Identifier: MIT
  * libFuzzer (seeds: fuzz/corpus/onnx_sides): which sides and which layout, then a file. Nothing but single
  * bytes changes, a key into one of the same wire type; what was set free once is free, so that a second time
- * changes nothing.
+ * changes nothing. Metadata are read of the same file.
  */
 #include "base/fuzzing.h"
 #include "engine/onnx_factor.h"
+#include "engine/onnx_metadata.h"
 #include "engine/onnx_sides.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Keys are told apart, and everything is a text. */
+static void read_metadata(const uint8_t *data, size_t size)
+{
+    static int file = -1;
+    struct sg_signature signature = {0};
+    char path[64];
+    int i;
+
+    if (file < 0)
+        file = memfd_create("onnx_sides_fuzz", MFD_CLOEXEC);
+    CHECK(file >= 0 && ftruncate(file, 0) == 0 && pwrite(file, data, size, 0) == (ssize_t)size);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+    CHECK(sg_onnx_metadata(path, &signature, NULL) == 0);
+    for (i = 0; i < signature.meta_count; i++)
+        CHECK(sg_signature_meta(&signature, signature.meta[i].key) == signature.meta[i].value);
+    sg_signature_fini(&signature);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -27,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size--;
     bytes = malloc(size + 1); /* one byte where there is none */
     CHECK(bytes);
+    read_metadata(data + 1, size);
     memcpy(bytes, data + 1, size);
     factor = sg_onnx_factor(bytes, size, 640, 320);
     CHECK(factor == 0 || factor == 640 || factor == 320);

@@ -2,6 +2,7 @@
  * Sessions: one per graph, opened by any thread.
  */
 #include "base/log.h"
+#include "engine/onnx_metadata.h"
 #include "engine/ort_private.h"
 
 #include <string.h>
@@ -35,6 +36,24 @@ int ort_session_options(const struct ort_runtime *runtime, const struct sg_graph
     }
     *out_options = o;
     return 0;
+}
+
+/* The runtime takes a file of this name for its own format. */
+static bool has_own_format(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot && strcasecmp(dot, ".ort") == 0;
+}
+
+int ort_signature_read(struct ort_graph *graph, const char *path, struct sg_error *err)
+{
+    int code = ort_signature_slots(graph, err);
+
+    if (code < 0)
+        return code;
+    return has_own_format(path) ? ort_signature_metadata(graph, err)
+                                : sg_onnx_metadata(path, &graph->base.signature, err);
 }
 
 static int use_shared_arena(const struct ort_runtime *runtime, OrtSessionOptions *session,
@@ -78,7 +97,7 @@ static int open_file(struct ort_graph *graph, const char *path, const struct sg_
     if (code == 0)
         code = ort_file_session(graph, path, session, err);
     runtime->api->ReleaseSessionOptions(session);
-    return code < 0 ? code : ort_signature_read(graph, err);
+    return code < 0 ? code : ort_signature_read(graph, path, err);
 }
 
 /* False: the model has to be opened as it is. Then nothing of the attempt is left, nor is it an error. */

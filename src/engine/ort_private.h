@@ -64,8 +64,12 @@ void ort_shared_release(struct ort_shared **shared);
 int ort_shared_session(const struct ort_runtime *runtime, const struct ort_shared *shared,
                        OrtSessionOptions *options, OrtSession **out_session, struct sg_error *err);
 
-/* Fills graph->base.signature from its session: inputs, outputs, metadata. */
-int ort_signature_read(struct ort_graph *graph, struct sg_error *err);
+/* ort_signature.c: fills graph->base.signature of its session: inputs and outputs; and the metadata of a file
+ * that is the runtime's own format. */
+int ort_signature_slots(struct ort_graph *graph, struct sg_error *err);
+int ort_signature_metadata(struct ort_graph *graph, struct sg_error *err);
+/* ort_graph.c: both, of the graph of that file: what an ONNX file says is read without the runtime. */
+int ort_signature_read(struct ort_graph *graph, const char *path, struct sg_error *err);
 
 /* The ops of ort_graph.c and ort_runner.c; see kinds.h. */
 int ort_graph_open(struct sg_graph *graph, const char *path, const struct sg_graph_options *options,

@@ -67,7 +67,7 @@ static int optimise(struct ort_graph *graph, const char *path, const char *to, s
         return code;
     code = ort_file_session(graph, path, options, err);
     if (code == 0)
-        code = ort_signature_read(graph, err);
+        code = ort_signature_read(graph, path, err);
     if (graph->session)
         runtime->api->ReleaseSession(graph->session);
     graph->session = NULL;

@@ -129,7 +129,7 @@ static int read_meta_value(struct ort_graph *graph, const OrtModelMetadata *meta
     return pair->key && pair->value ? 0 : sg_error_set(err, SG_E_NOMEM, "no memory for model metadata");
 }
 
-static int read_metadata(struct ort_graph *graph, struct sg_error *err)
+int ort_signature_metadata(struct ort_graph *graph, struct sg_error *err)
 {
     const struct ort_runtime *runtime = ort_runtime_of(graph);
     const OrtApi *api = runtime->api;
@@ -167,11 +167,9 @@ out:
     return code;
 }
 
-int ort_signature_read(struct ort_graph *graph, struct sg_error *err)
+int ort_signature_slots(struct ort_graph *graph, struct sg_error *err)
 {
     int code = read_slots(graph, true, err);
 
-    if (code == 0)
-        code = read_slots(graph, false, err);
-    return code < 0 ? code : read_metadata(graph, err);
+    return code < 0 ? code : read_slots(graph, false, err);
 }
