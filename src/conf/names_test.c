@@ -113,6 +113,15 @@ static void what_is_wrong_is_said_with_its_place(void **state)
          "m.pbtxt:1:1: expected a value behind the field, quoted if it is a text"},
         {"m.pbtxt", "person\n", "m.pbtxt:1:1: expected item { id: 1 name: \"person\" }"},
         {"m.pbtxt", "# none\n", "m.pbtxt:1:1: no item in the label map"},
+        {"m.pbtxt", "item { id: 1 name: 'a' }\nitem id: 2", "m.pbtxt:2:1: expected { behind item"},
+        {"m.pbtxt", "item:\n", "m.pbtxt:2:1: expected { behind item"},
+        {"m.pbtxt", "item {\n id: 1\n =\n}", "m.pbtxt:3:1: expected a field of an item, as in: id: 1"},
+        {"m.pbtxt", "item { id: 1\n name: 'a'", "m.pbtxt:2:1: expected a field of an item, as in: id: 1"},
+        {"m.pbtxt", "item { id: 1 keypoints { id: 1 {} \n", "m.pbtxt:2:1: a group is not closed"},
+        {"m.pbtxt", "item { id: 65536 name: 'a' }",
+         "m.pbtxt:1:1: expected a class number, 0 to 65535, behind id"},
+        {"m.pbtxt", "item { id: 1 name: 'a\\000' }",
+         "m.pbtxt:1:1: expected a value behind the field, quoted if it is a text"},
     };
     size_t i;
 
@@ -132,6 +141,21 @@ static void label_maps_count_from_1(void **state)
     assert_string_equal(names("m.pbtxt", "item: { id: 0 name: 'background' } item { id: 1; name: 'it\\'s' }"),
                         "background|it's");
     assert_string_equal(names("labels.txt", "item{id:1 name:\"a\"}"), "a");
+}
+
+/* LABELMAP_WORD_MAX, 512, counts the zero behind the text. */
+static void names_in_label_maps_end_at_511_bytes(void **state)
+{
+    char name[513], text[600];
+
+    (void)state;
+    memset(name, 'x', 512);
+    name[512] = '\0';
+    snprintf(text, sizeof(text), "item { id: 1 name: '%.511s' }", name);
+    assert_string_equal(names("m.pbtxt", text), name + 1);
+    snprintf(text, sizeof(text), "item { id: 1 name: '%s' }", name);
+    assert_string_equal(names("m.pbtxt", text),
+                        "m.pbtxt:1:1: expected a value behind the field, quoted if it is a text");
 }
 
 static void a_card_may_have_a_map(void **state)
@@ -165,6 +189,7 @@ int main(void)
         cmocka_unit_test_teardown(exporters_files_are_read, teardown),
         cmocka_unit_test_teardown(what_is_wrong_is_said_with_its_place, teardown),
         cmocka_unit_test_teardown(label_maps_count_from_1, teardown),
+        cmocka_unit_test_teardown(names_in_label_maps_end_at_511_bytes, teardown),
         cmocka_unit_test(a_card_may_have_a_map),
     };
 
