@@ -192,6 +192,9 @@ static void grids(void **state)
     test_output(&graph, "p4", SG_DTYPE_F32, middle, 5, 1, 3, 4, 4, COLUMNS);
     assert_int_equal(test_create(&graph), SG_OK);
     assert_string_equal(sg_head_kind(graph.head)->name, "yolov5-grid");
+    assert_string_equal(graph.guess.ambiguity,
+                        "the anchors are not in the graph: YOLOv5's are assumed, `anchors:` gives others; "
+                        "`head: yolov3-grid` or `yolov4-grid` for darknet's");
     assert_int_equal(test_detect(&graph, 0), SG_OK);
     assert_int_equal(graph.found.count, 2);
     test_expect(&graph, 0, 48 - 7.46f, 16 - 6.52f, 48 + 7.46f, 16 + 6.52f, 1, 0.81f);
@@ -242,12 +245,52 @@ static void grids_with_channels_first(void **state)
     test_output(&graph, "a", SG_DTYPE_F32, near, 4, 1, 2 * COLUMNS, 4, 4);
     test_output(&graph, "b", SG_DTYPE_F32, far, 4, 1, 2 * COLUMNS, 2, 2);
     assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(graph.guess.ambiguity,
+                        "darknet's YOLOv3 and v4 look the same: `head: yolov3-grid`, `head: yolov4-grid`");
     assert_int_equal(test_detect(&graph, 0), SG_OK);
     assert_int_equal(graph.found.count, 1);
     test_expect(&graph, 0, 48 - 35, 48 - 40, 48 + 35, 48 + 40, 1, 0.81f);
     test_fini(&graph);
     free(near);
     free(far);
+}
+
+/* Strides 8, 16 and 64, which no exporter of the family writes: a card may say so. Half as high as the input
+ * is no grid of it. */
+static void grids_of_unusual_strides_need_a_name(void **state)
+{
+    float *values = calloc(3 * 64 * COLUMNS, sizeof(*values)), last[3 * COLUMNS];
+    struct test_graph graph;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 3 * 64 * COLUMNS; i++)
+        values[i] = -9.0f;
+    memcpy(last, values, sizeof(last));
+    /* Anchor 0 of the last stride (116, 90): centre (2*0.5 - 0.5 + 0) * 64 = 32 */
+    set(last, 0, 0, 0, 0, logit(0.9f), logit(0.9f), -9);
+    test_init(&graph, SIDE, SIDE);
+    test_output(&graph, "p3", SG_DTYPE_F32, values, 5, 1, 3, 8, 8, COLUMNS);
+    test_output(&graph, "p4", SG_DTYPE_F32, values, 5, 1, 3, 4, 4, COLUMNS);
+    test_output(&graph, "p6", SG_DTYPE_F32, last, 5, 1, 3, 1, 1, COLUMNS);
+    assert_int_equal(test_create(&graph), SG_E_MODEL);
+    assert_non_null(strstr(graph.err.text, "no head fits the outputs"));
+    snprintf(graph.spec.kind, sizeof(graph.spec.kind), "yolov5-grid");
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_string_equal(graph.guess.evidence,
+                        "named by the card; the outputs alone would not say yolov5-grid");
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 32 - 58, 32 - 45, 32 + 58, 32 + 45, 0, 0.81f);
+    sg_head_destroy(&graph.head);
+    graph.outputs[0].dims[2] = 4;
+    assert_int_equal(test_create(&graph), SG_E_MODEL);
+    assert_string_equal(graph.err.text,
+                        "head yolov5-grid: output \"p3\": expected one grid per stride, 1xAxHxWx(5+C), "
+                        "1xA(5+C)xHxW or 1xHxWxAx(5+C) (A anchors per cell; 3 outputs, input 64x64), got "
+                        "1x3x4x8x7 float32");
+    test_fini(&graph);
+    free(values);
 }
 
 /* boxes and scores = objectness times class; do_detect of pytorch-YOLOv4 takes the best class of each box. */
@@ -296,6 +339,7 @@ int main(void)
         cmocka_unit_test(grids),
         cmocka_unit_test(yolov4_by_hand),
         cmocka_unit_test(grids_with_channels_first),
+        cmocka_unit_test(grids_of_unusual_strides_need_a_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
