@@ -44,6 +44,25 @@ def packed(names: dict[str, bytes]) -> bytes:
     return file.getvalue()
 
 
+def packed_with_extras(names: list[str]) -> bytes:
+    """One whose central directory says more of each: the time of its change (Info-ZIP's 0x5455) and a comment."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            entry = zipfile.ZipInfo(name)
+            entry.extra = struct.pack("<HHBI", 0x5455, 5, 1, 1_700_000_000)
+            entry.comment = b"as it was"
+            archive.writestr(entry, b"")
+        archive.comment = b"and all of it"
+    return file.getvalue()
+
+
+def damaged(archive: bytes) -> bytes:
+    """A name in the directory that goes on behind the end of the file (APPNOTE 4.3.12: its size stands at 28)."""
+    at = archive.index(b"PK\1\2") + 28
+    return archive[:at] + b"\xff\xff" + archive[at + 2:]
+
+
 def archived(name: str) -> bytes:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
@@ -104,7 +123,12 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
     "Core ML package": (packed({"m.mlpackage/Data/model.mlmodel": b""}), "a Core ML model"),
     "arrays": (packed({"a.npy": b""}), "NumPy arrays"),
     "ONNX in a zip": (packed({"readme": b"", "m/best.onnx": b"\x08\x07"}), 'with "m/best.onnx" inside; unpack it'),
+    "zip with extra fields": (packed_with_extras(["readme", "m/best.onnx"]), 'with "m/best.onnx" inside; unpack it'),
+    "zip with a damaged directory": (damaged(packed({"a.npy": b""})), "a zip archive, as PyTorch and Keras save"),
+    "PyTorch with extra fields": (packed_with_extras(["m/data.pkl"]), "as PyTorch saves models"),
     "ONNX in gzip": (zipped("best.onnx"), 'GZIP data, of a file "best.onnx"; unpack it'),
+    "gzip with an extra field": (b"\x1f\x8b\x08\x0c" + bytes(6) + struct.pack("<H2sHH", 6, b"Ap", 2, 7)
+                                 + b"best.onnx\0" + bytes(20), 'GZIP data, of a file "best.onnx"; unpack it'),
     "gzip without a name": (gzip.compress(b"\x08\x07" * 50), "GZIP data; unpack it"),
     "xz": (lzma.compress(b"x"), "xz; unpack it"), "bzip2": (bz2.compress(b"x"), "bzip2; unpack it"),
     "tar": (archived("best.onnx"), 'a tar archive that begins with "best.onnx"; unpack it'),
