@@ -44,8 +44,10 @@ def sanitized() -> bool:
 class Server:
     """A running `sight serve`; everything it prints is kept in `lines`."""
 
-    def __init__(self, *args: str, port: int = 0, cwd: Path = ROOT, descriptors: int = 0, whole: bool = True) -> None:
-        """whole: returns when every pipeline is loaded, not when the first can answer."""
+    def __init__(self, *args: str, port: int = 0, cwd: Path = ROOT, descriptors: int | str = 0,
+                 whole: bool = True) -> None:
+        """whole: returns when every pipeline is loaded, not when the first can answer. descriptors: as many, or
+        "so many:at most"."""
         self.lines: list[str] = []
         self.port = 0
         self.ready = threading.Event()

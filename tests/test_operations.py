@@ -211,6 +211,26 @@ def test_no_more_connections_than_descriptors(start_server: Start) -> None:
     assert server.stop() == 0 and not any("cannot accept" in line for line in server.lines)
 
 
+def test_as_many_descriptors_as_the_system_allows(start_server: Start) -> None:
+    """Soft limit 40, hard limit 400. 24 are the server's own and each place takes two: 188 places, a quarter of them
+    for clients that are turned away. 100 places and the usual 64 for the others fit, and nothing is said."""
+    server = start_server("--default-pipeline", "faces", descriptors="40:400")
+    limits = Path(f"/proc/{server.process.pid}/limits").read_text(encoding="ascii")
+    assert re.search(r"^Max open files +400 +400 ", limits, re.MULTILINE), limits
+    assert ('for want of descriptors" connections=141 max_connections=4096 descriptors=400 '
+            'hint="raise ulimit -n"\n') in "".join(server.lines)
+    assert server.stop() == 0
+    server = start_server("--default-pipeline", "faces", "--max-connections", "100", "--max-connections-per-address",
+                          "100", descriptors="40:400")
+    links = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=READY_SECONDS) for _ in range(100)]
+    for link in links:
+        link.request("GET", "/livez")
+        assert link.getresponse().read() == b"ok\n"
+    for link in links:
+        link.close()
+    assert server.stop() == 0 and not any("descriptors" in line for line in server.lines)
+
+
 @pytest.mark.parametrize("protocol", ["v2", "http"])
 def test_reloads_beside_slow_senders(start_server: Start, images: Path, protocol: str) -> None:
     """Two reloads and a third while pictures arrive for pipelines of before each of them: all are served. On a busy
