@@ -46,7 +46,7 @@ def main() -> None:
                 if k >= 0:
                     took_us.append((time.perf_counter_ns() - began) / 1e3)
                     outside_us.append(took_us[-1] - result.timing_us["total"])
-            time.sleep(0.05)  # what the runtime's threads spin after a frame must not fall on the other
+            time.sleep(0.05)  # what is still busy behind a frame must not fall on the other
             return sorted(took_us)[frames // 2]
 
         outside_us: list[float] = []  # of a frame, not the pipeline's: Python, ctypes, JSON text

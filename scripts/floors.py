@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves that a room includes only rooms of lower floors (docs/ARCHITECTURE.md has the map).
+"""Proves that a room includes only rooms of lower floors (docs/ARCHITECTURE.md has the map), and that no room but
+engine names an inference runtime.
 
 Usage: scripts/floors.py [ROOT]. Exit status 1 when an include goes up, or sideways to another room of its floor.
 """
@@ -21,6 +22,7 @@ FLOORS = {
     "api": 8, "zmq": 8, "console": 8,
     "app": 9,
 }
+RUNTIME = re.compile(r"^ +X\((\w+)\)", re.M)  # a row of src/engine/kinds.c
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 
@@ -46,9 +48,21 @@ def faults(root: Path) -> list[str]:
     return found
 
 
+def named_runtimes(root: Path) -> list[str]:
+    """One line for each name of a kind of engine outside its room."""
+    kinds = RUNTIME.findall((root / "src/engine/kinds.c").read_text(encoding="utf-8"))
+    found = []
+    for path in [root / "meson.build", *sorted((root / "src").rglob("*"))]:
+        if path.suffix not in (".c", ".h", ".build") or path.parent == root / "src/engine":
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            found += [f"{path}:{number}: names {kind}; only src/engine may" for kind in kinds if kind in line]
+    return found
+
+
 def main() -> int:
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-    found = faults(root)
+    found = faults(root) + named_runtimes(root)
     for line in found:
         print(line)
     return 1 if found else 0

@@ -32,6 +32,9 @@ const char *sg_engine_ending(int index);
  * (MIT)"). Return out. */
 const char *sg_engine_endings(char *out, size_t out_bytes);
 const char *sg_engine_credits(char *out, size_t out_bytes);
+/* What a file is that is no model here though a runtime made it for itself, with what to do about it, for a
+ * sentence ("a model in …'s own format; give …"); NULL when these bytes, its first, are of no such. */
+const char *sg_engine_own_format(const void *bytes, size_t size);
 
 enum sg_side { SG_SIDE_HEIGHT = 1 << 0, SG_SIDE_WIDTH = 1 << 1 };
 

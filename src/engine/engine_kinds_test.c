@@ -267,7 +267,8 @@ static void the_kinds_of_the_list_are_whole(void **state)
         assert_true(ops->runtime_bytes >= sizeof(struct sg_runtime));
         assert_true(ops->graph_bytes >= sizeof(struct sg_graph));
         assert_true(ops->runner_bytes >= sizeof(struct sg_runner));
-        assert_true(ops->claims && ops->init && ops->fini && ops->open && ops->open_beside && ops->close);
+        assert_true(ops->claims && ops->own_format && ops->init && ops->fini && ops->open &&
+                    ops->open_beside && ops->close);
         assert_true(ops->files && ops->runner_init && ops->runner_fini && ops->bind && ops->run);
         assert_non_null(ops->endings[0]);
         for (k = 0; ops->endings[k]; k++)
@@ -290,6 +291,9 @@ static void what_is_known_without_an_engine(void **state)
     assert_false(sg_engine_claims("model.yaml"));
     assert_string_equal(sg_engine_ending(0), ".onnx");
     assert_null(sg_engine_ending(99));
+    assert_non_null(sg_engine_own_format("\x1c\0\0\0ORTM", 8)); /* as ort.fbs says: file_identifier */
+    assert_null(sg_engine_own_format("\x1c\0\0\0ORTM", 7));
+    assert_null(sg_engine_own_format("\x08\x07\x12\x07pytorch", 11));
     assert_ptr_equal(sg_engine_endings(text, sizeof(text)), text);
     assert_string_equal(text, ".onnx");
     assert_string_equal(sg_engine_credits(text, sizeof(text)), "ONNX Runtime (MIT)");

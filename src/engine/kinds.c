@@ -40,6 +40,16 @@ const char *sg_engine_ending(int index)
     return NULL;
 }
 
+const char *sg_engine_own_format(const void *bytes, size_t size)
+{
+    const char *what = NULL;
+    int i;
+
+    for (i = 0; sg_engine_kinds[i] && !what; i++)
+        what = sg_engine_kinds[i]->own_format(bytes, size);
+    return what;
+}
+
 const char *sg_engine_endings(char *out, size_t out_bytes)
 {
     const char *ending;

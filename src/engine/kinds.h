@@ -55,6 +55,8 @@ struct sg_engine_ops {
     /* Whether a file is meant for this kind: by the end of its name, and by its first bytes where others have
      * files of such names too. It need not be a good one. Any thread, before init as well. */
     bool (*claims)(const char *path);
+    /* See sg_engine_own_format. */
+    const char *(*own_format)(const void *bytes, size_t size);
     /* Opens the runtime and fills version; telemetry is off before anything of it runs. */
     int (*init)(struct sg_runtime *runtime, struct sg_error *err);
     void (*fini)(struct sg_runtime *runtime);

@@ -157,6 +157,14 @@ static bool claims(const char *path)
     return length >= tail && strcmp(path + length - tail, endings[0]) == 0;
 }
 
+/* A FlatBuffer of this identifier (ort.fbs). */
+static const char *own_format(const void *bytes, size_t size)
+{
+    return size >= 8 && memcmp((const char *)bytes + 4, "ORTM", 4) == 0
+               ? "a model in ONNX Runtime's own format (.ort); give the ONNX file that it was made from"
+               : NULL;
+}
+
 const struct sg_engine_ops sg_engine_onnxruntime = {
     .name = "onnxruntime",
     .title = "ONNX Runtime",
@@ -166,6 +174,7 @@ const struct sg_engine_ops sg_engine_onnxruntime = {
     .graph_bytes = sizeof(struct ort_graph),
     .runner_bytes = sizeof(struct ort_runner),
     .claims = claims,
+    .own_format = own_format,
     .init = init,
     .fini = fini,
     .open = ort_graph_open,

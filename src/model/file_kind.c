@@ -3,6 +3,8 @@
  */
 #include "model/file_kind.h"
 
+#include "engine/engine.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +27,6 @@ static const struct magic magics[] = {
     {0, 2, "\x80\x05", "a Python pickle, as PyTorch saves models" EXPORT},
     {0, 4, "\x89HDF", "HDF5, as Keras saves models" EXPORT},
     {4, 4, "TFL3", "a TensorFlow Lite model" EXPORT},
-    {4, 4, "ORTM", "a model in ONNX Runtime's own format (.ort); give the ONNX file that it was made from"},
     {0, 4, "GGUF", "GGUF, as llama.cpp has models; they are not for pictures"},
     {0, 4, "lmgg", "GGML, as llama.cpp had models; they are not for pictures"},
     {0, 4, "tjgg", "GGML, as llama.cpp had models; they are not for pictures"},
@@ -99,6 +100,8 @@ bool sg_file_kind_tell(const struct sg_file_kind *file, char *out, size_t out_by
     for (i = 0; i < sizeof(magics) / sizeof(magics[0]) && !what; i++)
         if (sg_file_kind_has(file, magics[i].at, magics[i].bytes, magics[i].size))
             what = magics[i].what;
+    if (!what)
+        what = sg_engine_own_format(file->data, file->size);
     if (!what && is_safetensors(file))
         what = "weights in Safetensors, without a graph" EXPORT;
     if (!what && is_zeros(file))

@@ -184,7 +184,7 @@ def losses(log: str) -> dict[str, int]:
 
 def run(build: Path, folder: Path) -> bool:
     log = folder / "valgrind.log"
-    # On one core, as valgrind runs one thread at a time: threads of ONNX Runtime would wait in loops.
+    # On one core, as valgrind runs one thread at a time: threads of a wide run would wait in loops.
     command = ["taskset", "-c", str(min(os.sched_getaffinity(0))), "valgrind", "--leak-check=full",
                "--show-leak-kinds=definite,indirect", "--num-callers=30", "--fair-sched=yes",
                "--error-exitcode=77", "--errors-for-leak-kinds=definite,indirect",
