@@ -6,13 +6,9 @@ import http.client
 import json
 import re
 import socket
-import subprocess
 from typing import Any
 
 from conftest import Server
-
-# From 1.0 on (Debian 13) libmicrohttpd refuses more by itself, in HTML or by closing: docs/PROTOCOL.md.
-LIBRARY_REFUSES = subprocess.run(["pkg-config", "--atleast-version=1.0", "libmicrohttpd"], check=False).returncode == 0
 
 
 class Answer:

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * HTTP/1.1: one libmicrohttpd daemon without threads, driven by the server's loop, for all connections that
- * speak it. Loop thread.
+ * HTTP/1.1 (RFC 9110, 9112) over the server's own connections; llhttp takes requests apart. Loop thread.
  */
 #ifndef SG_HTTP_HTTP_H
 #define SG_HTTP_HTTP_H

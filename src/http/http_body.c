@@ -26,8 +26,8 @@ static bool type_is(const char *type, const char *name)
 
 static int choose_kind(struct http_request *request, struct sg_error *err)
 {
-    const char *type = http_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
-    const char *encoding = http_header(request, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    const char *type = http_header(request, "Content-Type");
+    const char *encoding = http_header(request, "Content-Encoding");
 
     if (encoding && strcasecmp(encoding, "identity") != 0)
         return sg_error_set(err, SG_E_UNSUPPORTED,
@@ -104,10 +104,25 @@ static int append(struct http_request *request, const char *data, size_t size, s
     int code = make_room(request, size, err);
 
     if (code == 0) {
-        memcpy(request->job->bytes.data + request->job->bytes.size, data, size);
+        char *at = (char *)request->job->bytes.data + request->job->bytes.size;
+
+        if (data != at) /* http_body_place named it, and it was read there */
+            memcpy(at, data, size);
         request->job->bytes.size += size;
     }
     return code;
+}
+
+void http_body_place(const struct http_request *request, uint8_t **out_data, size_t *out_size)
+{
+    const struct sg_buf *bytes = request->job ? &request->job->bytes : NULL;
+    size_t room = bytes ? bytes->capacity - bytes->size : 0;
+
+    *out_size = 0;
+    if (request->body != HTTP_BODY_RAW || request->chunked || request->error.code < 0 || room == 0)
+        return;
+    *out_data = bytes->data + bytes->size;
+    *out_size = room < request->expected - request->received ? room : request->expected - request->received;
 }
 
 /* A part with a file name, or called image or file, is the picture. */
@@ -159,7 +174,7 @@ static const struct sg_http_form_ops form_ops = {.begin = part_begin, .data = pa
 
 static int begin_form(struct http_request *request, struct sg_error *err)
 {
-    const char *type = http_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
+    const char *type = http_header(request, "Content-Type");
 
     request->form = malloc(sizeof(*request->form));
     if (!request->form)

@@ -35,59 +35,62 @@ static bool allowed(const struct http_request *request)
 
     return !(request->route && request->route->same_site) &&
            sg_origin_allowed(options->cors_origins, options->cors_origin_count,
-                             http_header(request, MHD_HTTP_HEADER_ORIGIN));
+                             http_header(request, "Origin"));
 }
 
-static void add_allowed(const struct sg_server_options *options, const char *origin, bool preflight,
-                        http_add_fn add, void *arg)
+static int add_allowed(const struct sg_server_options *options, const char *origin, bool preflight,
+                       struct sg_buf *out)
 {
+    int code;
+
     origin = for_everybody(options) ? "*" : origin;
-    add(arg, "Access-Control-Allow-Origin", origin);
-    if (preflight)
-        return;
-    add(arg, "Access-Control-Expose-Headers", exposed);
-    add(arg, "Timing-Allow-Origin", origin);
+    code = sg_buf_printf(out, "Access-Control-Allow-Origin: %s\r\n", origin);
+    if (preflight || code < 0)
+        return code;
+    return sg_buf_printf(out, "Access-Control-Expose-Headers: %s\r\nTiming-Allow-Origin: %s\r\n", exposed,
+                         origin);
 }
 
-void http_cors_headers(const struct http_request *request, http_add_fn add, void *arg)
+int http_cors_headers(const struct http_request *request, struct sg_buf *out)
 {
     const struct sg_server_options *options = options_of(request);
+    int code = 0;
 
     if (options->cors_origin_count == 0 || request->misread)
-        return;
+        return 0;
     if (!for_everybody(options))
-        add(arg, MHD_HTTP_HEADER_VARY, "Origin"); /* also without one: caches must know */
-    if (allowed(request))
-        add_allowed(options, http_header(request, MHD_HTTP_HEADER_ORIGIN), request->preflight, add, arg);
+        code = sg_buf_append_text(out, "Vary: Origin\r\n"); /* also without one: caches must know */
+    if (code == 0 && allowed(request))
+        code = add_allowed(options, http_header(request, "Origin"), request->preflight, out);
+    return code;
 }
 
-void http_cors_headers_unread(const struct sg_server_options *options, const struct sg_conn *conn,
-                              http_add_fn add, void *arg)
+int http_cors_headers_unread(const struct sg_server_options *options, const struct sg_conn *conn,
+                             struct sg_buf *out)
 {
     char head[HEAD_MAX + 1], *origin, *end;
 
     if (options->cors_origin_count == 0)
-        return;
+        return 0;
     head[sg_conn_peek(conn, head, HEAD_MAX)] = '\0';
     end = strstr(head, "\r\n\r\n");
     if (end)
         *end = '\0';
     origin = strcasestr(head, "\r\norigin:");
     if (!origin)
-        return;
+        return 0;
     origin += strlen("\r\norigin:");
     origin += strspn(origin, " \t");
     origin[strcspn(origin, " \t\r\n")] = '\0';
-    if (sg_origin_allowed(options->cors_origins, options->cors_origin_count, origin))
-        add_allowed(options, origin, false, add, arg);
+    return sg_origin_allowed(options->cors_origins, options->cors_origin_count, origin)
+               ? add_allowed(options, origin, false, out)
+               : 0;
 }
 
 bool http_cors_is_preflight(const struct http_request *request)
 {
-    return options_of(request)->cors_origin_count > 0 &&
-           strcmp(request->method, MHD_HTTP_METHOD_OPTIONS) == 0 &&
-           http_header(request, MHD_HTTP_HEADER_ORIGIN) &&
-           http_header(request, "Access-Control-Request-Method");
+    return options_of(request)->cors_origin_count > 0 && strcmp(request->method, "OPTIONS") == 0 &&
+           http_header(request, "Origin") && http_header(request, "Access-Control-Request-Method");
 }
 
 /* Names with commas between them; what else there is gets no say in our answer. */
@@ -104,38 +107,34 @@ static const char *wanted_headers(const struct http_request *request)
 void http_cors_serve_preflight(struct http_request *request)
 {
     const struct sg_server_options *options = options_of(request);
-    struct MHD_Response *response;
+    char headers[HEADERS_MAX + 512];
     struct sg_error err;
-    char age[32];
 
     if (!allowed(request)) {
-        request->status = MHD_HTTP_FORBIDDEN;
+        request->status = 403;
         sg_error_set(&err, SG_E_INVALID,
                      "pages of \"%.200s\" may not use %.100s from a browser (cors_origins)",
-                     http_header(request, MHD_HTTP_HEADER_ORIGIN), request->path);
+                     http_header(request, "Origin"), request->path);
         http_reply_error(request, &err);
         return;
     }
-    response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    if (response) {
-        snprintf(age, sizeof(age), "%lld", (long long)options->cors_max_age_ms / 1000);
-        MHD_add_response_header(response, "Access-Control-Allow-Methods",
-                                http_allow_text(request->route   ? request->route->methods
-                                                : request->allow ? request->allow
-                                                                 : HTTP_GET | HTTP_POST | HTTP_PUT));
-        MHD_add_response_header(response, "Access-Control-Allow-Headers", wanted_headers(request));
-        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Access-Control-Request-Headers");
-        MHD_add_response_header(response, "Access-Control-Max-Age", age);
-        if (http_header(request, "Access-Control-Request-Private-Network"))
-            MHD_add_response_header(response, "Access-Control-Allow-Private-Network", "true");
-    }
-    http_reply_queue(request, MHD_HTTP_NO_CONTENT, NULL, response, 0, NULL);
+    snprintf(headers, sizeof(headers),
+             "Access-Control-Allow-Methods: %s\r\nAccess-Control-Allow-Headers: %s\r\n"
+             "Vary: Access-Control-Request-Headers\r\nAccess-Control-Max-Age: %lld\r\n%s",
+             http_allow_text(request->route   ? request->route->methods
+                             : request->allow ? request->allow
+                                              : HTTP_ROUTE_GET | HTTP_ROUTE_POST | HTTP_ROUTE_PUT),
+             wanted_headers(request), (long long)options->cors_max_age_ms / 1000,
+             http_header(request, "Access-Control-Request-Private-Network")
+                 ? "Access-Control-Allow-Private-Network: true\r\n"
+                 : "");
+    http_reply(request, &(struct http_answer){.status = 204, .headers = headers});
 }
 
 /* Forms are what any page may send without asking. An empty one is also what `curl -d ''` sends. */
 static bool is_form(const struct http_request *request)
 {
-    const char *type = http_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
+    const char *type = http_header(request, "Content-Type");
 
     return type &&
            (strncasecmp(type, "multipart/form-data", 19) == 0 || strncasecmp(type, "text/plain", 10) == 0 ||
@@ -144,14 +143,14 @@ static bool is_form(const struct http_request *request)
 
 int http_cors_same_site(struct http_request *request, struct sg_error *err)
 {
-    const struct sg_origin_source source = {.host = http_header(request, MHD_HTTP_HEADER_HOST),
-                                            .origin = http_header(request, MHD_HTTP_HEADER_ORIGIN),
-                                            .referer = http_header(request, MHD_HTTP_HEADER_REFERER),
+    const struct sg_origin_source source = {.host = http_header(request, "Host"),
+                                            .origin = http_header(request, "Origin"),
+                                            .referer = http_header(request, "Referer"),
                                             .fetch_site = http_header(request, "Sec-Fetch-Site")};
 
     if (!sg_origin_is_cross_site(&source) && !is_form(request))
         return 0;
-    request->status = MHD_HTTP_FORBIDDEN;
+    request->status = 403;
     return sg_error_set(
         err, SG_E_INVALID,
         "%s is not for pages of other sites, nor for forms: send it from a program, without a body "

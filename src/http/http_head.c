@@ -1,41 +1,91 @@
 /* SPDX-License-Identifier: MIT
- * What libmicrohttpd lets pass in a request's head and must not be served: targets that C strings cut short,
- * header lines that others read otherwise (RFC 9112, 5.1), bodies of more than one length (6.3),
- * HTTP/1.1 without its one Host (3.2).
+ * Heads of requests: kept as they came, then looked at as a whole: which bodies have one length (RFC 9112,
+ * 6.3), HTTP/1.1 with its one Host (3.2), targets without what C strings or logs would trip over.
  */
 #include "http/http_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct head {
-    int hosts, lengths, codings;
-    const char *coding;
-    bool odd; /* a name that is no token, or a value with a control character */
-};
-
-static struct http_session *session_of(struct MHD_Connection *mhd)
+void http_head_init(struct http_head *head)
 {
-    return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    sg_buf_init(&head->text, HTTP_HEAD_MAX);
+    head->count = 0;
 }
 
-void *http_on_target(void *cls, const char *target, struct MHD_Connection *mhd)
+void http_head_fini(struct http_head *head)
 {
-    struct http_session *session = session_of(mhd);
-    const unsigned char *p = (const unsigned char *)target;
+    sg_buf_fini(&head->text);
+}
 
-    (void)cls;
-    while (*p > ' ' && *p != 0x7f)
-        p++;
-    session->target = target;
-    session->target_end = (const char *)p;
-    return NULL; /* the request begins when its head is complete */
+void http_head_clear(struct http_head *head)
+{
+    sg_buf_clear(&head->text);
+    head->count = 0;
+    head->fields[0].name = 0;
+}
+
+int http_head_add(struct http_head *head, const char *at, size_t size)
+{
+    return sg_buf_append(&head->text, at, size);
+}
+
+/* Ends a piece; the next one begins at *out_next. */
+static int end_piece(struct http_head *head, uint32_t *out_next)
+{
+    int code = sg_buf_append(&head->text, "", 1);
+
+    *out_next = (uint32_t)head->text.size;
+    return code;
+}
+
+int http_head_end_target(struct http_head *head)
+{
+    return end_piece(head, &head->fields[0].name);
+}
+
+int http_head_end_name(struct http_head *head)
+{
+    return end_piece(head, &head->fields[head->count].value);
+}
+
+int http_head_end_value(struct http_head *head)
+{
+    struct sg_buf *text = &head->text;
+
+    while (text->size > head->fields[head->count].value &&
+           (text->data[text->size - 1] == ' ' || text->data[text->size - 1] == '\t'))
+        text->size--;
+    if (++head->count == HTTP_FIELDS_MAX)
+        return SG_E_TOO_LARGE;
+    return end_piece(head, &head->fields[head->count].name);
+}
+
+static const char *name_of(const struct http_head *head, int i)
+{
+    return (const char *)head->text.data + head->fields[i].name;
+}
+
+static const char *value_of(const struct http_head *head, int i)
+{
+    return (const char *)head->text.data + head->fields[i].value;
+}
+
+const char *http_header(const struct http_request *request, const char *name)
+{
+    const struct http_head *head = request->session ? &request->session->head : NULL;
+    int i;
+
+    for (i = 0; head && i < head->count; i++)
+        if (strcasecmp(name_of(head, i), name) == 0)
+            return value_of(head, i);
+    return NULL;
 }
 
 /* "http://host/path" is the form for proxies, and every server must take it (RFC 9112, 3.2.2). */
-static const char *path_of(const char *target)
+static char *path_of(char *target)
 {
-    const char *host = NULL;
+    char *host = NULL;
 
     if (strncasecmp(target, "http://", 7) == 0)
         host = target + 7;
@@ -61,115 +111,110 @@ static int escaped(const char *p)
     return low >= 0 && high + low > 0 ? high * 16 + low : -1;
 }
 
-size_t http_on_unescape(void *cls, struct MHD_Connection *mhd, char *text)
+/* In place. form: as in forms, where a plus is a blank. */
+static char *unescape(char *text, bool form)
 {
-    bool whole = text == session_of(mhd)->target; /* else a name or a value of the query */
-    const char *in = whole ? path_of(text) : text;
-    bool rooted = in > text && *in == '\0'; /* "http://host" */
+    const char *in = text;
     char *out = text;
 
-    (void)cls;
     while (*in) {
         int byte = escaped(in);
 
-        *out++ = byte < 0 ? *in : (char)byte;
+        *out = byte >= 0 ? (char)byte : form && *in == '+' ? ' ' : *in;
+        out++;
         in += byte < 0 ? 1 : 3;
     }
-    if (rooted)
-        *out++ = '/';
     *out = '\0';
-    return (size_t)(out - text);
+    return text;
 }
 
-/* "Content-Length : 3" comes as a name with a blank; so does a line folded before another colon. */
-static bool is_token(const char *text)
+static void split_target(struct http_request *request)
 {
-    const char *p = text;
+    char *target = (char *)request->session->head.text.data, *path;
 
-    while ((*p >= '0' && *p <= '9') || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z') ||
-           (*p && strchr("!#$%&'*+-.^_`|~", *p)))
-        p++;
-    return p > text && *p == '\0';
+    request->query = strchr(target, '?');
+    if (request->query)
+        *request->query++ = '\0';
+    path = path_of(target);
+    request->path = *path || path == target ? unescape(path, false) : "/"; /* "http://host" */
 }
 
-/* A lone CR is a line end to some. */
-static bool is_plain(const char *value)
+int http_query(struct http_request *request,
+               int (*each)(struct http_request *request, const char *name, const char *value))
 {
-    const unsigned char *p = (const unsigned char *)value;
+    char *rest = request->query, *name, *value;
+    int code = 0;
 
-    while ((*p >= ' ' && *p != 0x7f) || *p == '\t')
+    while (code == 0 && (name = strsep(&rest, "&"))) {
+        value = strchr(name, '=');
+        if (value)
+            *value++ = '\0';
+        if (*name || value)
+            code = each(request, unescape(name, true), value ? unescape(value, true) : "");
+    }
+    request->query = NULL;
+    return code;
+}
+
+static bool is_plain(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+
+    while (*p > ' ' && *p != 0x7f)
         p++;
     return *p == '\0';
 }
 
-static enum MHD_Result look(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size,
-                            const char *value, size_t value_size)
-{
-    struct head *head = cls;
-
-    (void)kind;
-    (void)key_size;
-    (void)value_size;
-    head->odd = head->odd || !is_token(key) || (value && !is_plain(value));
-    if (strcasecmp(key, MHD_HTTP_HEADER_HOST) == 0) {
-        head->hosts++;
-    } else if (strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
-        head->lengths++;
-    } else if (strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
-        head->codings++;
-        head->coding = value ? value : "";
-    }
-    return MHD_YES;
-}
-
 /* Where a request ends must be the same for us and for a proxy in front of us. */
-static int check_length(const struct head *head, const char *version, struct sg_error *err)
+static int check_length(const struct http_request *request, int lengths, int codings, struct sg_error *err)
 {
-    if (head->lengths > 1)
-        return sg_error_set(err, SG_E_FRAMING, "the request has %d Content-Length headers", head->lengths);
-    if (head->codings > 1)
-        return sg_error_set(err, SG_E_FRAMING, "the request has %d Transfer-Encoding headers", head->codings);
-    if (head->codings && head->lengths)
+    const char *coding = http_header(request, "Transfer-Encoding");
+
+    if (codings > 1)
+        return sg_error_set(err, SG_E_FRAMING, "the request has %d Transfer-Encoding headers", codings);
+    if (codings && lengths)
         return sg_error_set(err, SG_E_FRAMING,
                             "the request has both Content-Length and Transfer-Encoding; send one of them");
-    if (head->codings && strcasecmp(head->coding, "chunked") != 0)
+    if (codings && strcasecmp(coding, "chunked") != 0)
         return sg_error_set(err, SG_E_UNSUPPORTED,
                             "Transfer-Encoding \"%.40s\" is not read; send chunked or a Content-Length",
-                            head->coding);
-    if (head->codings && strcmp(version, MHD_HTTP_VERSION_1_0) == 0)
-        return sg_error_set(err, SG_E_FRAMING, "%.10s has no Transfer-Encoding; send a Content-Length",
-                            version);
+                            coding);
+    if (codings && request->session->parser.http_minor == 0)
+        return sg_error_set(err, SG_E_FRAMING, "HTTP/1.0 has no Transfer-Encoding; send a Content-Length");
     return 0;
 }
 
-/* A NUL byte ends the target that we see. Before 1.0 the library passes it on: what is cut off shows by the
- * version not standing right behind the target and its blank, in a buffer whose layout no release changes any
- * more. From 1.0 on it closes the connection by itself, and where things lie is its own affair. */
-static bool is_cut(const struct http_session *session, const char *version)
+static int count(const struct http_head *head, const char *name)
 {
-    return MHD_get_version()[0] == '0' && session->target_end + 1 != version;
+    int i, found = 0;
+
+    for (i = 0; i < head->count; i++)
+        found += strcasecmp(name_of(head, i), name) == 0;
+    return found;
 }
 
-int http_head_check(struct http_request *request, const char *version, struct sg_error *err)
+int http_head_check(struct http_request *request, struct sg_error *err)
 {
     const struct http_session *session = request->session;
-    struct head head = {0};
+    const struct http_head *head = &session->head;
+    int hosts = count(head, "Host");
 
-    if (*session->target_end || is_cut(session, version))
+    if (!is_plain((const char *)head->text.data))
+        return sg_error_set(err, SG_E_INVALID, "the request line's path has a blank or a control character");
+    split_target(request);
+    if (session->parser.http_major == 0)
         return sg_error_set(err, SG_E_INVALID,
-                            "the request line is not \"METHOD /path HTTP/1.1\", or its path has a blank or a "
-                            "control character");
-    MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, look, &head);
-    if (head.odd)
-        return sg_error_set(
-            err, SG_E_INVALID,
-            "a header's name is none (is there a blank before its colon?), or its value has a control "
-            "character");
-    if (check_length(&head, version, err) < 0)
+                            "the request line is not \"METHOD /path HTTP/1.1\": its version is missing");
+    if (session->parser.http_major != 1) {
+        request->status = 505;
+        return sg_error_set(err, SG_E_UNSUPPORTED, "HTTP/%d.%d is not spoken here; send HTTP/1.1",
+                            session->parser.http_major, session->parser.http_minor);
+    }
+    if (check_length(request, count(head, "Content-Length"), count(head, "Transfer-Encoding"), err) < 0)
         return err->code;
-    if (head.hosts > 1)
-        return sg_error_set(err, SG_E_INVALID, "the request has %d Host headers", head.hosts);
-    if (head.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_0) != 0)
+    if (hosts > 1)
+        return sg_error_set(err, SG_E_INVALID, "the request has %d Host headers", hosts);
+    if (hosts == 0 && session->parser.http_minor != 0)
         return sg_error_set(err, SG_E_INVALID, "the request has no Host header; HTTP/1.1 asks for one");
     return 0;
 }

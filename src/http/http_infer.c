@@ -57,23 +57,14 @@ static int encode(struct sg_job *job)
     return sg_json_native(&job->result, job->error.code < 0 ? &job->error : NULL, &native, &job->reply);
 }
 
-static enum MHD_Result query_parameter(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size,
-                                       const char *value, size_t value_size)
+static int set_parameter(struct http_request *request, const char *name, const char *value)
 {
-    struct http_request *request = cls;
-
-    (void)kind;
-    (void)key_size; /* no NUL gets through http_head.c */
-    sg_http_params_set(&request->params, key, value ? value : "", value ? value_size : 0, &request->error);
-    return request->error.code < 0 ? MHD_NO : MHD_YES;
+    return sg_http_params_set(&request->params, name, value, strlen(value), &request->error);
 }
 
 int http_infer_begin(struct http_request *request, struct sg_error *err)
 {
-    MHD_get_connection_values_n(request->mhd, MHD_GET_ARGUMENT_KIND, query_parameter, request);
-    if (err->code < 0)
-        return err->code;
-    return http_body_begin(request, err);
+    return http_query(request, set_parameter) < 0 ? err->code : http_body_begin(request, err);
 }
 
 /* To the workers, or the reason why not in job->error. */
@@ -125,7 +116,7 @@ static const char *type_of(const struct sg_job *job)
     return job->annotate == SG_JOB_ANNOTATE_PNG ? "image/png" : "image/jpeg";
 }
 
-static void answer(struct http_request *request)
+void http_infer_answer(struct http_request *request)
 {
     struct sg_job *job = request->job;
     struct sg_buf body = job->reply;
@@ -138,28 +129,21 @@ static void answer(struct http_request *request)
     sg_buf_init(&job->reply, SG_JOB_REPLY_BYTES);
     sg_intake_answered(request->session->base.intake, job, SG_PROTOCOL_HTTP);
     sg_intake_drop(request->session->base.intake, &request->job);
-    http_reply(request, sg_http_status(request->error.code), type, &body, timing);
+    http_reply(request, &(struct http_answer){.status = sg_http_status(request->error.code),
+                                              .type = type,
+                                              .body = body.data,
+                                              .size = body.size,
+                                              .timing_us = timing});
+    sg_buf_fini(&body);
 }
 
 void http_infer_serve(struct http_request *request)
 {
-    if (request->job->finished) {
-        answer(request);
-        return;
-    }
-    if (submit(request, &request->error) < 0) {
-        if (request->job->received_us > 0)
-            sg_metrics_refused(request->http->server.metrics, SG_PROTOCOL_HTTP,
-                               sg_clock_us() - request->job->received_us);
-        sg_intake_drop(request->session->base.intake, &request->job);
-        http_reply_error(request, &request->error);
-        return;
-    }
-    http_suspend(request);
-}
-
-void http_infer_done(struct http_request *request, struct sg_job *job)
-{
-    job->finished = true;
-    http_resume(request);
+    if (submit(request, &request->error) == 0)
+        return; /* http_infer_answer goes on */
+    if (request->job->received_us > 0)
+        sg_metrics_refused(request->http->server.metrics, SG_PROTOCOL_HTTP,
+                           sg_clock_us() - request->job->received_us);
+    sg_intake_drop(request->session->base.intake, &request->job);
+    http_reply_error(request, &request->error);
 }

@@ -27,14 +27,19 @@ static const char index_text[] =
     "\n"
     "The same port speaks seed frames and frame protocol v2: see docs/PROTOCOL.md.\n";
 
+static void reply_static(struct http_request *request, const char *type, const void *data, size_t size)
+{
+    http_reply(request, &(struct http_answer){.status = 200, .type = type, .body = data, .size = size});
+}
+
 void http_index_serve(struct http_request *request)
 {
-    http_reply_static(request, "text/plain; charset=utf-8", index_text, sizeof(index_text) - 1);
+    reply_static(request, "text/plain; charset=utf-8", index_text, sizeof(index_text) - 1);
 }
 
 void http_openapi_serve(struct http_request *request)
 {
-    http_reply_static(request, "application/json", sg_openapi_json, sg_openapi_json_bytes);
+    reply_static(request, "application/json", sg_openapi_json, sg_openapi_json_bytes);
 }
 
 /* JSON that the application writes. */
@@ -50,7 +55,7 @@ static void serve_list(struct http_request *request, int (*list)(void *ctx, stru
         http_reply_error(request, &err);
         return;
     }
-    http_reply(request, MHD_HTTP_OK, "application/json", &body, NULL);
+    http_reply_take(request, "application/json", &body);
 }
 
 void http_pipelines_serve(struct http_request *request)
@@ -85,7 +90,7 @@ void http_version_serve(struct http_request *request)
 
 void http_live_serve(struct http_request *request)
 {
-    http_reply_static(request, "text/plain; charset=utf-8", "ok\n", 3);
+    reply_static(request, "text/plain; charset=utf-8", "ok\n", 3);
 }
 
 /* The beginning, while pipelines load, and the end. */
@@ -101,7 +106,7 @@ void http_ready_serve(struct http_request *request)
         return;
     }
     if (!request->http->leaving) {
-        http_reply_static(request, "text/plain; charset=utf-8", "ready\n", 6);
+        reply_static(request, "text/plain; charset=utf-8", "ready\n", 6);
         return;
     }
     sg_error_set(&err, SG_E_SHUTDOWN, "the server is stopping");
@@ -121,7 +126,7 @@ void http_metrics_serve(struct http_request *request)
     if (code == 0 && server->app && server->app->list_metrics)
         code = server->app->list_metrics(server->app->ctx, &body);
     if (code == 0) {
-        http_reply(request, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", &body, NULL);
+        http_reply_take(request, "text/plain; version=0.0.4; charset=utf-8", &body);
         return;
     }
     sg_buf_fini(&body);
@@ -132,28 +137,25 @@ void http_metrics_serve(struct http_request *request)
 static void on_reloaded(struct sg_reload_waiter *waiter, const struct sg_error *err)
 {
     struct http_request *request = sg_container_of(waiter, struct http_request, reload);
+    struct http_session *session = request->session;
+    struct sg_buf report;
 
-    request->reloaded = true;
-    /* Now: a load that begins when all have been told starts the next report. */
-    sg_buf_init(&request->reload_report, INFO_MAX_BYTES);
-    if (!err && sg_reload_report(request->http->server.reload, &request->reload_report) < 0)
-        sg_buf_clear(&request->reload_report);
-    if (err)
-        request->error = *err;
+    http_enter(session);
     if (err && err->code != SG_E_SHUTDOWN)
-        request->status = MHD_HTTP_UNPROCESSABLE_CONTENT; /* whatever is wrong, it is in the files */
-    http_resume(request);
+        request->status = 422; /* whatever is wrong, it is in the files */
+    sg_buf_init(&report, INFO_MAX_BYTES);
+    if (err) {
+        http_reply_error(request, err);
+    } else {
+        if (sg_reload_report(request->http->server.reload, &report) < 0)
+            sg_buf_clear(&report);
+        http_reply_take(request, "application/json", &report);
+    }
+    http_leave(session);
 }
 
 void http_reload_serve(struct http_request *request)
 {
-    struct sg_reload *reload = request->http->server.reload;
-
-    if (!request->reloaded) {
-        request->reload.done = on_reloaded;
-        http_suspend(request);
-        sg_reload_ask(reload, &request->reload);
-        return;
-    }
-    http_reply(request, MHD_HTTP_OK, "application/json", &request->reload_report, NULL);
+    request->reload.done = on_reloaded;
+    sg_reload_ask(request->http->server.reload, &request->reload);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * What the files of the HTTP room share: the daemon, connections, requests. Loop thread only.
+ * What the files of the HTTP room share: connections, requests, replies. Loop thread only.
  *
- * A connection has two owners of one socket. net/conn keeps its place in the table, its deadlines and its
- * end; libmicrohttpd reads and writes through a second descriptor. Requests of a connection come one at a
- * time.
+ * A connection reads a request (llhttp finds its parts, http_parse.c), works on it, replies, and only then
+ * looks at the next one: what has been read of that already waits in `ahead`.
  */
 #ifndef SG_HTTP_HTTP_PRIVATE_H
 #define SG_HTTP_HTTP_PRIVATE_H
@@ -13,83 +12,89 @@
 #include "http/http_status.h"
 #include "serve/protocol.h"
 
-#include <microhttpd.h>
+#include <llhttp.h>
+#include <time.h>
 
-#define HTTP_CONNECTION_BYTES ((size_t)32 << 10) /* headers of a request, and what is read at a time */
-#define HTTP_LINGER_MS        5000               /* for a client to finish sending and read its error */
-#define HTTP_LINGER_STOP_MS   500
-#define HTTP_RAW_BYTES        ((size_t)16 << 10) /* of a refusal, headers included */
-#define HTTP_REST_MAX         ((size_t)64 << 10) /* of a body nobody wants, read so that the connection lives on */
+#define HTTP_HEAD_MAX   ((size_t)32 << 10) /* bytes of a head: target, names, values */
+#define HTTP_FIELDS_MAX 128                /* header lines of one */
+#define HTTP_SCRATCH_BYTES                                                                                   \
+    ((size_t)64 << 10)           /* read at a time, of all but pictures that are a whole body                \
+                                  */
+#define HTTP_LINGER_MS      5000 /* for a client to finish sending and read its error */
+#define HTTP_LINGER_STOP_MS 500
+#define HTTP_REST_MAX       ((size_t)64 << 10) /* of a body nobody wants, read so that the connection lives on */
 
 struct http_request;
 
 struct sg_http {
     struct sg_server_view server;
-    struct MHD_Daemon *daemon;
-    uv_poll_t poll;
-    uv_timer_t timer;
-    uv_prepare_t turn;
-    int handles;                     /* of the three above that are open */
-    struct http_session *adding;     /* the daemon tells of a connection from inside MHD_add_connection */
-    bool dirty;                      /* the daemon has something to do before the loop sleeps */
-    bool leaving, draining, stopped; /* soon; now; it has */
-    size_t unsent;
+    bool leaving, draining; /* soon; now */
     uint64_t request_serial;
     uint32_t instance; /* tells request ids of this process from those of others */
+    time_t date_s;     /* the second that `date` says */
+    char date[32];
+    uint8_t scratch[HTTP_SCRATCH_BYTES]; /* of the connection that is being read */
 };
 
 enum http_phase {
-    HTTP_IDLE,    /* between requests */
-    HTTP_HEAD,    /* part of a request's head has come */
-    HTTP_BODY,    /* its body is coming */
-    HTTP_WORK,    /* it is complete and being worked on */
-    HTTP_REPLY,   /* its reply is going out */
-    HTTP_REFUSED, /* a final error went out behind the daemon's back; nothing more is read */
+    HTTP_PHASE_IDLE,  /* between requests */
+    HTTP_PHASE_HEAD,  /* part of a request's head has come */
+    HTTP_PHASE_BODY,  /* its body is coming */
+    HTTP_PHASE_WORK,  /* it is complete and being worked on */
+    HTTP_PHASE_REPLY, /* its reply waits for the client to read */
+};
+
+/* A head as it came. Offsets into text, where each piece ends with a NUL; the target is at 0. */
+struct http_head {
+    struct sg_buf text;
+    struct {
+        uint32_t name, value;
+    } fields[HTTP_FIELDS_MAX];
+    int count;
 };
 
 struct http_session {
     struct sg_session base;
     struct sg_http *http;
-    struct MHD_Connection *mhd;
+    llhttp_t parser;
+    struct http_head head;
     struct http_request *request; /* NULL between requests */
     struct sg_flow flow;
-    const char *target, *target_end; /* of the request whose head is read; up to its first blank or NUL */
+    struct sg_buf ahead; /* read past the end of the request under way, from ahead_from on */
+    size_t ahead_from;
     enum http_phase phase;
     int64_t phase_us; /* when it began */
-    uint64_t
-        bytes_taken; /* arrived when the last request was complete: what is more belongs to the next one */
-    uint64_t strays; /* bytes between requests since bytes_taken was exact, at the most */
-    uint64_t bytes_noted; /* of the reply, read by the client at the last look */
-    bool dead;            /* every further call of the daemon ends the connection */
-    bool linger;          /* read on into nothing after the end, so that the last reply arrives */
-    bool closing;         /* the reply under way is the last one */
-    bool peer_shut;       /* no further bytes will come */
+    int depth;        /* of calls that are at it: it is freed when the last one returns */
+    bool ended;       /* the connection is not ours any more */
+    bool closing;     /* the reply under way is the last one */
+    bool complete;    /* set by the parser: the request is there */
+    bool refused;     /* likewise: the request is not read on, its error says why */
 };
 
 enum http_body { HTTP_BODY_NONE, HTTP_BODY_RAW, HTTP_BODY_MULTIPART, HTTP_BODY_JSON };
 
 struct http_route {
     const char *path;
-    unsigned methods; /* HTTP_GET (with HEAD), HTTP_POST, HTTP_PUT */
+    unsigned methods; /* of the enum below */
     bool quiet;       /* asked all day long by those who watch: no line in the log */
     bool same_site;   /* changes the server: not for pages of other sites */
     /* Headers are there: what is wrong already, what the body is. NULL = the body is ignored. */
     int (*begin)(struct http_request *request, struct sg_error *err);
-    /* The body is complete: answers, or suspends and answers when called again. */
+    /* The body is complete: replies, now or later. */
     void (*serve)(struct http_request *request);
 };
 
-enum { HTTP_GET = 1, HTTP_POST = 2, HTTP_PUT = 4 };
+enum { HTTP_ROUTE_GET = 1, HTTP_ROUTE_POST = 2, HTTP_ROUTE_PUT = 4 }; /* GET: and HEAD */
 
 struct http_request {
-    struct http_session *session;
+    struct http_session *session; /* NULL for who is refused before anything was read */
     struct sg_http *http;
-    struct MHD_Connection *mhd;
     const struct http_route *route;
-    const char *method, *path; /* borrowed from the daemon */
+    const char *method, *path; /* "" until the head is there */
+    char *query;               /* what follows the "?", escaped; or NULL */
     char id[SG_JOB_NAME_MAX + 1];
     int64_t began_us;
-    bool suspended;
+    bool head_done, keep_alive;
     /* The body. */
     enum http_body body;
     struct sg_http_form *form; /* or NULL */
@@ -97,6 +102,7 @@ struct http_request {
     bool has_body, chunked, expect_continue;
     bool misread; /* the head is not to be trusted, nor where the body ends: the connection closes */
     size_t received, max_body;
+    size_t wire_bytes;                     /* of a body with its chunks' sizes, and of what follows it */
     int picture_parts;                     /* of a form */
     bool in_picture;                       /* that part is arriving */
     char field[SG_HTTP_FORM_NAME_MAX + 1]; /* name and value of the field that is arriving */
@@ -111,47 +117,57 @@ struct http_request {
     int64_t retry_ms;      /* what Retry-After says, 0 = not known */
     bool preflight;        /* a browser asks what a page may do */
     struct sg_reload_waiter reload;
-    struct sg_buf reload_report; /* of the load that answers this request */
-    bool reloaded;
     unsigned sent_status;
     size_t sent_bytes;
-    bool counted_unsent;
 };
 
-/* http.c */
+/* http.c: around every call into a session from outside. leave goes on with what has been read ahead and
+ * frees a session that has ended; true when it lives on. */
+void http_enter(struct http_session *session);
+bool http_leave(struct http_session *session);
 void http_phase_set(struct http_session *session, enum http_phase phase);
-/* Writes the request's error past the daemon and ends the connection: for clients that are still sending. */
+/* Answers with the error and ends the connection, whatever the client is still sending. */
 void http_refuse(struct http_session *session, const struct sg_error *err);
-/* The daemon has let the connection go. */
-void http_session_ended(struct http_session *session);
+/* The reply is out, or as good as. */
+void http_replied(struct http_session *session);
 /* Ends the connection now. */
 void http_kill(struct http_session *session);
-
 /* A request id of the server's own. */
 void http_make_id(struct sg_http *http, char out[SG_JOB_NAME_MAX + 1]);
 
-/* http_daemon.c */
-int http_daemon_start(struct sg_http *http, struct sg_error *err);
-void http_daemon_stop(struct sg_http *http);
-/* The daemon takes a second descriptor of the session's socket. */
-int http_daemon_add(struct sg_http *http, struct http_session *session);
-void http_suspend(struct http_request *request);
-void http_resume(struct http_request *request);
-
-/* http_request.c: the daemon's callbacks. */
-enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
-                                const char *version, const char *data, size_t *size, void **context);
-void http_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
-                       enum MHD_RequestTerminationCode why);
-/* NULL = absent. */
-const char *http_header(const struct http_request *request, const char *name);
+/* http_parse.c */
+void http_parse_init(struct http_session *session);
+/* Reads on, to the end of a request at most, and returns how many bytes that were. Sets session->complete or
+ * refused. */
+size_t http_parse(struct http_session *session, const void *data, size_t size);
 
 /* http_head.c */
-/* The daemon's callbacks: the target as it came; one part of it without its escapes, in place. */
-void *http_on_target(void *cls, const char *target, struct MHD_Connection *mhd);
-size_t http_on_unescape(void *cls, struct MHD_Connection *mhd, char *text);
-/* The head as a whole. SG_E_INVALID, SG_E_FRAMING, SG_E_UNSUPPORTED (a transfer coding). */
-int http_head_check(struct http_request *request, const char *version, struct sg_error *err);
+void http_head_init(struct http_head *head);
+void http_head_fini(struct http_head *head);
+void http_head_clear(struct http_head *head);
+/* More of the piece that is arriving; its end. SG_E_TOO_LARGE, SG_E_NOMEM. */
+int http_head_add(struct http_head *head, const char *at, size_t size);
+int http_head_end_target(struct http_head *head);
+int http_head_end_name(struct http_head *head);
+int http_head_end_value(struct http_head *head);
+/* The first header line of that name; NULL = absent. Valid until the next request is read. */
+const char *http_header(const struct http_request *request, const char *name);
+/* The head as a whole: fills path and query. SG_E_INVALID, SG_E_FRAMING, SG_E_UNSUPPORTED. */
+int http_head_check(struct http_request *request, struct sg_error *err);
+/* The parameters of the query, one after the other; stops with what `each` returns below 0. Once. */
+int http_query(struct http_request *request,
+               int (*each)(struct http_request *request, const char *name, const char *value));
+
+/* http_request.c */
+/* NULL: no memory. */
+struct http_request *http_request_create(struct http_session *session);
+/* Logs it and gives back all it holds. A job that is with a worker is marked: its client has gone. */
+void http_request_destroy(struct http_request **request);
+/* The head is there. Below 0: request->error says why the rest is not even read. */
+int http_request_head(struct http_request *request);
+int http_request_data(struct http_request *request, const char *data, size_t size);
+/* All of it is there. */
+void http_request_serve(struct http_request *request);
 
 /* http_routes.c */
 const struct http_route *http_routes(int *out_count);
@@ -162,12 +178,11 @@ const struct http_route *http_route_find(const char *method, const char *path, s
 const char *http_allow_text(unsigned methods);
 
 /* http_cors.c */
-typedef void (*http_add_fn)(void *arg, const char *name, const char *value);
-/* Headers of a reply that tell browsers which pages may read it. */
-void http_cors_headers(const struct http_request *request, http_add_fn add, void *arg);
+/* Header lines of a reply that tell browsers which pages may read it. 0, or what sg_buf_printf says. */
+int http_cors_headers(const struct http_request *request, struct sg_buf *out);
 /* The same where a connection is refused before its request was read: what has come of it is looked at. */
-void http_cors_headers_unread(const struct sg_server_options *options, const struct sg_conn *conn,
-                              http_add_fn add, void *arg);
+int http_cors_headers_unread(const struct sg_server_options *options, const struct sg_conn *conn,
+                             struct sg_buf *out);
 bool http_cors_is_preflight(const struct http_request *request);
 void http_cors_serve_preflight(struct http_request *request);
 /* For routes that change the server: err, and 403, when a page of another site sent it. */
@@ -181,13 +196,16 @@ int http_busy(struct http_request *request, const char *what, const char *key, s
 /* SG_E_TOO_MANY while the client is over its share, with the time to retry. */
 int http_too_many(struct http_request *request, bool arrived, struct sg_error *err);
 int http_body_begin(struct http_request *request, struct sg_error *err);
+/* Memory of the job that the next bytes may be read into; size 0 when they must be looked at first. */
+void http_body_place(const struct http_request *request, uint8_t **out_data, size_t *out_size);
 int http_body_data(struct http_request *request, const char *data, size_t size, struct sg_error *err);
 int http_body_end(struct http_request *request, struct sg_error *err);
 
 /* http_infer.c, http_info.c */
 int http_infer_begin(struct http_request *request, struct sg_error *err);
 void http_infer_serve(struct http_request *request);
-void http_infer_done(struct http_request *request, struct sg_job *job);
+/* The job is back from the workers. */
+void http_infer_answer(struct http_request *request);
 void http_index_serve(struct http_request *request);
 void http_pipelines_serve(struct http_request *request);
 void http_models_serve(struct http_request *request);
@@ -198,28 +216,22 @@ void http_ready_serve(struct http_request *request);
 void http_metrics_serve(struct http_request *request);
 void http_reload_serve(struct http_request *request);
 
-/* http_reply.c */
-/* Queues a reply; takes the bytes of body (left empty). timing may be NULL. */
-void http_reply(struct http_request *request, unsigned status, const char *type, struct sg_buf *take_body,
-                const int64_t *timing_us);
-/* The same for a response that is made; takes it, NULL (no memory) ends the connection. type may be NULL. */
-void http_reply_queue(struct http_request *request, unsigned status, const char *type,
-                      struct MHD_Response *response, size_t size, const int64_t *timing_us);
-void http_reply_static(struct http_request *request, const char *type, const void *data, size_t size);
-void http_reply_error(struct http_request *request, const struct sg_error *err);
-/* {"error":{…}} for err. */
-void http_error_body(const struct sg_error *err, const char *id, struct sg_buf *out);
-struct http_refusal {
+/* http_reply.c: each ends the request, or sees to it that the reply is waited for. */
+struct http_answer {
     unsigned status;
-    const struct sg_error *err;
-    const char *id;
-    int64_t began_us;
-    const struct http_request *request;
-    const struct sg_server_options *options;
-    const struct sg_conn *conn;
+    const char *type; /* NULL: no content */
+    const void *body;
+    size_t size;
+    const int64_t *timing_us; /* of SG_STAGE_COUNT stages, or NULL */
+    const char *headers;      /* further lines, each with its CRLF; or NULL */
 };
-/* A whole reply in bytes that closes the connection. request is the one it answers, or NULL: then headers
- * that say which pages may read it can be looked up in what conn (or NULL) has sent. */
-void http_reply_raw(const struct http_refusal *refusal, struct sg_buf *out);
+void http_reply(struct http_request *request, const struct http_answer *answer);
+/* The same of JSON and the like that was written for it; takes the bytes. */
+void http_reply_take(struct http_request *request, const char *type, struct sg_buf *take_body);
+void http_reply_error(struct http_request *request, const struct sg_error *err);
+/* The whole reply to a request that nobody reads, in bytes: of an error, and the last one of its connection.
+ * unread: that, or NULL. */
+int http_error_bytes(struct http_request *request, const struct sg_error *err, const struct sg_conn *unread,
+                     struct sg_buf *out);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Replies: what every one of them carries (request id, Server-Timing, Retry-After, Allow) is put on here.
+ * Replies: what every one of them carries (date, request id, Server-Timing, Retry-After, Allow, CORS) is put
+ * on here.
  */
 #include "http/http_private.h"
 
@@ -7,10 +8,11 @@
 #include "codec/json.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define REPLY_COPY_BYTES  ((size_t)64 << 10) /* smaller replies fit into socket buffers as a rule */
+#define REPLY_HEAD_BYTES  ((size_t)16 << 10)
+#define REPLY_USUAL_BYTES 1024               /* of a head */
+#define REPLY_COPY_BYTES  ((size_t)64 << 10) /* smaller bodies go out in one piece with their head */
 #define REPLY_ERROR_BYTES ((size_t)8 << 10)
 #define TIMING_MAX        400
 
@@ -28,132 +30,146 @@ static const char *timing_text(const int64_t *timing_us, int64_t began_us, char 
     return out;
 }
 
+/* IMF-fixdate (RFC 9110, 5.6.7). */
+static const char *date_text(struct sg_http *http)
+{
+    time_t now = time(NULL);
+    struct tm parts;
+
+    if (now != http->date_s && gmtime_r(&now, &parts) &&
+        strftime(http->date, sizeof(http->date), "%a, %d %b %Y %H:%M:%S GMT", &parts) > 0)
+        http->date_s = now;
+    return http->date;
+}
+
 /* Whole seconds, as the header has it. */
 static int64_t retry_after_s(int64_t retry_ms)
 {
     return retry_ms > 0 ? (retry_ms + 999) / 1000 : 1;
 }
 
-static void add_to_response(void *arg, const char *name, const char *value)
+static const char *connection_text(const struct http_request *request)
 {
-    MHD_add_response_header(arg, name, value);
+    const struct http_session *session = request->session;
+
+    if (!session || session->closing)
+        return "Connection: close\r\n";
+    return session->parser.http_minor == 0 ? "Connection: keep-alive\r\n" : "";
 }
 
-static void add_to_text(void *arg, const char *name, const char *value)
+/* unread: the connection of a request that was not read, or NULL. */
+static int write_head(struct http_request *request, const struct http_answer *answer,
+                      const struct sg_conn *unread, struct sg_buf *out)
 {
-    sg_buf_printf(arg, "%s: %s\r\n", name, value);
-}
+    char timing[TIMING_MAX];
+    int code;
 
-static void add_headers(const struct http_request *request, struct MHD_Response *response, unsigned status,
-                        const char *type, const int64_t *timing_us)
-{
-    char text[TIMING_MAX];
-
-    if (type)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    MHD_add_response_header(response, "X-Request-Id", request->id);
-    MHD_add_response_header(response, "Server-Timing", timing_text(timing_us, request->began_us, text));
-    if (sg_http_status_retry(status)) {
-        snprintf(text, sizeof(text), "%lld", (long long)retry_after_s(request->retry_ms));
-        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, text);
-    }
+    code = sg_buf_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", answer->status,
+                         sg_http_status_reason(answer->status), date_text(request->http));
+    if (answer->type)
+        code |= sg_buf_printf(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", answer->type, answer->size);
+    code |=
+        sg_buf_printf(out, "X-Request-Id: %s\r\nServer-Timing: %s\r\n%s", request->id,
+                      timing_text(answer->timing_us, request->began_us, timing), connection_text(request));
+    if (sg_http_status_retry(answer->status))
+        code |= sg_buf_printf(out, "Retry-After: %lld\r\n", (long long)retry_after_s(request->retry_ms));
     if (request->allow)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, http_allow_text(request->allow));
-    if (request->session->closing)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    http_cors_headers(request, add_to_response, response);
+        code |= sg_buf_printf(out, "Allow: %s\r\n", http_allow_text(request->allow));
+    if (unread)
+        code |= http_cors_headers_unread(request->http->server.options, unread, out);
+    else
+        code |= http_cors_headers(request, out);
+    if (answer->headers)
+        code |= sg_buf_append_text(out, answer->headers);
+    return code | sg_buf_append_text(out, "\r\n");
 }
 
-void http_reply_queue(struct http_request *request, unsigned status, const char *type,
-                      struct MHD_Response *response, size_t size, const int64_t *timing_us)
+static int send_answer(struct http_request *request, const struct http_answer *answer)
+{
+    struct sg_conn *conn = request->session->base.conn;
+    size_t size = strcmp(request->method, "HEAD") == 0 ? 0 : answer->size;
+    struct sg_buf bytes;
+    int code;
+
+    sg_buf_init(&bytes, REPLY_HEAD_BYTES + REPLY_COPY_BYTES);
+    code = sg_buf_reserve(&bytes, REPLY_USUAL_BYTES + (size <= REPLY_COPY_BYTES ? size : 0));
+    if (code == 0)
+        code = write_head(request, answer, NULL, &bytes);
+    if (code == 0 && size > 0 && size <= REPLY_COPY_BYTES)
+        code = sg_buf_append(&bytes, answer->body, size);
+    if (code == 0)
+        code = sg_conn_send(conn, bytes.data, bytes.size);
+    if (code == 0 && size > REPLY_COPY_BYTES)
+        code = sg_conn_send(conn, answer->body, size);
+    sg_buf_fini(&bytes);
+    return code;
+}
+
+void http_reply(struct http_request *request, const struct http_answer *answer)
 {
     struct http_session *session = request->session;
+    struct sg_metrics *metrics = request->http->server.metrics;
 
-    if (response)
-        add_headers(request, response, status, type, timing_us);
-    if (!response || MHD_queue_response(request->mhd, status, response) == MHD_NO)
+    request->sent_status = answer->status;
+    request->sent_bytes = answer->size;
+    sg_metrics_http(metrics, request->route ? request->route->path : NULL, answer->status);
+    sg_metrics_bytes_out(metrics, answer->size);
+    if (send_answer(request, answer) < 0)
         http_kill(session);
-    if (response)
-        MHD_destroy_response(response);
-    request->sent_status = status;
-    request->sent_bytes = size;
-    request->http->unsent += size;
-    request->counted_unsent = true;
-    sg_metrics_http(request->http->server.metrics, request->route ? request->route->path : NULL, status);
-    sg_metrics_bytes_out(request->http->server.metrics, size);
-    if (!session->dead)
-        http_phase_set(session, HTTP_REPLY);
+    else
+        http_replied(session);
 }
 
-void http_reply(struct http_request *request, unsigned status, const char *type, struct sg_buf *take_body,
-                const int64_t *timing_us)
+void http_reply_take(struct http_request *request, const char *type, struct sg_buf *take_body)
 {
-    struct MHD_Response *response;
-    size_t size = take_body->size;
+    struct sg_buf body = *take_body;
 
-    if (size <= REPLY_COPY_BYTES) {
-        response = MHD_create_response_from_buffer(size, take_body->data, MHD_RESPMEM_MUST_COPY);
-    } else {
-        response = MHD_create_response_from_buffer(size, take_body->data, MHD_RESPMEM_MUST_FREE);
-        if (response)
-            *take_body = (struct sg_buf){0};
-    }
-    sg_buf_fini(take_body);
-    http_reply_queue(request, status, type, response, size, timing_us);
+    *take_body = (struct sg_buf){0};
+    http_reply(request,
+               &(struct http_answer){.status = 200, .type = type, .body = body.data, .size = body.size});
+    sg_buf_fini(&body);
 }
 
-void http_reply_static(struct http_request *request, const char *type, const void *data, size_t size)
-{
-    /* The library never writes to memory that it is told to be persistent. */
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(size, (void *)(uintptr_t)data, MHD_RESPMEM_PERSISTENT);
-
-    http_reply_queue(request, MHD_HTTP_OK, type, response, size, NULL);
-}
-
-void http_error_body(const struct sg_error *err, const char *id, struct sg_buf *out)
+static void error_body(const struct sg_error *err, const char *id, struct sg_buf *out)
 {
     struct sg_json_native native = {.id = id};
 
+    sg_buf_init(out, REPLY_ERROR_BYTES);
     if (sg_json_native(NULL, err, &native, out) < 0 || sg_buf_append_text(out, "\n") < 0)
         sg_buf_clear(out);
 }
 
+static unsigned status_of(const struct http_request *request, const struct sg_error *err)
+{
+    return request->status ? request->status : sg_http_status(err->code);
+}
+
 void http_reply_error(struct http_request *request, const struct sg_error *err)
 {
-    unsigned status = request->status ? request->status : sg_http_status(err->code);
     struct sg_buf body;
 
     request->error = *err;
-    sg_buf_init(&body, REPLY_ERROR_BYTES);
-    http_error_body(err, request->id, &body);
+    error_body(err, request->id, &body);
     sg_intake_replied(request->session->base.intake, err->code);
-    http_reply(request, status, "application/json", &body, NULL);
+    http_reply(request, &(struct http_answer){.status = status_of(request, err),
+                                              .type = "application/json",
+                                              .body = body.data,
+                                              .size = body.size});
+    sg_buf_fini(&body);
 }
 
-void http_reply_raw(const struct http_refusal *refusal, struct sg_buf *out)
+int http_error_bytes(struct http_request *request, const struct sg_error *err, const struct sg_conn *unread,
+                     struct sg_buf *out)
 {
-    const struct http_request *request = refusal->request;
+    struct http_answer answer = {.status = status_of(request, err), .type = "application/json"};
     struct sg_buf body;
-    char timing[TIMING_MAX];
+    int code;
 
-    sg_buf_init(&body, REPLY_ERROR_BYTES);
-    http_error_body(refusal->err, refusal->id, &body);
-    sg_buf_printf(out,
-                  "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-                  "Server-Timing: %s\r\nX-Request-Id: %s\r\nConnection: close\r\n",
-                  refusal->status, MHD_get_reason_phrase_for(refusal->status), body.size,
-                  timing_text(NULL, refusal->began_us, timing), refusal->id);
-    if (sg_http_status_retry(refusal->status))
-        sg_buf_printf(out, "Retry-After: %lld\r\n",
-                      (long long)retry_after_s(request ? request->retry_ms : 0));
-    if (request && request->allow)
-        add_to_text(out, MHD_HTTP_HEADER_ALLOW, http_allow_text(request->allow));
-    if (request)
-        http_cors_headers(request, add_to_text, out);
-    else if (refusal->conn)
-        http_cors_headers_unread(refusal->options, refusal->conn, add_to_text, out);
-    sg_buf_append_text(out, "\r\n");
-    sg_buf_append(out, body.data, body.size);
+    error_body(err, request->id, &body);
+    answer.size = body.size;
+    code = write_head(request, &answer, unread, out);
+    if (code == 0)
+        code = sg_buf_append(out, body.data, body.size);
     sg_buf_fini(&body);
+    return code;
 }

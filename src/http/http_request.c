@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One request from its head to its end, as the daemon tells it: called once with the head, then with pieces
- * of the body, then without, and once more whenever a suspended request goes on.
+ * One request from its head to its end.
  */
 #include "http/http_private.h"
 
@@ -11,39 +10,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *http_header(const struct http_request *request, const char *name)
+struct http_request *http_request_create(struct http_session *session)
 {
-    return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, name);
-}
+    struct http_request *request = calloc(1, sizeof(*request));
 
-static void name_request(struct http_request *request)
-{
-    const char *given = http_header(request, "X-Request-Id");
-
-    if (given && sg_http_id_valid(given))
-        snprintf(request->id, sizeof(request->id), "%s", given);
-    else
-        http_make_id(request->http, request->id);
+    if (!request)
+        return NULL;
+    request->session = session;
+    request->http = session->http;
+    request->method = request->path = "";
+    request->began_us = sg_clock_us();
+    request->max_body = HTTP_REST_MAX;
+    http_make_id(session->http, request->id);
+    sg_http_params_init(&request->params);
+    return request;
 }
 
 static void measure_body(struct http_request *request)
 {
-    const char *length = http_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    const char *expect = http_header(request, MHD_HTTP_HEADER_EXPECT);
+    const char *length = http_header(request, "Content-Length");
+    const char *expect = http_header(request, "Expect");
 
-    request->chunked = http_header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+    request->chunked = http_header(request, "Transfer-Encoding") != NULL;
     if (length && !request->chunked)
         request->expected = strtoull(length, NULL, 10);
     request->has_body = request->chunked || request->expected > 0;
-    request->expect_continue = expect && strcasecmp(expect, "100-continue") == 0;
+    request->expect_continue =
+        request->session->parser.http_minor > 0 && expect && strcasecmp(expect, "100-continue") == 0;
 }
 
 /* What is wrong with the head alone; 0 when nothing is. */
-static int examine(struct http_request *request, const char *version)
+static int examine(struct http_request *request)
 {
     struct sg_error *err = &request->error;
 
-    request->misread = http_head_check(request, version, err) < 0;
+    request->misread = http_head_check(request, err) < 0;
     if (request->misread)
         return err->code;
     request->preflight = http_cors_is_preflight(request);
@@ -67,94 +68,68 @@ static int examine(struct http_request *request, const char *version)
 
 /* An error is known while the body is still to come. A short body is read so that the connection lives on;
  * otherwise the answer goes out at once and the connection ends. */
-static enum MHD_Result fail_early(struct http_request *request)
+static int fail_early(struct http_request *request)
 {
     bool short_body = !request->misread && !request->chunked && request->expected <= HTTP_REST_MAX;
 
     if (request->job)
         sg_intake_drop(request->session->base.intake, &request->job);
-    if (short_body && !request->expect_continue)
-        return MHD_YES;
-    http_refuse(request->session, &request->error);
-    return MHD_NO;
+    return short_body && !(request->has_body && request->expect_continue) ? 0 : request->error.code;
 }
 
-static enum MHD_Result begin(struct sg_http *http, struct MHD_Connection *mhd, const char *url,
-                             const char *method, const char *version, void **context)
+static int encourage(struct http_request *request)
 {
-    struct http_session *session =
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-    struct http_request *request = calloc(1, sizeof(*request));
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-    if (!request)
-        return MHD_NO;
-    *context = request;
-    request->session = session;
-    request->http = http;
-    request->mhd = mhd;
-    request->method = method;
-    request->path = url;
+    /* A failure shows again with the reply. */
+    (void)sg_conn_send(request->session->base.conn, text, sizeof(text) - 1);
+    return 0;
+}
+
+int http_request_head(struct http_request *request)
+{
+    const char *given = http_header(request, "X-Request-Id");
+
+    request->head_done = true;
     request->began_us = sg_clock_us();
-    request->max_body = HTTP_REST_MAX;
-    sg_http_params_init(&request->params);
-    session->request = request;
-    http_phase_set(session, HTTP_BODY);
-    name_request(request);
+    request->method = llhttp_method_name((llhttp_method_t)request->session->parser.method);
+    if (given && sg_http_id_valid(given))
+        snprintf(request->id, sizeof(request->id), "%s", given);
     measure_body(request);
-    if (examine(request, version) < 0)
+    http_phase_set(request->session, HTTP_PHASE_BODY);
+    if (examine(request) < 0)
         return fail_early(request);
-    return MHD_YES;
+    return request->has_body && request->expect_continue ? encourage(request) : 0;
 }
 
-static enum MHD_Result take_data(struct http_request *request, const char *data, size_t *size)
+int http_request_data(struct http_request *request, const char *data, size_t size)
 {
-    struct http_session *session = request->session;
-    size_t n = *size;
-
-    *size = 0;
-    request->received += n;
-    sg_metrics_bytes_in(request->http->server.metrics, n);
-    http_phase_set(session, HTTP_BODY);
+    request->received += size;
+    sg_metrics_bytes_in(request->http->server.metrics, size);
+    http_phase_set(request->session, HTTP_PHASE_BODY);
     if (request->error.code == SG_OK && !request->preflight && request->route->begin) {
-        if (http_body_data(request, data, n, &request->error) == 0)
-            return MHD_YES;
-        sg_intake_drop(session->base.intake, &request->job);
-        http_refuse(session, &request->error);
-        return MHD_NO;
+        if (http_body_data(request, data, size, &request->error) < 0)
+            sg_intake_drop(request->session->base.intake, &request->job);
+        return request->error.code;
     }
     if (request->received <= HTTP_REST_MAX)
-        return MHD_YES;
+        return 0;
     if (request->error.code == SG_OK)
         sg_error_set(&request->error, SG_E_TOO_LARGE, "%s takes no body", request->path);
-    http_refuse(session, &request->error);
-    return MHD_NO;
+    return request->error.code;
 }
 
-enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
-                                const char *version, const char *data, size_t *size, void **context)
+void http_request_serve(struct http_request *request)
 {
-    struct http_request *request = *context;
-
-    if (!request) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-        const struct http_session *session = info->socket_context;
-
-        return session->dead ? MHD_NO : begin(cls, mhd, url, method, version, context);
-    }
-    if (request->session->dead)
-        return MHD_NO;
-    if (*size > 0)
-        return take_data(request, data, size);
-    if (request->session->phase == HTTP_BODY)
-        http_phase_set(request->session, HTTP_WORK);
+    http_phase_set(request->session, HTTP_PHASE_WORK);
+    if (!request->keep_alive)
+        request->session->closing = true;
     if (request->error.code < 0)
         http_reply_error(request, &request->error);
     else if (request->preflight)
         http_cors_serve_preflight(request);
     else
         request->route->serve(request);
-    return MHD_YES;
 }
 
 static void log_request(const struct http_request *request)
@@ -185,34 +160,19 @@ static void drop_job(struct http_request *request)
     sg_intake_drop(intake, &request->job);
 }
 
-void http_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
-                       enum MHD_RequestTerminationCode why)
+void http_request_destroy(struct http_request **request)
 {
-    struct http_request *request = *context;
-    struct http_session *session;
+    struct http_request *r = *request;
 
-    (void)cls;
-    (void)mhd;
-    *context = NULL;
-    if (!request)
+    *request = NULL;
+    if (!r)
         return;
-    session = request->session;
-    session->request = NULL;
-    log_request(request);
-    if (request->counted_unsent)
-        request->http->unsent -= request->sent_bytes;
-    free(request->form);
-    sg_buf_fini(&request->reload_report);
-    sg_reload_leave(request->http->server.reload, &request->reload);
-    if (request->job && request->job->in_pool) /* comes back to a session that does not know it */
-        atomic_store_explicit(&request->job->cancelled, true, memory_order_relaxed);
+    log_request(r);
+    free(r->form);
+    sg_reload_leave(r->http->server.reload, &r->reload);
+    if (r->job && r->job->in_pool) /* comes back to a session that does not know it */
+        atomic_store_explicit(&r->job->cancelled, true, memory_order_relaxed);
     else
-        drop_job(request);
-    free(request);
-    if (session->dead)
-        return;
-    if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK && session->closing)
-        http_kill(session);
-    else
-        http_phase_set(session, HTTP_IDLE);
+        drop_job(r);
+    free(r);
 }

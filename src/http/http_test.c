@@ -263,9 +263,9 @@ static void routes_are_those_of_the_document(void **state)
 
         if (!path)
             fail_msg("%s is not in docs/openapi.json", routes[i].path);
-        assert_int_equal(cJSON_HasObjectItem(path, "get"), (routes[i].methods & HTTP_GET) != 0);
-        assert_int_equal(cJSON_HasObjectItem(path, "post"), (routes[i].methods & HTTP_POST) != 0);
-        assert_int_equal(cJSON_HasObjectItem(path, "put"), (routes[i].methods & HTTP_PUT) != 0);
+        assert_int_equal(cJSON_HasObjectItem(path, "get"), (routes[i].methods & HTTP_ROUTE_GET) != 0);
+        assert_int_equal(cJSON_HasObjectItem(path, "post"), (routes[i].methods & HTTP_ROUTE_POST) != 0);
+        assert_int_equal(cJSON_HasObjectItem(path, "put"), (routes[i].methods & HTTP_ROUTE_PUT) != 0);
     }
     assert_string_equal(cJSON_GetObjectItem(cJSON_GetObjectItem(document, "info"), "version")->valuestring,
                         SIGHT_VERSION);
@@ -278,8 +278,9 @@ static void routes_are_those_of_the_document(void **state)
     assert_null(http_route_find("get", "/livez", &err, &status, &allow));
     assert_int_equal(status, 405);
     assert_string_equal(http_allow_text(allow), "GET, HEAD");
-    assert_string_equal(http_allow_text(HTTP_POST | HTTP_PUT), "POST, PUT");
-    assert_string_equal(http_allow_text(HTTP_GET | HTTP_POST | HTTP_PUT), "GET, HEAD, POST, PUT");
+    assert_string_equal(http_allow_text(HTTP_ROUTE_POST | HTTP_ROUTE_PUT), "POST, PUT");
+    assert_string_equal(http_allow_text(HTTP_ROUTE_GET | HTTP_ROUTE_POST | HTTP_ROUTE_PUT),
+                        "GET, HEAD, POST, PUT");
 }
 
 static void metrics_count_and_write(void **state)

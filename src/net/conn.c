@@ -8,7 +8,6 @@
 #include "net/address.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -293,11 +292,6 @@ size_t sg_conn_peek(const struct sg_conn *conn, void *out, size_t size)
         n = recv(conn->fd, out, size, MSG_PEEK | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     return n > 0 ? (size_t)n : 0;
-}
-
-int sg_conn_dup(const struct sg_conn *conn)
-{
-    return fcntl(conn->fd, F_DUPFD_CLOEXEC, 0);
 }
 
 uint64_t sg_conn_id(const struct sg_conn *conn)

@@ -19,7 +19,7 @@
 #include <uv.h>
 
 #define SG_CONN_TABLE_MAX     65536              /* connections of one server, descriptors permitting */
-#define SG_CONN_OUT_MAX_BYTES ((size_t)64 << 20) /* unsent replies of one connection */
+#define SG_CONN_OUT_MAX_BYTES ((size_t)65 << 20) /* unsent replies of one connection */
 #define SG_CONN_READ_BURST    ((size_t)1 << 20)  /* read from one connection before others get their turn */
 #define SG_CONN_LINGER_MAX    ((size_t)1 << 30)  /* bytes thrown away after a final error */
 
@@ -92,10 +92,6 @@ void sg_conn_start(struct sg_conn *conn, const struct sg_conn_ops *ops, void *us
 
 /* Bytes that have arrived and are still to be read, without taking them; at most size. */
 size_t sg_conn_peek(const struct sg_conn *conn, void *out, size_t size);
-
-/* A second descriptor of the same socket, for a library that reads and writes it by itself while `want` keeps
- * reading paused; the caller closes it. -1 when there are no more descriptors. */
-int sg_conn_dup(const struct sg_conn *conn);
 
 uint64_t sg_conn_id(const struct sg_conn *conn);
 /* The user pointer of sg_conn_start; NULL before, and after finish and close. */

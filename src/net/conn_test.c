@@ -554,22 +554,6 @@ static void the_last_reply_is_read(void **state)
     free(bytes);
 }
 
-static void a_second_descriptor_is_of_the_same_socket(void **state)
-{
-    struct sg_conn *conn = NULL;
-    int client = open_one(&conn), fd = sg_conn_dup(conn);
-    char got[4];
-
-    (void)state;
-    assert_true(fd >= 0);
-    assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-    assert_int_equal(send(fd, "dup", 3, MSG_NOSIGNAL), 3);
-    assert_int_equal(recv(client, got, 3, MSG_WAITALL), 3);
-    assert_memory_equal(got, "dup", 3);
-    close(fd);
-    close(client);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -583,8 +567,7 @@ int main(void)
                                        TEST(replies_wait_for_their_reader),
                                        TEST(replies_do_not_wait_for_ever),
                                        TEST(deadlines_come_once),
-                                       TEST(the_last_reply_is_read),
-                                       TEST(a_second_descriptor_is_of_the_same_socket)};
+                                       TEST(the_last_reply_is_read)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

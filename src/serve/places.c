@@ -105,7 +105,7 @@ static bool has_begun(struct sg_conn *conn)
 
     if (!session)
         return sg_conn_begins(conn);
-    return sg_conn_peek(conn, &first, 1) > 0 || (session->ops->has_begun && session->ops->has_begun(session));
+    return sg_conn_peek(conn, &first, 1) > 0;
 }
 
 /* The best one that is silent indeed, NULL when none is; *out_again: not all could be asked. */

@@ -21,9 +21,6 @@ struct sg_session_ops {
     void (*job_done)(struct sg_session *session, struct sg_job *job);
     /* Since when the client owes nothing and is owed nothing (sg_clock_us); 0 = something is under way. */
     int64_t (*idle_since)(struct sg_session *session);
-    /* Whether a request has begun that idle_since does not know of, at the price of a system call; idle_since
-     * is 0 from then on. NULL = it knows all. */
-    bool (*has_begun)(struct sg_session *session);
     /* The server is stopping, or the idle connection gives way: read no further, answer what was admitted,
      * then finish. Called once. */
     void (*drain)(struct sg_session *session);
@@ -87,9 +84,7 @@ struct sg_protocol_ops {
     /* The server will stop soon; it is stopping: sessions are drained by themselves. */
     void (*leave)(void *shared);
     void (*drain)(void *shared);
-    /* Bytes of replies that clients have not read, and that the table of connections does not know of. */
-    size_t (*unsent)(const void *shared);
-    /* Ends all that is left. Handles close when the loop has run once more. */
+    /* No connection is left. Handles close when the loop has run once more. */
     void (*end)(void **shared);
 };
 

@@ -27,6 +27,7 @@ static void tell(struct sg_reload *reload, const struct sg_error *err)
 {
     struct sg_reload_waiter *waiter = reload->waiters, *next;
 
+    reload->telling = true; /* who asks because of what it is told waits for a load of its own */
     for (; waiter; waiter = next) {
         next = waiter->next;
         if ((int)(waiter->round - reload->round) > 0 && !reload->stopped)
@@ -34,6 +35,7 @@ static void tell(struct sg_reload *reload, const struct sg_error *err)
         sg_reload_leave(reload, waiter);
         waiter->done(waiter, err);
     }
+    reload->telling = false;
 }
 
 static void start(struct sg_reload *reload)
@@ -52,6 +54,8 @@ static void start(struct sg_reload *reload)
     reload->running = false;
     sg_log(SG_LOG_ERROR, "reload failed", "why=\"no thread\"");
     tell(reload, &err);
+    if (reload->wanted)
+        start(reload);
 }
 
 /* Every line of the report is one problem, with file:line:column. */
@@ -164,7 +168,7 @@ void sg_reload_ask(struct sg_reload *reload, struct sg_reload_waiter *waiter)
             waiter->next->previous = waiter;
         reload->waiters = waiter;
     }
-    if (reload->running || reload->held)
+    if (reload->running || reload->held || reload->telling)
         reload->wanted = true;
     else
         start(reload);
@@ -182,6 +186,8 @@ void sg_reload_hold(struct sg_reload *reload, bool hold, const struct sg_error *
     reload->wanted = false;
     reload->round++; /* the one that they waited for */
     tell(reload, err);
+    if (reload->wanted)
+        start(reload);
 }
 
 void sg_reload_leave(struct sg_reload *reload, struct sg_reload_waiter *waiter)

@@ -28,6 +28,7 @@ struct sg_reload {
     struct sg_thread thread;
     bool running, wanted;
     bool held;      /* see sg_reload_hold */
+    bool telling;   /* waiters are being told; who asks meanwhile is not among them */
     bool stopped;   /* see sg_reload_stop */
     unsigned round; /* of the load that runs or ran last */
     struct sg_reload_waiter *waiters;

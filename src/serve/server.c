@@ -51,17 +51,12 @@ static void wake_loop(void *arg)
     eventfd_write(server->replies_fd, 1);
 }
 
-static size_t unsent_bytes(const struct sg_server *server)
-{
-    return sg_conn_table_out_bytes(server->conns) + server_protocols_unsent(server);
-}
-
 /* Once per turn of the loop, before it sleeps. */
 static void on_turn(uv_prepare_t *turn)
 {
     struct sg_server *server = turn->data;
 
-    sg_gate_serve(&server->intake.gate, unsent_bytes(server));
+    sg_gate_serve(&server->intake.gate, sg_conn_table_out_bytes(server->conns));
     if (server->stop_seen == 0)
         return;
     /* At once: workers are waited for in destroy. */
@@ -172,7 +167,7 @@ static void tell_gauges(void *arg, struct sg_metrics_gauges *gauges)
         .in_flight = sg_server_in_flight(server),
         .workers = server->intake.pool ? sg_pool_workers(server->intake.pool) : 0,
         .queue_bytes = server->intake.gate.bytes,
-        .unsent_bytes = unsent_bytes(server),
+        .unsent_bytes = sg_conn_table_out_bytes(server->conns),
         .bytes_in = atomic_load_explicit(&traffic->bytes_in, memory_order_relaxed),
         .bytes_out = atomic_load_explicit(&traffic->bytes_out, memory_order_relaxed),
         .draining = server->stop_seen != 0 || server->delaying,

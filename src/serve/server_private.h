@@ -53,7 +53,6 @@ extern const struct sg_conn_table_ops server_table_ops;
 int server_protocols_start(struct sg_server *server, const struct sg_server_view *view, struct sg_error *err);
 void server_protocols_leave(struct sg_server *server);
 void server_protocols_drain(struct sg_server *server);
-size_t server_protocols_unsent(const struct sg_server *server);
 void server_protocols_end(struct sg_server *server);
 
 /* Makes the handles that ask for the end; fini closes them (the loop must turn once more). */

@@ -33,17 +33,6 @@ void server_protocols_drain(struct sg_server *server)
             server->options.protocols[i]->drain(server->shared[i]);
 }
 
-size_t server_protocols_unsent(const struct sg_server *server)
-{
-    size_t total = 0;
-    int i;
-
-    for (i = 0; server->options.protocols[i]; i++)
-        if (server->shared[i])
-            total += server->options.protocols[i]->unsent(server->shared[i]);
-    return total;
-}
-
 void server_protocols_end(struct sg_server *server)
 {
     int i;
