@@ -53,7 +53,7 @@ extern "C" {
 #define SIGHT_VERSION_MAJOR 0
 #define SIGHT_VERSION_MINOR 1
 
-/* Version of the library in use, "0.1.0". Static text; any thread. */
+/* Version of the library in use, three numbers with dots between them. Static text; any thread. */
 SIGHT_API const char *sight_version(void);
 
 /* --------------------------------------------------------------------------------------------- errors -- */
@@ -362,7 +362,7 @@ SIGHT_API int sight_client_connect(const char *address, const struct sight_clien
 SIGHT_API void sight_client_close(struct sight_client **client);
 
 /* What the server said when it was connected to. Any thread; texts live as long as the client. Server: name
- * and version, "sightd 0.1.0". Pipeline: NULL past the last; out_default, which may be NULL, takes 1 for the
+ * and version, "sightd X.Y.Z". Pipeline: NULL past the last; out_default, which may be NULL, takes 1 for the
  * one that requests without a name get. */
 SIGHT_API const char *sight_client_server(const struct sight_client *client);
 SIGHT_API const char *sight_client_pipeline(const struct sight_client *client, int index, int *out_default);

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ def make_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What of a checkout `pip install` and the package look at; the build is the real one."""
     folder = tmp_path_factory.mktemp("checkout")
     made = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT / "python", folder / "python", ignore=made)
+    shutil.copytree(ROOT / "python", folder / "python", ignore=made, symlinks=True)
+    shutil.copy(ROOT / "VERSION", folder)
     (folder / "include").symlink_to(ROOT / "include")
     (folder / "build").symlink_to(BUILD.resolve())
     return folder
@@ -53,6 +55,29 @@ def run(python: Path, *arguments: str, **more: str) -> subprocess.CompletedProce
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("SIGHT_", "PYTHON"))}
     return subprocess.run([python, *arguments], cwd=python.parent, env={**kept, **more}, capture_output=True,
                           text=True, timeout=300, check=False)
+
+
+def test_version(python: Path) -> None:
+    """Of the package as pip knows it, and as it says itself: that of the project."""
+    code = "import importlib.metadata, sightd\nprint(importlib.metadata.version('sightd'), sightd.__version__)"
+    version = (ROOT / "VERSION").read_text(encoding="ascii").strip()
+    assert run(python, "-c", code).stdout.split() == [version] * 2
+
+
+def test_sdist(python: Path, checkout: Path, tmp_path: Path) -> None:
+    """What goes to an index holds all that it is built from: a wheel of it has the version, and every file."""
+    build = "import sys, setuptools.build_meta as b; getattr(b, 'build_' + sys.argv[1])(sys.argv[2])"
+    made = subprocess.run([python, "-c", build, "sdist", tmp_path], cwd=checkout / "python", capture_output=True,
+                          text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    version = (ROOT / "VERSION").read_text(encoding="ascii").strip()
+    alone = tmp_path / f"sightd-{version}"
+    shutil.unpack_archive(tmp_path / f"{alone.name}.tar.gz", tmp_path)
+    subprocess.run([python, "-c", build, "wheel", tmp_path], cwd=alone, capture_output=True, check=True)
+    with zipfile.ZipFile(tmp_path / f"sightd-{version}-py3-none-any.whl") as wheel:
+        held = {Path(name).name for name in wheel.namelist() if name.startswith("sightd/")}
+        assert wheel.read("sightd/VERSION").decode().strip() == version
+    assert held == {file.name for file in (ROOT / "python" / "sightd").iterdir() if file.is_file()}
 
 
 def test_in_process(python: Path, checkout: Path) -> None:

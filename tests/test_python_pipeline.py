@@ -295,8 +295,12 @@ def test_a_pipeline_that_is_garbage_is_freed() -> None:
 
 
 def test_version_is_that_of_the_project() -> None:
-    version = re.search(r"version: '([\d.]+)'", (ROOT / "meson.build").read_text(encoding="utf-8"))
-    assert version and version[1] == sightd.__version__
+    """VERSION is the one source; only the header, which is used as it lies there, says its first two numbers again."""
+    version = (ROOT / "VERSION").read_text(encoding="ascii").strip()
+    header = (ROOT / "include" / "sight.h").read_text(encoding="utf-8")
+    said = re.findall(r"#define SIGHT_VERSION_(?:MAJOR|MINOR) (\d+)", header)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version) and version == sightd.__version__
+    assert said == version.split(".")[:2]
 
 
 def test_types() -> None:
@@ -307,5 +311,6 @@ def test_types() -> None:
 
 
 def test_every_source_is_installed() -> None:
-    listed = set(re.findall(r"'sightd/([\w.]+)'", (ROOT / "python" / "meson.build").read_text(encoding="utf-8")))
+    text = (ROOT / "python" / "meson.build").read_text(encoding="utf-8")
+    listed = set(re.findall(r"'(?:sightd|\.\.)/([\w.]+)'", text))
     assert listed == {file.name for file in (ROOT / "python" / "sightd").iterdir() if file.is_file()}

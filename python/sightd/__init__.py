@@ -17,9 +17,10 @@ from .errors import (BadImage, Busy, Cancelled, ClosedError, ConfigError, Connec
 from .pipeline import Pipeline
 from .result import Attribute, Box, Object, Result
 from .seed import SeedClient
+from .version import VERSION
 from .wire import ServerInfo
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "AsyncClient", "Attribute", "BadImage", "Box", "Busy", "Cancelled", "Client", "ClosedError", "ConfigError",

@@ -15,8 +15,9 @@ from typing import List, Optional, Union
 
 from .errors import LibraryError, SightError, error_of
 from .picture import Data, bytes_of
+from .version import VERSION
 
-VERSION = "0.1."  # while the major version is 0 every minor one may break
+COMPATIBLE = VERSION.rsplit(".", 1)[0] + "."  # while the major version is 0 every minor one may break
 _NAMES = ("libsight.so.0", "libsight.so", "libsight.dylib")
 _MESSAGE_BYTES = 512
 
@@ -162,8 +163,8 @@ def _open(path: str) -> ctypes.CDLL:
     except AttributeError as problem:
         raise LibraryError(f"cannot use libsight: {problem}; let SIGHT_LIBRARY name another") from problem
     version: str = library.sight_version().decode()
-    if not version.startswith(VERSION):
-        raise LibraryError(f"{path} is libsight {version}, this package needs {VERSION}x: install both from one "
+    if not version.startswith(COMPATIBLE):
+        raise LibraryError(f"{path} is libsight {version}, this package needs {COMPATIBLE}x: install both from one "
                            "version of sightd")
     return library
 
