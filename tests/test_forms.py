@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import pprint
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ np = pytest.importorskip("numpy")
 pytest.importorskip("onnx", reason="skipped: python3-onnx is not installed")
 
 import forms  # noqa: E402
+from conftest import READY_SECONDS, Server, wait_until  # noqa: E402
 
 
 def reply(model: Path, picture: Path, *arguments: object) -> dict[str, Any]:
@@ -561,6 +564,61 @@ def test_a_fixed_batch_of_one_table_is_refused(tmp_path: Path) -> None:
     rows = np.float32([[8, 16, 40, 48, 0.9, 1], [1, 2, 30, 40, 0.8, 0]])
     done = sight.run("model", "explain", forms.constant(tmp_path / "flat.onnx", {"dets": rows}, (4, 3, 64, 64)))
     assert done.returncode == 1 and "its outputs are not one part for each picture; export it with" in done.stderr
+
+
+# --- batches that pay ----------------------------------------------------------------------------------------------
+
+def slow_with(path: Path, many: bool) -> Path:
+    """brightness() of any batch, which multiplies large matrices of nothing too: for a lone picture or for many."""
+    net = forms.Net(["batch", 3, 64, 64])
+    score = net.op("Reshape", net.op("ReduceMean", net.picture, axes=[1, 2, 3], keepdims=1),
+                   net.const([-1, 1, 1], np.int64))
+    nothing, size, alone = net.zero(), net.const([800, 800], np.int64), net.const(1, np.int64)
+    helper = forms.helper
+    work = helper.make_graph([
+        helper.make_node("Expand", [nothing, size], ["zeros"]), helper.make_node("MatMul", ["zeros"] * 2, ["product"]),
+        helper.make_node("ReduceMax", ["product"], ["much"], keepdims=0)], "work", [],
+        [helper.make_tensor_value_info("much", forms.TensorProto.FLOAT, [])])
+    rest = helper.make_graph([helper.make_node("Identity", [nothing], ["little"])], "rest", [],
+                             [helper.make_tensor_value_info("little", forms.TensorProto.FLOAT, [])])
+    pictures = net.op("Gather", net.op("Shape", net.picture), net.const(0, np.int64))
+    done = net.op("If", net.op("Equal", pictures, alone), then_branch=rest if many else work,
+                  else_branch=work if many else rest)
+    base, place = np.zeros((1, 20, 6), np.float32), np.zeros((1, 20, 6), np.float32)
+    base[0, 0], place[0, 0, 4] = [8, 16, 40, 48, 0, 1], 1
+    found = net.op("Add", net.const(base), net.op("Mul", score, net.const(place)))
+    net.output("output0", net.op("Add", found, done), ["batch", 20, 6])
+    return net.save(path, {"task": "detect", "names": "{0: 'a', 1: 'b'}"})
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_a_batch_gains_is_measured(many: bool, tmp_path: Path) -> None:
+    """A gigaflop (2 * 800^3) beside a few thousand operations: more than three times either way, on any machine."""
+    model = slow_with(tmp_path / "m.onnx", many)
+    assert explained(model)["batch"] == "up to 32"
+    said = sight.run("model", "bench", "-n", 3, model, check=True).stdout
+    cores = re.search(r"^ *(\d+) cores ", said, re.MULTILINE)
+    row = re.search(r"^ *a batch of (\d+) +(\d+\.\d\d) times the pictures of one a core$", said, re.MULTILINE)
+    if not cores:
+        pytest.skip("skipped: one core takes no batches")
+    assert row and row[1] == cores[1]
+    assert float(row[2]) < 0.33 if many else float(row[2]) > 3, said
+    assert corners(reply(model, forms.flat(tmp_path / "a.ppm", 64, 64, (255,) * 3))["objects"][0]) == [8, 16, 40, 48]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_server_uses_batches_where_they_pay(many: bool, start_server: Callable[..., Server], tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("detect: { model: m }\n", encoding="utf-8")
+    (tmp_path / "m").mkdir()
+    slow_with(tmp_path / "m" / "model.onnx", many)
+    server = start_server("--models", str(tmp_path), "--pipelines", str(tmp_path / "p.yaml"), "--default-pipeline", "p",
+                          "--log-level", "debug")
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("skipped: one core takes no batches")
+    assert wait_until(lambda: any("batching was measured" in line for line in server.lines), READY_SECONDS)
+    told = re.search(r"batching was measured\" model=m batch=\d+ gain=(\S+) used=(\w+)\n", "".join(server.lines))
+    assert told and told[2] == ("no" if many else "yes")
+    assert float(told[1]) < 0.33 if many else float(told[1]) > 3, told
 
 
 def told_of_sizes(path: Path, kind: int, shape: list[int], batch: int = 1) -> Path:

@@ -53,12 +53,13 @@ float sg_model_batch_gain(struct sg_model *model, int threads)
 void sg_model_measure_batch(struct sg_model *model, int threads)
 {
     float gain = sg_model_batch_gain(model, threads);
+    bool pays = gain >= GAIN_LEAST;
 
     if (gain <= 0.0f)
         return;
-    atomic_store_explicit(&model->batch_pays, gain >= GAIN_LEAST, memory_order_relaxed);
+    atomic_store_explicit(&model->batch_pays, pays, memory_order_relaxed);
     sg_log(SG_LOG_DEBUG, "batching was measured", "model=%s batch=%d gain=%.2f used=%s", model->name,
-           items_of(model, threads), (double)gain, gain >= GAIN_LEAST ? "yes" : "no");
+           items_of(model, threads), (double)gain, pays ? "yes" : "no");
 }
 
 bool sg_model_batch_pays(const struct sg_model *model)
