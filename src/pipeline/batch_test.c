@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -192,11 +193,91 @@ static void the_only_one_does_not_wait(void **state)
     sg_batcher_destroy(&lane.batcher);
 }
 
+/* Five jobs in flight and one worker: the other four cannot come, and a wait of an hour would not end. */
+static void nobody_waits_for_more_than_there_are_workers(void **state)
+{
+    struct lane lane = {.workers = 1};
+    atomic_int in_flight = 5;
+    uint64_t runs, pictures;
+
+    (void)state;
+    need_model();
+    assert_int_equal(sg_batcher_create(model, 8, (int64_t)3600 * 1000000, &lane.batcher), 0);
+    lane.in_flight = &in_flight;
+    run_lane(&lane);
+    assert_int_equal(lane.code, 0);
+    sg_batcher_counts(lane.batcher, &runs, &pictures);
+    assert_true(runs == ROUNDS && pictures == ROUNDS);
+    sg_batcher_destroy(&lane.batcher);
+}
+
+struct guest {
+    struct sg_batcher *batcher;
+    const atomic_int *in_flight;
+    struct sg_batch_seat seat;
+    int code;
+    struct sg_error err;
+};
+
+static void *run_guest(void *arg)
+{
+    struct guest *guest = arg;
+
+    guest->code = sg_batcher_run(guest->batcher, &guest->seat, guest->in_flight, PICTURES, &guest->err);
+    sg_batcher_leave(guest->batcher, &guest->seat);
+    return NULL;
+}
+
+/* A side that the graph does not take, once before anybody sits down and once when both do: each is told, and
+ * the next batch is as any. */
+static void a_batch_that_fails_does_so_for_all_of_it(void **state)
+{
+    static const char says[] = "input \"input\": the graph declares ?x3x112x112, got 2x3x112x113";
+    atomic_int in_flight = 2;
+    struct guest guests[2];
+    struct sg_batcher *batcher = NULL;
+    int width, i, round;
+    pthread_t thread;
+
+    (void)state;
+    need_model();
+    width = model->transform.width;
+    assert_int_equal(sg_batcher_create(model, 2, (int64_t)3600 * 1000000, &batcher), 0);
+    for (i = 0; i < 2; i++) {
+        guests[i] = (struct guest){.batcher = batcher, .in_flight = &in_flight};
+        model->transform.width = width + 1;
+        assert_true(sg_batcher_join(batcher, &guests[i].seat, &guests[i].err) < 0);
+        assert_string_equal(guests[i].err.text, says);
+        model->transform.width = width;
+    }
+    for (round = 0; round < 3; round++) {
+        for (i = 0; i < 2; i++) {
+            guests[i] = (struct guest){.batcher = batcher, .in_flight = &in_flight};
+            assert_int_equal(sg_batcher_join(batcher, &guests[i].seat, &guests[i].err), 0);
+            assert_int_equal(guests[i].seat.index, i);
+            fill(guests[i].seat.data, i);
+        }
+        model->transform.width = width + (round == 1);
+        assert_int_equal(pthread_create(&thread, NULL, run_guest, &guests[1]), 0);
+        run_guest(&guests[0]);
+        pthread_join(thread, NULL);
+        model->transform.width = width;
+        for (i = 0; i < 2; i++) {
+            assert_true(round == 1 ? guests[i].code < 0 : guests[i].code == 0);
+            assert_int_equal(guests[i].err.code, guests[i].code);
+            assert_string_equal(guests[i].err.text, round == 1 ? says : "");
+        }
+    }
+    sg_batcher_destroy(&batcher);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pictures_that_share_a_run_keep_their_results),
         cmocka_unit_test(the_only_one_does_not_wait),
+        cmocka_unit_test(nobody_waits_for_more_than_there_are_workers),
+        cmocka_unit_test(a_batch_that_fails_does_so_for_all_of_it),
     };
 
     return cmocka_run_group_tests(tests, open_model, close_model);
