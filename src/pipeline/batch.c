@@ -82,7 +82,8 @@ static struct sg_batch *batch_new(void)
     return batch;
 }
 
-/* A runner with room for the largest batch. The wide graph when it is free: one run is to use all cores. */
+/* A runner with room for the largest batch, which may stay there after a failure. The wide graph when it is
+ * free: one run is to use all cores. */
 static int equip(const struct sg_batcher *batcher, struct sg_batch *batch, struct sg_error *err)
 {
     struct sg_tensor tensor = {0};
@@ -92,8 +93,6 @@ static int equip(const struct sg_batcher *batcher, struct sg_batch *batch, struc
         code = sg_model_shape(batcher->model, batch->runner, &batcher->model->transform, batcher->max,
                               &tensor, &batch->item_bytes, err);
     batch->data = tensor.data;
-    if (code < 0)
-        sg_model_return(batcher->model, &batch->runner);
     return code;
 }
 

@@ -211,6 +211,18 @@ static void nobody_waits_for_more_than_there_are_workers(void **state)
     sg_batcher_destroy(&lane.batcher);
 }
 
+/* The runner of all cores: there is one, and whoever does not give it back keeps it from all others. */
+static const struct sg_runner *wide_runner(void)
+{
+    struct sg_runner *runner = NULL;
+    const struct sg_runner *seen;
+
+    assert_int_equal(sg_model_borrow(model, true, &runner, NULL), 0);
+    seen = runner;
+    sg_model_return(model, &runner);
+    return seen;
+}
+
 struct guest {
     struct sg_batcher *batcher;
     const atomic_int *in_flight;
@@ -236,12 +248,14 @@ static void a_batch_that_fails_does_so_for_all_of_it(void **state)
     atomic_int in_flight = 2;
     struct guest guests[2];
     struct sg_batcher *batcher = NULL;
+    const struct sg_runner *wide;
     int width, i, round;
     pthread_t thread;
 
     (void)state;
     need_model();
     width = model->transform.width;
+    wide = wide_runner();
     assert_int_equal(sg_batcher_create(model, 2, (int64_t)3600 * 1000000, &batcher), 0);
     for (i = 0; i < 2; i++) {
         guests[i] = (struct guest){.batcher = batcher, .in_flight = &in_flight};
@@ -249,6 +263,7 @@ static void a_batch_that_fails_does_so_for_all_of_it(void **state)
         assert_true(sg_batcher_join(batcher, &guests[i].seat, &guests[i].err) < 0);
         assert_string_equal(guests[i].err.text, says);
         model->transform.width = width;
+        assert_ptr_equal(wide_runner(), wide);
     }
     for (round = 0; round < 3; round++) {
         for (i = 0; i < 2; i++) {
@@ -267,6 +282,7 @@ static void a_batch_that_fails_does_so_for_all_of_it(void **state)
             assert_int_equal(guests[i].err.code, guests[i].code);
             assert_string_equal(guests[i].err.text, round == 1 ? says : "");
         }
+        assert_ptr_equal(wide_runner(), wide);
     }
     sg_batcher_destroy(&batcher);
 }
