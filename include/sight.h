@@ -353,9 +353,9 @@ struct sight_client_options {
 };
 #define SIGHT_CLIENT_OPTIONS_INIT {sizeof(struct sight_client_options), 0, 0, 10000, 30000}
 
-/* address: "host:port", "[v6]:port" or "host" (port 8080); NULL = "127.0.0.1:8080". SIGHT_E_INVALID,
- * SIGHT_E_NOT_FOUND (host), SIGHT_E_IO, SIGHT_E_TIMEOUT, SIGHT_E_FRAMING (no sightd), SIGHT_E_UNSUPPORTED
- * (version), SIGHT_E_BUSY (too many connections), SIGHT_E_NOMEM. */
+/* address: "host:port", "[v6]:port", "host" (port 8080) or "unix:/path"; NULL = "127.0.0.1:8080".
+ * SIGHT_E_INVALID, SIGHT_E_NOT_FOUND (host), SIGHT_E_IO, SIGHT_E_TIMEOUT, SIGHT_E_FRAMING (no sightd),
+ * SIGHT_E_UNSUPPORTED (version), SIGHT_E_BUSY (too many connections), SIGHT_E_NOMEM. */
 SIGHT_API int sight_client_connect(const char *address, const struct sight_client_options *options,
                                    struct sight_client **out_client, struct sight_error *error);
 /* Requests under way are forgotten. No other call on this client may be under way. */

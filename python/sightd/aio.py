@@ -15,7 +15,7 @@ from .engine import check_size, hello_of, refused
 from .errors import ClosedError, ConnectError, ProtocolError, SightError, Timeout, with_place
 from .picture import Data, is_file, picture_of, source_of
 from .result import Result
-from .session import (IN_FLIGHT_BYTES, Answer, Request, Session, Settings, address_of, connection_error, delays,
+from .session import (IN_FLIGHT_BYTES, UNIX, Answer, Request, Session, Settings, address_of, connection_error, delays,
                       given_up, gone, is_remote, size_of)
 
 PIECE_BYTES = 256 << 10  # given to the transport at a time: what does not fit into the socket is copied by it
@@ -60,7 +60,7 @@ class _Link(asyncio.BufferedProtocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         own = transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # a unix socket has none of it
             own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self.remote = is_remote(transport.get_extra_info("sockname"), transport.get_extra_info("peername"))
@@ -440,8 +440,11 @@ class AsyncClient:
         settings = self.settings
         link = _Link(self)
         try:
-            await asyncio.wait_for(asyncio.get_running_loop().create_connection(
-                lambda: link, settings.host, settings.port), settings.timeout)
+            loop = asyncio.get_running_loop()
+            opening: Any = (loop.create_unix_connection(lambda: link, settings.host[len(UNIX):])
+                            if settings.host.startswith(UNIX) else
+                            loop.create_connection(lambda: link, settings.host, settings.port))
+            await asyncio.wait_for(opening, settings.timeout)
             await asyncio.wait_for(asyncio.shield(link.opened), settings.timeout)
             return link
         except asyncio.TimeoutError:

@@ -19,7 +19,7 @@ from .wire import ServerInfo
 class Client:
     """A connection to sightd.
 
-    host, port    where the server is; host may be "name:port"
+    host, port    where the server is; host may be "name:port", or "unix:/path"
     pipeline      of requests that name none; "" is the server's default
     color         channel order of arrays: "bgr" (OpenCV's) or "rgb"
     transport     arrays and PIL images travel as they are ("raw"), as "jpeg", or ("auto") raw on this machine and as

@@ -23,13 +23,29 @@ from . import wire
 from .errors import Busy, ClosedError, ConnectError, ProtocolError, SightError, TooLarge
 from .picture import Data, Picture
 from .result import Result
-from .session import (Answer, Request, Session, Settings, connection_error, delays, given_up, gone, is_remote,
+from .session import (UNIX, Answer, Request, Session, Settings, connection_error, delays, given_up, gone, is_remote,
                       size_of)
 
 if TYPE_CHECKING:
     _ResultFuture = BaseFuture[Result]
 else:
     _ResultFuture = BaseFuture
+
+
+def dial(host: str, port: int, timeout: Optional[float]) -> socket.socket:
+    """A connection to what address_of returned."""
+    if host.startswith(UNIX):
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        link.settimeout(timeout)
+        try:
+            link.connect(host[len(UNIX):])
+        except BaseException:
+            link.close()
+            raise
+        return link
+    link = socket.create_connection((host, port), timeout=timeout)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return link
 
 
 class Future(_ResultFuture):
@@ -63,7 +79,7 @@ class Link:
         self._buffer = wire.FrameBuffer()
         self._early: List[wire.Frame] = []
         try:
-            self._socket = socket.create_connection((settings.host, settings.port), timeout=settings.timeout)
+            self._socket = dial(settings.host, settings.port, settings.timeout)
         except OSError as problem:
             raise refused(settings.address, problem) from problem
         try:
@@ -74,7 +90,6 @@ class Link:
 
     def _open(self, settings: Settings) -> None:
         link = self._socket
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         try:
             link.sendall(wire.opening(settings.policy, settings.window))

@@ -6,12 +6,11 @@ import itertools
 import json
 import re
 import selectors
-import socket
 import struct
 from collections import deque
 from typing import Any, Deque, Dict, Iterable, Iterator, List, Optional
 
-from .engine import refused
+from .engine import dial, refused
 from .errors import InvalidArgument, ProtocolError, SightError, Timeout, error_of, with_place
 from .picture import Picture, picture_of, source_of
 from .result import Attribute, Box, Object, Result
@@ -78,17 +77,16 @@ class SeedClient:
     def __init__(self, host: str = "127.0.0.1", port: Optional[int] = None, *, color: str = "bgr",
                  timeout: float = 60) -> None:
         host, port = address_of(host, port)
-        self._address = f"{host}:{port}"
+        self._address = f"{host}:{port}" if port else host
         self._color = color
         self._timeout = timeout
         self._splitter = JsonSplitter()
         self._replies: Deque[bytes] = deque()
         self._due = 0  # replies that are not taken yet
         try:
-            self._socket = socket.create_connection((host, port), timeout=timeout)
+            self._socket = dial(host, port, timeout)
         except OSError as problem:
             raise refused(self._address, problem) from problem
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._socket, selectors.EVENT_READ)

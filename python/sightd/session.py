@@ -17,6 +17,7 @@ from .picture import Data, Picture, bytes_of
 from .result import Result
 
 DEFAULT_PORT = 8080
+UNIX = "unix:"
 SENDS_MAX = 3  # a picture that ends the connection each time must not do so for ever
 FIRST_DELAY_S, LAST_DELAY_S = 0.05, 2.0
 BUSY_DELAY_S = 0.05  # when the server names no time
@@ -52,6 +53,8 @@ class Settings:
 
     @property
     def address(self) -> str:
+        if self.host.startswith(UNIX):
+            return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def quality(self, remote: bool) -> int:
@@ -69,7 +72,9 @@ class Settings:
 
 
 def address_of(host: str, port: Optional[int]) -> Tuple[str, int]:
-    """"host", "host:port", "::1" or "[::1]:port", and a port that may be given apart."""
+    """"host", "host:port", "::1" or "[::1]:port", and a port that may be given apart; or "unix:/path/of/socket"."""
+    if host.startswith(UNIX):
+        return host, 0
     name, colon, digits = host.rpartition(":")
     if colon and digits.isdecimal() and (":" not in name or name.endswith("]")):
         host, port = name, int(digits) if port is None else port

@@ -39,7 +39,7 @@ static const struct sg_option send_rows[] = {
      .value_name = "HOST:PORT",
      .value_default = SG_V2_LINK_ADDRESS,
      .section = "Which server",
-     .help = "the server's address; without a port 8080"},
+     .help = "the server's address; without a port 8080; or unix:PATH"},
     {.key = "window",
      .type = SG_OPTION_INT,
      AT(window),

@@ -33,7 +33,6 @@ static void server_options(const struct sg_server_conf *conf, struct sg_server_o
 {
     sg_server_options_init(options);
     options->protocols = protocols;
-    options->listen = conf->listen.value;
     options->workers = conf->workers;
     options->max_connections = conf->max_connections;
     options->max_connections_per_address = conf->max_connections_per_address;
@@ -56,19 +55,30 @@ static void server_options(const struct sg_server_conf *conf, struct sg_server_o
 }
 
 /* The texts stay where they are, also when a reload has replaced the settings. */
-static int cors_options(const struct sg_server_conf *conf, struct sg_server_options *options,
-                        const char ***out_list, struct sg_error *err)
+static int list_of(const struct sg_texts *texts, const char ***out_list, struct sg_error *err)
 {
-    int i, count = conf->cors_origins.count;
+    int i;
 
-    *out_list = calloc((size_t)count + 1, sizeof(**out_list));
+    *out_list = calloc((size_t)texts->count + 1, sizeof(**out_list));
     if (!*out_list)
         return sg_error_set(err, SG_E_NOMEM, "no memory for the settings");
-    for (i = 0; i < count; i++)
-        (*out_list)[i] = conf->cors_origins.items[i].value;
-    options->cors_origins = *out_list;
-    options->cors_origin_count = count;
+    for (i = 0; i < texts->count; i++)
+        (*out_list)[i] = texts->items[i].value;
     return 0;
+}
+
+static int list_options(const struct sg_server_conf *conf, struct sg_server_options *options,
+                        const char ***out_listen, const char ***out_origins, struct sg_error *err)
+{
+    int code = list_of(&conf->listen, out_listen, err);
+
+    if (code == 0)
+        code = list_of(&conf->cors_origins, out_origins, err);
+    options->listen = *out_listen;
+    options->listen_count = conf->listen.count;
+    options->cors_origins = *out_origins;
+    options->cors_origin_count = conf->cors_origins.count;
+    return code;
 }
 
 /* The end of the beginning, on standard output. Scripts read this line, too: all that is served has run. */
@@ -77,15 +87,29 @@ static void say_ready(const struct serve *serve, struct sg_buf *text)
     sg_buf_printf(text, "ready after %.2f s\n", (double)(sg_clock_us() - serve->began_us) / 1e6);
 }
 
+/* Others than this machine can reach it. */
+static bool is_network(const char *address)
+{
+    return strncmp(address, "127.", 4) != 0 && strncmp(address, "[::1]", 5) != 0 &&
+           strncmp(address, "unix:", 5) != 0;
+}
+
 /* On standard output: where, what, and how to open it. Scripts read the first line. */
 static void announce(const struct serve *serve)
 {
-    const char *address = sg_server_address(serve->server);
+    const char *address = sg_server_address(serve->server, 0), *next;
+    bool network = false;
     int i, count = sg_library_pipeline_count(serve->library);
     struct sg_buf text;
 
     sg_buf_init(&text, SERVE_ANNOUNCE_MAX);
-    sg_buf_printf(&text, "sightd %s listening on %s\npipelines:", SIGHT_VERSION, address);
+    sg_buf_printf(&text, "sightd %s listening on %s", SIGHT_VERSION, address);
+    for (i = 0; (next = sg_server_address(serve->server, i)); i++) {
+        network = network || is_network(next);
+        if (i > 0)
+            sg_buf_printf(&text, " and %s", next);
+    }
+    sg_buf_append_text(&text, "\npipelines:");
     for (i = 0; i < count; i++)
         sg_buf_printf(&text, " %s%s", sg_library_pipeline_name(serve->library, i),
                       i == sg_library_default(serve->library) ? " (default)" : "");
@@ -95,7 +119,7 @@ static void announce(const struct serve *serve)
     else
         sg_buf_printf(&text, "the default pipeline answers after %.2f s, the others are loading\n",
                       (double)(sg_clock_us() - serve->began_us) / 1e6);
-    if (strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]", 5) == 0)
+    if (!network && strncmp(address, "unix:", 5) != 0)
         sg_buf_printf(&text, "only this machine can connect; --listen 0.0.0.0:%s opens it to the network\n",
                       strrchr(address, ':') + 1);
     if (sg_buf_text(&text))
@@ -145,8 +169,7 @@ static void leave_rest(void *ctx)
     sg_library_close(serve->library);
 }
 
-/* As many descriptors as the system allows, and no more connections than they are enough for: one that
- * speaks HTTP takes two, and to have none left for the second is found out too late. */
+/* As many descriptors as the system allows, and no more connections than they are enough for. */
 static void fit_descriptors(struct sg_server_options *options)
 {
     struct rlimit limit;
@@ -161,7 +184,7 @@ static void fit_descriptors(struct sg_server_options *options)
         if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
             limit = raised;
     }
-    room = limit.rlim_cur > SERVE_DESCRIPTORS ? (limit.rlim_cur - SERVE_DESCRIPTORS) / 2 : 0;
+    room = limit.rlim_cur > SERVE_DESCRIPTORS ? limit.rlim_cur - SERVE_DESCRIPTORS : 0;
     if (room >= (rlim_t)wanted + (rlim_t)options->max_refused)
         return;
     if (room / 4 < (rlim_t)options->max_refused)
@@ -209,7 +232,7 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     struct sg_job_ops ops = serve_job_ops;
     struct sg_server_options options;
     struct sg_error err = {0};
-    const char **origins = NULL;
+    const char **listen = NULL, **origins = NULL;
     int code;
 
     serve->began_us = sg_clock_us();
@@ -219,7 +242,7 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     server_options(&serve->conf, &options);
     fit_descriptors(&options);
     options.app = &app;
-    code = cors_options(&serve->conf, &options, &origins, &err);
+    code = list_options(&serve->conf, &options, &listen, &origins, &err);
     if (code == 0)
         code = sg_log_start(&err);
     serve->memory = sg_memory_create((size_t)serve->conf.max_decode_bytes);
@@ -244,6 +267,7 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
         code = sg_server_run(serve->server, &err);
     }
     sg_server_destroy(&serve->server);
+    free(listen);
     free(origins);
     serve_reap(serve, 0);
     if (serve->library)
@@ -280,11 +304,16 @@ int serve_check_listen(const struct sg_server_conf *conf, struct sg_conf_problem
 {
     struct sg_address address;
     struct sg_error err = {0};
+    int i, code = 0;
 
-    if (conf->listen.line == 0 || sg_address_parse(conf->listen.value, &address, &err) == 0)
-        return 0;
-    return sg_conf_problems_add(problems, conf->path, conf->listen.line, conf->listen.column, NULL, "%s",
-                                err.text);
+    for (i = 0; i < conf->listen.count; i++) {
+        const struct sg_text *entry = &conf->listen.items[i];
+
+        if (entry->line > 0 && sg_address_parse(entry->value, &address, &err) < 0)
+            code =
+                sg_conf_problems_add(problems, conf->path, entry->line, entry->column, NULL, "%s", err.text);
+    }
+    return code;
 }
 
 int serve_read_settings(const struct sg_command *self, int argc, char **argv, struct sg_server_conf *conf,
@@ -323,8 +352,9 @@ static int check_flags(const struct sg_server_conf *conf, struct sg_error *err)
     struct sg_address address;
     int code = 0, i;
 
-    if (conf->listen.line == 0)
-        code = sg_address_parse(conf->listen.value, &address, err);
+    for (i = 0; code == 0 && i < conf->listen.count; i++)
+        if (conf->listen.items[i].line == 0)
+            code = sg_address_parse(conf->listen.items[i].value, &address, err);
     for (i = 0; code == 0 && i < conf->cors_origins.count; i++) {
         if (conf->cors_origins.items[i].line == 0)
             code = sg_origin_check(conf->cors_origins.items[i].value, err);

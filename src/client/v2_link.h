@@ -15,7 +15,7 @@
 struct sg_v2_link;
 
 struct sg_v2_link_options {
-    const char *address; /* "host:port", "[v6]:port" or "host"; NULL = SG_V2_LINK_ADDRESS */
+    const char *address; /* "host:port", "[v6]:port", "host" or "unix:/path"; NULL = SG_V2_LINK_ADDRESS */
     enum sg_v2_policy policy;
     unsigned window;        /* 0 = the server's */
     int connect_timeout_ms; /* until the server has said hello */

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define IO_MAX_PIECES 64
@@ -85,6 +86,30 @@ static int connect_one(const struct addrinfo *to, int64_t deadline_us, int *out_
     return 0;
 }
 
+static int no_connection(const char *address, int code, struct sg_error *err)
+{
+    return sg_error_set(err, (enum sg_err)code, "cannot connect to \"%.80s\": %s; is sightd running there?",
+                        address, code == SG_E_TIMEOUT ? "no answer in time" : strerror(errno));
+}
+
+static int connect_unix(const char *address, const char *path, int64_t deadline_us, int *out_fd,
+                        struct sg_error *err)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    const struct addrinfo to = {.ai_family = AF_UNIX,
+                                .ai_socktype = SOCK_STREAM,
+                                .ai_addr = (struct sockaddr *)&name,
+                                .ai_addrlen = sizeof(name)};
+    int code;
+
+    if (!*path || strlen(path) >= sizeof(name.sun_path))
+        return sg_error_set(err, SG_E_INVALID, "address \"%.80s\": a path of 1 to %zu bytes is expected",
+                            address, sizeof(name.sun_path) - 1);
+    memcpy(name.sun_path, path, strlen(path));
+    code = connect_one(&to, deadline_us, out_fd);
+    return code < 0 ? no_connection(address, code, err) : 0;
+}
+
 int link_connect(const char *address, int timeout_ms, int *out_fd, struct sg_error *err)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
@@ -92,8 +117,11 @@ int link_connect(const char *address, int timeout_ms, int *out_fd, struct sg_err
     struct addrinfo *found = NULL, *to;
     char host[IO_HOST_MAX];
     const char *port;
-    int code = split(address, host, &port, err), failure;
+    int code, failure;
 
+    if (strncmp(address, "unix:", 5) == 0)
+        return connect_unix(address, address + 5, deadline_us, out_fd, err);
+    code = split(address, host, &port, err);
     if (code < 0)
         return code;
     failure = getaddrinfo(host, port, &hints, &found);
@@ -103,8 +131,7 @@ int link_connect(const char *address, int timeout_ms, int *out_fd, struct sg_err
     for (to = found; to && code < 0; to = to->ai_next)
         code = connect_one(to, deadline_us, out_fd);
     if (code < 0)
-        sg_error_set(err, (enum sg_err)code, "cannot connect to \"%.80s\": %s; is sightd running there?",
-                     address, code == SG_E_TIMEOUT ? "no answer in time" : strerror(errno));
+        no_connection(address, code, err);
     freeaddrinfo(found);
     return code;
 }

@@ -93,7 +93,7 @@ static void flags_change_what_they_name(void **state)
     assert_string_equal(args.positionals[1], "-");
     assert_string_equal(args.positionals[2], "--odd.jpg");
     assert_int_equal(conf.max_pixels, 20000000);
-    assert_string_equal(conf.listen.value, ":9");
+    assert_string_equal(conf.listen.items[0].value, ":9");
     assert_int_equal(conf.pipelines.count, 2); /* the default is replaced, not added to */
     assert_string_equal(conf.pipelines.items[1].value, "y");
     assert_int_equal(extra.classes.count, 2);

@@ -213,14 +213,14 @@ static void server_has_defaults_and_a_file_changes_them(void **state)
 
     (void)state;
     assert_int_equal(sg_server_conf_init(&conf), 0);
-    assert_string_equal(conf.listen.value, "127.0.0.1:8080");
+    assert_string_equal(conf.listen.items[0].value, "127.0.0.1:8080");
     assert_string_equal(conf.pipelines.items[0].value, "pipelines");
     assert_int_equal(conf.workers, 0);
     assert_int_equal(conf.max_image_bytes, 67108864);
     assert_int_equal(conf.drain_timeout_ms, 10000);
     sg_server_conf_fini(&conf);
     assert_int_equal(sg_server_conf_parse("s.yaml", text, sizeof(text) - 1, &conf, &problems), 0);
-    assert_string_equal(conf.listen.value, "0.0.0.0:9000");
+    assert_string_equal(conf.listen.items[0].value, "0.0.0.0:9000");
     assert_int_equal(conf.pipelines.count, 2);
     assert_int_equal(conf.max_pixels, 20000000);
     assert_int_equal(conf.workers, 3);

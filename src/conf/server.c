@@ -21,12 +21,14 @@ static const char *const worker_words[] = {"auto", NULL};
 
 static const struct sg_option server_rows[] = {
     {.key = "listen",
-     .type = SG_OPTION_TEXT,
+     .type = SG_OPTION_TEXTS,
      CONF(listen),
      .value_name = "ADDRESS",
      .value_default = "127.0.0.1:8080",
      .section = "Where it listens",
-     .help = "HOST:PORT for every protocol; 0.0.0.0:8080 opens it to the network, port 0 picks a free one"},
+     .help =
+         "HOST:PORT for every protocol, or unix:PATH, or inherited (sockets of a systemd unit); may be given "
+         "several times; 0.0.0.0:8080 opens it to the network, port 0 picks a free one"},
     {.key = "pipelines",
      .type = SG_OPTION_TEXTS,
      CONF(pipelines),

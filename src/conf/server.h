@@ -19,7 +19,7 @@ enum sg_server_log_format { SG_SERVER_LOG_LOGFMT, SG_SERVER_LOG_JSON };
 
 struct sg_server_conf {
     char *path;                /* of the file, NULL when only defaults and flags */
-    struct sg_text listen;     /* HOST:PORT, [V6]:PORT or :PORT */
+    struct sg_texts listen;    /* HOST:PORT, [V6]:PORT, :PORT, unix:PATH, inherited */
     struct sg_texts pipelines; /* folders or .yaml files; relative ones to the file that names them */
     struct sg_texts models;    /* folders */
     struct sg_text default_pipeline;

@@ -181,11 +181,12 @@ static void a_busy_port_is_a_clear_error(void **state)
     struct sg_server *second = NULL;
     struct sg_error err;
     char listen[32];
+    const char *const taken[] = {listen};
 
     (void)state;
     options_for_test(&options);
     snprintf(listen, sizeof(listen), "127.0.0.1:%d", f->port);
-    options.listen = listen;
+    options.listen = taken;
     assert_int_equal(sg_server_create(&options, &second, &err), SG_E_IO);
     assert_null(second);
     assert_non_null(strstr(err.text, listen));

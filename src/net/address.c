@@ -5,11 +5,13 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
-#define EXPECTED "expected HOST:PORT, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080"
+#define EXPECTED "expected HOST:PORT, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080, or unix:/PATH"
 
 static int parse_port(const char *text, const char *whole, uint16_t *port, struct sg_error *err)
 {
@@ -59,6 +61,20 @@ static int split(const char *text, struct sg_address *address, const char **port
     return 0;
 }
 
+static int parse_path(const char *path, struct sg_address *address, struct sg_error *err)
+{
+    size_t length = strlen(path);
+
+    if (length == 0 || length > SG_ADDRESS_PATH_MAX)
+        return sg_error_set(
+            err, SG_E_INVALID,
+            "listen address \"unix:%.200s\": a path of 1 to %d bytes is expected, this one has %zu", path,
+            SG_ADDRESS_PATH_MAX, length);
+    address->kind = SG_ADDRESS_UNIX;
+    memcpy(address->host, path, length + 1);
+    return 0;
+}
+
 int sg_address_parse(const char *text, struct sg_address *address, struct sg_error *err)
 {
     const char *port = NULL;
@@ -67,6 +83,12 @@ int sg_address_parse(const char *text, struct sg_address *address, struct sg_err
     *address = (struct sg_address){.port = SG_ADDRESS_DEFAULT_PORT};
     if (!text || !*text)
         return sg_error_set(err, SG_E_INVALID, "the listen address is empty; " EXPECTED);
+    if (strncmp(text, "unix:", 5) == 0)
+        return parse_path(text + 5, address, err);
+    if (strcmp(text, "inherited") == 0) {
+        address->kind = SG_ADDRESS_INHERITED;
+        return 0;
+    }
     if (strstr(text, "://"))
         return sg_error_set(
             err, SG_E_INVALID,
@@ -90,7 +112,6 @@ const char *sg_address_text(const struct sockaddr *address, socklen_t size, char
 {
     char host[INET6_ADDRSTRLEN] = "?";
 
-    (void)size;
     if (address->sa_family == AF_INET) {
         const struct sockaddr_in *v4 = (const void *)address;
 
@@ -101,6 +122,11 @@ const char *sg_address_text(const struct sockaddr *address, socklen_t size, char
 
         inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
         snprintf(out, out_bytes, "[%s]:%u", host, ntohs(v6->sin6_port));
+    } else if (address->sa_family == AF_UNIX) {
+        const struct sockaddr_un *local = (const void *)address;
+        int path = (int)size - (int)offsetof(struct sockaddr_un, sun_path);
+
+        snprintf(out, out_bytes, "unix:%.*s", path > 0 ? path : 0, local->sun_path);
     } else {
         snprintf(out, out_bytes, "?");
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * HOST:PORT as people write it, and socket addresses as logs show them. Pure but for name look-up.
+ * Addresses as people write them, and socket addresses as logs show them. Pure.
  */
 #ifndef SG_NET_ADDRESS_H
 #define SG_NET_ADDRESS_H
@@ -13,16 +13,26 @@
 #define SG_ADDRESS_TEXT_MAX     (SG_ADDRESS_HOST_MAX + 16)
 #define SG_ADDRESS_DEFAULT_PORT 8080
 
+#define SG_ADDRESS_PATH_MAX 107 /* bytes of a unix socket's path: sun_path of unix(7) */
+
+enum sg_address_kind {
+    SG_ADDRESS_TCP,
+    SG_ADDRESS_UNIX,
+    SG_ADDRESS_INHERITED, /* sockets that systemd hands over; of listeners only */
+};
+
 struct sg_address {
-    char host[SG_ADDRESS_HOST_MAX]; /* without brackets; "" = every interface */
+    enum sg_address_kind kind;
+    char host[SG_ADDRESS_HOST_MAX]; /* without brackets; "" = every interface. SG_ADDRESS_UNIX: its path */
     uint16_t port;                  /* 0 = the system picks a free one */
 };
 
 /* "127.0.0.1:8080", "localhost:0", "[::1]:8080", ":8080" and "*:8080" (every interface), "8080" (127.0.0.1),
- * "myhost" and "[::1]" (port 8080). SG_E_INVALID says what is wrong and shows the form that is right. */
+ * "myhost" and "[::1]" (port 8080); "unix:/run/sightd.sock"; "inherited". SG_E_INVALID says what is wrong and
+ * shows the form that is right. */
 int sg_address_parse(const char *text, struct sg_address *address, struct sg_error *err);
 
-/* "127.0.0.1:8080" or "[::1]:8080" into out. Returns out. */
+/* "127.0.0.1:8080", "[::1]:8080" or "unix:PATH" (a client of one has none: "unix:") into out. Returns out. */
 const char *sg_address_text(const struct sockaddr *address, socklen_t size, char *out, size_t out_bytes);
 
 #define SG_ADDRESS_KEY_BYTES 16

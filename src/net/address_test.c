@@ -8,9 +8,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -45,6 +47,36 @@ static void parses_what_people_write(void **state)
     }
 }
 
+static void knows_what_is_no_host(void **state)
+{
+    char path[2 + SG_ADDRESS_PATH_MAX + 5], text[SG_ADDRESS_TEXT_MAX];
+    struct sockaddr_un local = {.sun_family = AF_UNIX, .sun_path = "/run/x"};
+    const socklen_t head = offsetof(struct sockaddr_un, sun_path);
+    struct sg_address address;
+    struct sg_error err;
+
+    (void)state;
+    assert_int_equal(sg_address_parse("unix:/run/a b:8080", &address, &err), 0);
+    assert_int_equal(address.kind, SG_ADDRESS_UNIX);
+    assert_string_equal(address.host, "/run/a b:8080");
+    assert_int_equal(sg_address_parse("inherited", &address, &err), 0);
+    assert_int_equal(address.kind, SG_ADDRESS_INHERITED);
+    assert_int_equal(sg_address_parse("inherited:80", &address, &err), 0);
+    assert_int_equal(address.kind, SG_ADDRESS_TCP);
+    memset(path, 'x', sizeof(path));
+    memcpy(path, "unix:", 5);
+    path[5 + SG_ADDRESS_PATH_MAX] = '\0';
+    assert_int_equal(sg_address_parse(path, &address, &err), 0);
+    path[5 + SG_ADDRESS_PATH_MAX] = 'x';
+    path[5 + SG_ADDRESS_PATH_MAX + 1] = '\0';
+    assert_int_equal(sg_address_parse(path, &address, &err), SG_E_INVALID);
+    assert_string_equal(sg_address_text((struct sockaddr *)&local, sizeof(local), text, sizeof(text)),
+                        "unix:/run/x");
+    assert_string_equal(sg_address_text((struct sockaddr *)&local, head + 4, text, sizeof(text)),
+                        "unix:/run");
+    assert_string_equal(sg_address_text((struct sockaddr *)&local, head, text, sizeof(text)), "unix:");
+}
+
 static void refuses_the_rest_with_a_reason(void **state)
 {
     static const char *const cases[][2] = {
@@ -60,6 +92,7 @@ static void refuses_the_rest_with_a_reason(void **state)
         {"[::1]8080", "bracket"},
         {"http://localhost:8080", "scheme"},
         {"a b:80", "not a host"},
+        {"unix:", "1 to 107 bytes"},
     };
     struct sg_address address;
     struct sg_error err;
@@ -188,9 +221,9 @@ static void keys_tell_machines_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parses_what_people_write),          cmocka_unit_test(refuses_the_rest_with_a_reason),
-        cmocka_unit_test(listens_and_reports_the_real_port), cmocka_unit_test(names_what_it_cannot_bind),
-        cmocka_unit_test(keys_tell_machines_apart),
+        cmocka_unit_test(parses_what_people_write),       cmocka_unit_test(knows_what_is_no_host),
+        cmocka_unit_test(refuses_the_rest_with_a_reason), cmocka_unit_test(listens_and_reports_the_real_port),
+        cmocka_unit_test(names_what_it_cannot_bind),      cmocka_unit_test(keys_tell_machines_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,7 @@ void sg_conn_watch(struct sg_conn *conn)
 
     switch (conn->state) {
     case CONN_SNIFFING:
-        events = conn->held ? 0 : UV_READABLE | UV_DISCONNECT;
+        events = conn->held ? 0 : conn->partial ? UV_DISCONNECT : UV_READABLE | UV_DISCONNECT;
         break;
     case CONN_OPEN:
         if (!conn->eof && !conn->paused)
@@ -219,6 +219,8 @@ static void sniff(struct sg_conn *conn, int events)
 
     switch (sg_sniff_look(conn->fd, events & UV_DISCONNECT, head)) {
     case SG_SNIFF_WAIT:
+        conn->partial = sg_sniff_count(conn->fd, head) > 0;
+        sg_conn_watch(conn);
         break;
     case SG_SNIFF_EOF:
         close_now(conn);

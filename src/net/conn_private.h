@@ -20,9 +20,11 @@ struct sg_conn {
     int events; /* asked of poll now; 0 = stopped */
     enum conn_state state;
     bool paused, eof, peer_shut;
-    int refused; /* a code */
-    bool held;   /* sniffing: not listened to until its deadline */
-    bool begun;  /* sniffing: some of the first bytes were there at the last look */
+    int refused;  /* a code */
+    bool held;    /* sniffing: not listened to until its deadline */
+    bool begun;   /* sniffing: some of the first bytes were there at the last look */
+    bool partial; /* sniffing: woken for fewer than are needed, where SO_RCVLOWAT does not hold; until a tick
+                   */
     int64_t added_us, active_us;
     const struct sg_conn_ops *ops;
     void *user;

@@ -53,6 +53,10 @@ static void check_deadlines(struct sg_conn *conn, int64_t now)
         sg_conn_lose(conn, SG_E_TIMEOUT);
         return;
     }
+    if (conn->partial) {
+        conn->partial = false;
+        sg_conn_watch(conn);
+    }
     if (conn->deadline_us == 0 || now < conn->deadline_us)
         return;
     conn->deadline_us = 0;

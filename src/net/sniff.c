@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Peeking with SO_RCVLOWAT: TCP sockets honour it in poll since Linux 2.6.
+ * Peeking with SO_RCVLOWAT: TCP sockets honour it in poll since Linux 2.6, unix sockets do not.
  */
 #include "net/sniff.h"
 

@@ -109,7 +109,7 @@ int sg_server_create(const struct sg_server_options *options, struct sg_server *
                                     .max_bytes = options->max_queue_bytes,
                                     .max_memory = options->max_memory};
     struct sg_server *server = NULL;
-    int code = sg_server_options_check(options, err);
+    int code = sg_server_options_check(options, err), i;
 
     *out_server = NULL;
     if (code < 0)
@@ -129,8 +129,11 @@ int sg_server_create(const struct sg_server_options *options, struct sg_server *
     code = sg_conn_table_create(&server->loop, &table, &server_table_ops, server, &server->conns, err);
     if (code < 0)
         goto out;
-    code =
-        sg_listener_open(&server->loop, options->listen, server_on_accepted, server, &server->listener, err);
+    for (i = 0; i < options->listen_count && code == 0; i++) {
+        code = sg_listener_open(&server->loop, options->listen[i], server_on_accepted, server,
+                                &server->listeners[i], err);
+        server->listener_count += code == 0;
+    }
     if (code < 0)
         goto out;
     server->options.listen = NULL; /* was borrowed */
@@ -141,9 +144,10 @@ out:
     return code;
 }
 
-const char *sg_server_address(const struct sg_server *server)
+const char *sg_server_address(const struct sg_server *server, int index)
 {
-    return server->listener ? sg_listener_address(server->listener) : "";
+    return index >= 0 && index < server->listener_count ? sg_listener_address(server->listeners[index])
+                                                        : NULL;
 }
 
 /* A part of the configuration cannot be served: none of it is. */
@@ -225,7 +229,7 @@ int sg_server_run(struct sg_server *server, struct sg_error *err)
         return code;
     sg_thread_prompt();
     uv_prepare_start(&server->turn, on_turn);
-    sg_listener_accept(server->listener, true);
+    server_accept(server, true);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_prepare_stop(&server->turn);
     if (server->failed) {
@@ -257,7 +261,7 @@ void sg_server_destroy(struct sg_server **server)
         return;
     s->stop_seen = 2;
     server_stop_abandon(s);
-    sg_listener_close(&s->listener);
+    server_stop_listening(s);
     sg_pool_destroy(&s->intake.pool);
     server_protocols_end(s);
     sg_reload_fini(&s->reload);

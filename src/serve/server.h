@@ -29,6 +29,7 @@ struct sg_conn_counters; /* net/conn.h */
 struct sg_protocol_ops;  /* serve/protocol.h */
 
 #define SG_SERVER_PROTOCOLS_MAX 16
+#define SG_SERVER_LISTENERS_MAX 16
 
 /* What the server asks of the application besides work. Loop thread but for load and load_rest; any may be
  * NULL. */
@@ -58,7 +59,8 @@ struct sg_server_options {
     /* What is spoken, in the order in which the first bytes of a connection are compared; NULL at the end.
      * The last one gets what is none of the others. Must live until sg_server_destroy. */
     const struct sg_protocol_ops *const *protocols;
-    const char *listen;              /* HOST:PORT; the text must live until sg_server_create returns */
+    const char *const *listen;       /* see sg_address_parse; must live until sg_server_create returns */
+    int listen_count;                /* 1 to SG_SERVER_LISTENERS_MAX */
     int workers;                     /* 0 = one per core */
     int max_connections;             /* more are answered "busy" and closed */
     int max_connections_per_address; /* 0 = three quarters of them */
@@ -92,8 +94,8 @@ void sg_server_options_init(struct sg_server_options *options);
 /* Binds and listens. SG_E_INVALID, SG_E_IO, SG_E_NOMEM. */
 int sg_server_create(const struct sg_server_options *options, struct sg_server **out_server,
                      struct sg_error *err);
-/* "127.0.0.1:43817": what is really bound. */
-const char *sg_server_address(const struct sg_server *server);
+/* "127.0.0.1:43817": what is really bound, in the order of options.listen; NULL past the last one. */
+const char *sg_server_address(const struct sg_server *server, int index);
 /* Starts the workers and takes the signals: tell people the address after it. ops must live until
  * sg_server_destroy. What ops->open said, or SG_E_NOMEM. */
 int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, struct sg_error *err);

@@ -23,6 +23,14 @@ static void await_first_bytes(const struct sg_server *server, struct sg_conn *co
     sg_conn_set_deadline(conn, sg_clock_us() + wait_us);
 }
 
+void server_accept(struct sg_server *server, bool on)
+{
+    int i;
+
+    for (i = 0; i < server->listener_count; i++)
+        sg_listener_accept(server->listeners[i], on);
+}
+
 void server_on_accepted(void *user, int fd, const struct sockaddr *peer, socklen_t peer_size)
 {
     struct sg_server *server = user;
@@ -48,7 +56,7 @@ void server_on_accepted(void *user, int fd, const struct sockaddr *peer, socklen
     count = sg_conn_table_count(server->conns);
     if (count >= server->options.max_connections + server->options.max_refused) {
         server->over_full = true;
-        sg_listener_accept(server->listener, false);
+        server_accept(server, false);
     }
 }
 
@@ -125,7 +133,7 @@ static void on_left(void *user)
     if (!server->over_full || server->stop_seen)
         return;
     server->over_full = false;
-    sg_listener_accept(server->listener, true);
+    server_accept(server, true);
 }
 
 const struct sg_conn_table_ops server_table_ops = {

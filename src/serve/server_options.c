@@ -7,8 +7,11 @@
 
 void sg_server_options_init(struct sg_server_options *options)
 {
+    static const char *const here[] = {"127.0.0.1:8080"};
+
     *options = (struct sg_server_options){
-        .listen = "127.0.0.1:8080",
+        .listen = here,
+        .listen_count = 1,
         .max_connections = 4096,
         .max_refused = 64,
         .max_pipelined = 64,
@@ -34,6 +37,9 @@ int sg_server_options_check(const struct sg_server_options *o, struct sg_error *
         protocols++;
     if (protocols < 1 || protocols > SG_SERVER_PROTOCOLS_MAX)
         return sg_error_set(err, SG_E_INTERNAL, "%d protocols for a server", protocols);
+    if (o->listen_count < 1 || o->listen_count > SG_SERVER_LISTENERS_MAX)
+        return sg_error_set(err, SG_E_INVALID, "listen has %d addresses, allowed is 1 to %d", o->listen_count,
+                            SG_SERVER_LISTENERS_MAX);
     if (o->max_refused < 1 || o->max_refused > SG_CONN_TABLE_MAX / 2)
         return sg_error_set(err, SG_E_INVALID, "max_refused is %d, allowed is 1 to %d", o->max_refused,
                             SG_CONN_TABLE_MAX / 2);

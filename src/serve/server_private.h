@@ -30,7 +30,8 @@ struct sg_server {
     uv_timer_t drain_timer, delay_timer;
     bool delaying;                       /* after SIGTERM, until stop_delay is over */
     uv_signal_t signals[SERVER_SIGNALS]; /* SIGINT, SIGTERM, SIGHUP */
-    struct sg_listener *listener;
+    struct sg_listener *listeners[SG_SERVER_LISTENERS_MAX];
+    int listener_count;
     struct sg_conn_table *conns;
     void *shared[SG_SERVER_PROTOCOLS_MAX]; /* what sg_protocol_ops.start returned, or NULL */
     struct sg_intake intake;
@@ -40,10 +41,12 @@ struct sg_server {
     bool failed; /* and why: late_load.error */
     atomic_int stop_asked;
     int stop_seen;  /* 0 serving, 1 draining, 2 at once */
-    bool over_full; /* the listener rests because of max_refused */
+    bool over_full; /* the listeners rest because of max_refused */
     int abandoned;
 };
 
+/* All listeners. */
+void server_accept(struct sg_server *server, bool on);
 /* A connection has come; user is the server. */
 void server_on_accepted(void *user, int fd, const struct sockaddr *peer, socklen_t peer_size);
 /* What becomes of those that have not said yet what they speak, and of their places. */
@@ -62,6 +65,7 @@ void server_stop_fini(struct sg_server *server);
 void server_stop_on_signals(struct sg_server *server);
 /* And the system's again. */
 void server_stop_no_signals(struct sg_server *server);
+void server_stop_listening(struct sg_server *server);
 /* Nothing more is accepted and read; what was admitted has drain_timeout_ms. */
 void server_stop_begin(struct sg_server *server);
 /* All connections end, answered or not. */

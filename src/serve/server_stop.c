@@ -31,6 +31,12 @@ static void abandon_one(void *arg, struct sg_conn *conn)
         sg_conn_close(&conn);
 }
 
+void server_stop_listening(struct sg_server *server)
+{
+    while (server->listener_count > 0)
+        sg_listener_close(&server->listeners[--server->listener_count]);
+}
+
 void server_stop_abandon(struct sg_server *server)
 {
     if (server->conns)
@@ -59,7 +65,7 @@ void server_stop_begin(struct sg_server *server)
     server->stop_seen = 1;
     sg_log(SG_LOG_INFO, "stopping", "in_flight=%d connections=%d", server->intake.gate.jobs,
            sg_conn_table_count(server->conns));
-    sg_listener_close(&server->listener);
+    server_stop_listening(server);
     server_protocols_drain(server);
     sg_reload_stop(&server->reload);
     uv_timer_start(&server->drain_timer, on_drain_timeout, (uint64_t)server->options.drain_timeout_ms, 0);

@@ -34,6 +34,8 @@
 /* What the servers of this program speak, NULL at the end: defined by the test. */
 static const struct sg_protocol_ops *const test_protocols[3];
 
+static const char *const test_listen[] = {"127.0.0.1:0"};
+
 struct fixture {
     struct sg_server *server;
     struct sg_thread thread;
@@ -135,7 +137,7 @@ static inline void options_for_test(struct sg_server_options *options)
 {
     sg_server_options_init(options);
     options->protocols = test_protocols;
-    options->listen = "127.0.0.1:0";
+    options->listen = test_listen;
     options->workers = 2;
     options->handle_signals = false;
     options->json_seed = reply_json;
@@ -149,7 +151,7 @@ static inline struct fixture *start_with(const struct sg_server_options *options
     assert_non_null(f);
     if (sg_server_create(options, &f->server, &err) < 0)
         fail_msg("%s", err.text);
-    f->port = atoi(strrchr(sg_server_address(f->server), ':') + 1);
+    f->port = atoi(strrchr(sg_server_address(f->server, 0), ':') + 1);
     assert_true(f->port > 0);
     assert_int_equal(sg_server_start(f->server, &work_ops, &err), 0);
     assert_int_equal(sg_thread_start(&f->thread, run_server, f, NULL, "loop"), 0);

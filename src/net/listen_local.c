@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ * Listening sockets that are no host and port: unix sockets, and those that were handed over.
+ */
+#include "net/listen_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define INHERITED_FIRST 3 /* SD_LISTEN_FDS_START */
+
+_Static_assert(SG_ADDRESS_PATH_MAX < sizeof(((struct sockaddr_un *)0)->sun_path), "a path ends with a NUL");
+
+static struct sockaddr_un unix_address(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    memcpy(address.sun_path, path, strnlen(path, SG_ADDRESS_PATH_MAX));
+    return address;
+}
+
+/* Whether the file is a socket on which nobody listens any more. */
+static bool is_left_behind(const struct sockaddr_un *address)
+{
+    struct stat info;
+    bool refused;
+    int fd;
+
+    if (lstat(address->sun_path, &info) != 0 || !S_ISSOCK(info.st_mode))
+        return false;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    return refused;
+}
+
+static int unix_error(const char *path, int error, struct sg_error *err)
+{
+    const char *hint = "";
+
+    if (error == EADDRINUSE)
+        hint = "; another server listens there, or the file is no socket: stop it, or choose another path";
+    else if (error == ENOENT)
+        hint = "; its folder must be there";
+    return sg_error_set(err, SG_E_IO, "cannot listen on unix:%s: %s%s", path, strerror(error), hint);
+}
+
+int listen_unix(const struct sg_address *address, struct listen_place *place, struct listen_sockets *sockets,
+                struct sg_error *err)
+{
+    struct sockaddr_un name = unix_address(address->host);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), failed, error;
+    struct stat info;
+
+    if (fd < 0)
+        return unix_error(address->host, errno, err);
+    failed = bind(fd, (const struct sockaddr *)&name, sizeof(name));
+    error = errno;
+    if (failed && error == EADDRINUSE && is_left_behind(&name) && unlink(name.sun_path) == 0) {
+        failed = bind(fd, (const struct sockaddr *)&name, sizeof(name));
+        error = errno;
+    }
+    if (!failed && listen(fd, LISTEN_BACKLOG) != 0) {
+        failed = -1;
+        error = errno;
+        unlink(name.sun_path);
+    }
+    if (failed) {
+        close(fd);
+        return unix_error(address->host, error, err);
+    }
+    snprintf(place->text, sizeof(place->text), "unix:%s", address->host);
+    if (lstat(name.sun_path, &info) == 0) {
+        snprintf(place->path, sizeof(place->path), "%s", address->host);
+        place->device = info.st_dev;
+        place->inode = info.st_ino;
+    }
+    sockets->fds[sockets->count++] = fd;
+    return 0;
+}
+
+void listen_leave(const struct listen_place *place)
+{
+    struct stat info;
+
+    if (place->path[0] && lstat(place->path, &info) == 0 && info.st_dev == place->device &&
+        info.st_ino == place->inode)
+        unlink(place->path);
+}
+
+/* How many were handed to this process; 0 when none was. */
+static int inherited_count(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    long n = count ? strtol(count, NULL, 10) : 0;
+
+    if (!pid || strtol(pid, NULL, 10) != (long)getpid() || n < 1)
+        return 0;
+    return n > LISTEN_MAX_SOCKETS ? LISTEN_MAX_SOCKETS + 1 : (int)n;
+}
+
+static bool is_listening_stream(int fd)
+{
+    int type = 0, listening = 0;
+    socklen_t size = sizeof(type);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM)
+        return false;
+    size = sizeof(listening);
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
+}
+
+int listen_inherited(struct listen_place *place, struct listen_sockets *sockets, struct sg_error *err)
+{
+    struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
+    socklen_t size = sizeof(bound);
+    int count = inherited_count(), i;
+
+    if (count == 0)
+        return sg_error_set(err, SG_E_INVALID,
+                            "no socket was handed over (LISTEN_FDS): --listen inherited is for systemd's "
+                            "socket units");
+    if (count > LISTEN_MAX_SOCKETS)
+        return sg_error_set(err, SG_E_INVALID, "more than %d sockets were handed over", LISTEN_MAX_SOCKETS);
+    for (i = 0; i < count; i++)
+        if (!is_listening_stream(INHERITED_FIRST + i))
+            return sg_error_set(err, SG_E_INVALID,
+                                "descriptor %d that was handed over is no listening stream socket",
+                                INHERITED_FIRST + i);
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    for (i = 0; i < count; i++) {
+        int fd = INHERITED_FIRST + i;
+
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+        sockets->fds[sockets->count++] = fd;
+    }
+    if (getsockname(INHERITED_FIRST, (struct sockaddr *)&bound, &size) == 0)
+        sg_address_text((const struct sockaddr *)&bound, size, place->text, sizeof(place->text));
+    return 0;
+}
