@@ -129,6 +129,18 @@ def test_pkg_config(installed: Path) -> None:
     assert " face " in run(installed, installed.parent / "detect", "faces", installed.parent / "photo.jpg")
 
 
+@pytest.mark.skipif(not shutil.which("cmake"), reason="skipped: cmake is absent")
+def test_cmake(installed: Path) -> None:
+    """examples/CMakeLists.txt, with nothing of the checkout but examples/."""
+    sources, out = installed.parent / "examples", installed.parent / "cmake"
+    shutil.copytree(ROOT / "examples", sources)
+    found = {"PKG_CONFIG_PATH": str(library(installed).parent / "pkgconfig")}
+    run(installed, "cmake", "-S", sources, "-B", out, **found)
+    run(installed, "cmake", "--build", out)
+    assert (out / "client").exists()
+    assert " face " in run(installed, out / "detect", "faces", installed.parent / "photo.jpg")
+
+
 def at_prefix(installed: Path, *command: object) -> list[str]:
     """The command line that runs the command where the installed folder lies at the prefix it was made for."""
     return ["unshare", "-m", "sh", "-c", f"mount --bind '{installed}' /{PREFIX} && exec \"$@\"", "sh",

@@ -108,6 +108,43 @@ def test_client_example(language: str, server: Server, tmp_path: Path) -> None:
         assert [o["label"] for o in reply["objects"]] == expected[str(FACES[int(number) - 1])]
 
 
+def opencv_flags() -> list[str]:
+    """What finds OpenCV's headers and libraries, which Debian's libopencv-dev has."""
+    flags = ["-I/usr/include/opencv4"]
+    done = subprocess.run(["c++", *flags, "-E", "-x", "c++", "-"], input="#include <opencv2/imgcodecs.hpp>\n",
+                          text=True, capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("skipped: OpenCV's headers are absent (libopencv-dev)")
+    return [*flags, "-lopencv_imgcodecs", "-lopencv_core"]
+
+
+@plain
+def test_opencv_example(tmp_path: Path) -> None:
+    """A Mat says what the file says; half a Mat, whose rows have gaps, what a file of that half says."""
+    flags = opencv_flags()
+    program, half = tmp_path / "opencv", tmp_path / "half.png"
+    subprocess.run(["c++", "-std=c++17", *STRICT, f"-I{ROOT / 'include'}", str(ROOT / "examples" / "opencv.cpp"), "-o",
+                    str(program), f"-L{BUILD}", "-lsight", f"-Wl,-rpath,{BUILD}", *flags], check=True)
+    photo = max(FACES, key=lambda path: len(detected("faces")[str(path)]))
+    pillow = pytest.importorskip("PIL.Image", reason="skipped: Pillow is absent")
+    with pillow.open(photo) as picture:
+        picture.crop((0, 0, (picture.width + 1) // 2, picture.height)).save(half)
+    done = subprocess.run([str(program), "faces", str(photo)], cwd=ROOT, capture_output=True, text=True, check=True)
+    expected = []
+    for path in (photo, half):
+        said = subprocess.run([str(SIGHT), "detect", "--json", "--pipeline", "faces", "--decode", "exact", str(path)],
+                              cwd=ROOT, capture_output=True, text=True, check=True)
+        name = "left half:" if path == half else str(path)
+        for o in json.loads(said.stdout)["objects"]:
+            expected.append((name, o["label"], o["score"], [o["bbox"][side] for side in "xywh"]))
+    assert len(expected) > 3
+    for line, (name, label, score, box) in zip(done.stdout.splitlines(), expected, strict=True):
+        source, said_label, said_score, at, size = line.rsplit(" ", 4)
+        assert (source, said_label) == (name, label)
+        assert float(said_score) == pytest.approx(score, abs=0.011)
+        assert [*map(float, f"{at},{size.replace('x', ',')}".split(","))] == pytest.approx(box, abs=1.01)
+
+
 class Error(ctypes.Structure):
     _fields_ = [("code", ctypes.c_int), ("message", ctypes.c_char * 512)]
 
