@@ -213,6 +213,23 @@ def test_objects_are_cut_out(photos: Path, native: dict[str, Any], tmp_path: Pat
             assert abs(crop.width - o["bbox"]["w"]) <= 2 and abs(crop.height - o["bbox"]["h"]) <= 2
 
 
+@pytest.mark.parametrize("person, bus", [
+    (("a/b\t\x1fc", "a_b__c"), ("..", "..")), (("x" * 64, "x" * 64), ("x" * 65, "x" * 64)),
+    (("é" * 32, "é" * 32), ("é" * 33, "é" * 32)), (("马" * 22, "马" * 21), ("a" + "马" * 22, "a" + "马" * 21)),
+    (("aa" + "马" * 22, "aa" + "马" * 20), ("aaa" + "🚌" * 17, "aaa" + "🚌" * 15)),
+])
+def test_crops_have_names_that_a_file_may_have(person: tuple[str, str], bus: tuple[str, str], photos: Path,
+                                               tmp_path: Path) -> None:
+    """At most 64 bytes of the label, whole characters, and nothing that ends a name or a line. COCO begins with the
+    person, and the bus is its number 5."""
+    labels, out = tmp_path / "names", tmp_path / "out"
+    labels.write_text(f"{person[0]}\na\nb\nc\nd\n{bus[0]}\n" + "x\n" * 74, encoding="utf-8")
+    found = sight.detect("--model", YOLO, "--labels", labels, "--crop", out, photos / "bus.jpg")[0]["objects"]
+    parts = {0: person[1], 5: bus[1]}
+    assert {o["class_id"] for o in found} == set(parts)
+    assert sorted(os.listdir(out)) == [f"bus_{i}_{parts[o['class_id']]}.jpg" for i, o in enumerate(found)]
+
+
 def test_results_are_not_taken_for_pictures(tmp_path: Path) -> None:
     """Drawn pictures that go below the folder that is read."""
     shutil.copy(sight.IMAGES / "zidane.jpg", tmp_path)

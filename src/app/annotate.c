@@ -65,17 +65,16 @@ static int write_jpeg(struct sg_annotator *annotator, const struct sg_image *ima
 /* A label as a part of a file's name, whole characters of it. */
 static void label_part(const struct sg_object *object, char out[LABEL_BYTES + 1])
 {
-    size_t i;
+    const char *label = object->label;
+    size_t size = label ? strlen(label) : 0, i;
 
-    if (object->label)
-        snprintf(out, LABEL_BYTES + 1, "%s", object->label);
+    if (size > LABEL_BYTES)
+        for (size = LABEL_BYTES; size > 0 && ((unsigned char)label[size] & 0xc0) == 0x80; size--)
+            ;
+    if (label)
+        snprintf(out, LABEL_BYTES + 1, "%.*s", (int)size, label);
     else
         snprintf(out, LABEL_BYTES + 1, "class%d", object->class_id);
-    i = strlen(out);
-    while (i == LABEL_BYTES && i > 0 && ((unsigned char)out[i - 1] & 0xc0) == 0x80)
-        out[--i] = '\0';
-    if (i > 0 && (unsigned char)out[i - 1] >= 0xc0)
-        out[i - 1] = '\0';
     for (i = 0; out[i]; i++)
         if (out[i] == '/' || (unsigned char)out[i] < 0x20)
             out[i] = '_';
