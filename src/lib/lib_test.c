@@ -91,7 +91,10 @@ static void null_is_told(void **state)
     assert_int_equal(sight_pipeline_open("faces", NULL, NULL, &error), SIGHT_E_INVALID);
     assert_int_equal(error.code, SIGHT_E_INVALID);
     assert_string_equal(error.message, "out_pipeline is NULL");
-    assert_int_equal(sight_pipeline_open_model(NULL, NULL, &pipeline, NULL), SIGHT_E_INVALID);
+    assert_int_equal(sight_pipeline_open_model(NULL, NULL, &pipeline, &error), SIGHT_E_INVALID);
+    assert_string_equal(error.message, "path is NULL");
+    assert_int_equal(sight_pipeline_open_model("m.onnx", NULL, NULL, &error), SIGHT_E_INVALID);
+    assert_string_equal(error.message, "out_pipeline is NULL");
     assert_int_equal(sight_result_create(NULL), SIGHT_E_INVALID);
     assert_int_equal(sight_infer(NULL, "x", 1, NULL, NULL, &error), SIGHT_E_INVALID);
     assert_int_equal(sight_client_connect("localhost:1", NULL, NULL, NULL), SIGHT_E_INVALID);
@@ -105,9 +108,55 @@ static void null_is_told(void **state)
     sight_client_close(NULL);
     sight_client_close(&client);
     assert_null(sight_pipeline_name(NULL));
+    assert_null(sight_pipeline_description(NULL));
+    assert_null(sight_pipeline_model(NULL, 0));
+    assert_null(sight_pipeline_label(NULL, 0, 0));
+    assert_int_equal(sight_pipeline_label_count(NULL, 0), 0);
     assert_null(sight_result_object(NULL, 0));
     assert_null(sight_result_json(NULL, 0, NULL));
     assert_int_equal(sight_result_object_count(NULL), 0);
+}
+
+/* models/blazeface: one model, whose one class is called face. Past the ends there is nothing. */
+static void a_pipeline_says_what_it_is(void **state)
+{
+    const struct fixture *f = *state;
+
+    if (!f->faces)
+        skip();
+    assert_string_equal(sight_pipeline_name(f->faces), "blazeface");
+    assert_string_equal(sight_pipeline_description(f->faces), "");
+    assert_string_equal(sight_pipeline_model(f->faces, 0), "blazeface");
+    assert_null(sight_pipeline_model(f->faces, 1));
+    assert_null(sight_pipeline_model(f->faces, -1));
+    assert_int_equal(sight_pipeline_label_count(f->faces, 0), 1);
+    assert_int_equal(sight_pipeline_label_count(f->faces, 1), 0);
+    assert_string_equal(sight_pipeline_label(f->faces, 0, 0), "face");
+    assert_null(sight_pipeline_label(f->faces, 0, 1));
+    assert_null(sight_pipeline_label(f->faces, 0, -1));
+    assert_null(sight_pipeline_label(f->faces, 1, 0));
+}
+
+/* What has a slash or an ending of YAML is a file, every other name a pipeline's. */
+static void names_and_files_are_told_apart(void **state)
+{
+    static const char *const files[] = {"nowhere.yml", "nowhere.yaml", "./nowhere"};
+    static const char *const names[] = {"nowhere", ".yml", "nowhere.yaml.txt"};
+    struct sight_pipeline *pipeline = NULL;
+    struct sight_error error;
+    char says[128];
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(sight_pipeline_open(files[i], NULL, &pipeline, &error), SIGHT_E_CONFIG);
+        snprintf(says, sizeof(says), "\"%s\" cannot be read: No such file or directory", files[i]);
+        assert_string_equal(error.message, says);
+        assert_int_equal(sight_pipeline_open(names[i], NULL, &pipeline, &error), SIGHT_E_NOT_FOUND);
+        snprintf(says, sizeof(says), "no pipeline called \"%s\"", names[i]);
+        assert_memory_equal(error.message, says, strlen(says));
+        assert_null(pipeline);
+    }
 }
 
 static void not_there_is_told(void **state)
@@ -349,6 +398,8 @@ static void many_threads_one_pipeline(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(null_is_told),
+                                       cmocka_unit_test(a_pipeline_says_what_it_is),
+                                       cmocka_unit_test(names_and_files_are_told_apart),
                                        cmocka_unit_test(not_there_is_told),
                                        cmocka_unit_test(option_sizes),
                                        cmocka_unit_test(bad_pictures),
