@@ -80,6 +80,34 @@ static void follows_a_slanted_line(void **state)
     test_fini(&graph);
 }
 
+/* PP-OCR drops what is lower than 5 (`min_size + 2`) after it has grown; its unclip_ratio is 0.5 here, a
+ * third of the usual. A line of centres 10 x 3 grows by 30 * 0.5 / 26 = 0.58 on every side to 4.15, one of 10
+ * x 4 by 0.71 to 5.43.
+ */
+static void lines_that_stay_too_low_are_dropped(void **state)
+{
+    struct test_graph graph;
+
+    (void)state;
+    build(&graph);
+    fill(10, 10, 21, 14, 0.9f);
+    fill(10, 30, 21, 35, 0.8f);
+    graph.spec.unclip = 0.5f;
+    assert_int_equal(test_create(&graph), SG_OK);
+    graph.options.threshold = 0.6f;
+    graph.options.iou = 0.0f;
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 1);
+    test_expect(&graph, 0, 10.5f - 0.7142857f, 30.5f - 0.7142857f, 20.5f + 0.7142857f, 34.5f + 0.7142857f, 0,
+                0.8f);
+    sg_head_destroy(&graph.head);
+    graph.spec.input_width = 0;
+    snprintf(graph.spec.kind, sizeof(graph.spec.kind), "dbnet");
+    assert_int_equal(test_create(&graph), SG_E_MODEL);
+    assert_non_null(strstr(graph.err.text, "input size is not known; set `width` and `height`"));
+    test_fini(&graph);
+}
+
 /* A line that sags: four rows high in a rectangle of twelve, of whose pixels it covers less than half. */
 static void scores_a_bent_line_by_itself(void **state)
 {
@@ -140,6 +168,7 @@ int main(void)
         cmocka_unit_test(grows_an_upright_line),
         cmocka_unit_test(follows_a_slanted_line),
         cmocka_unit_test(scores_a_bent_line_by_itself),
+        cmocka_unit_test(lines_that_stay_too_low_are_dropped),
         cmocka_unit_test(survives_odd_values_and_shapes),
     };
 
