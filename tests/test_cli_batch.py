@@ -84,6 +84,21 @@ def test_links_round_in_circles_end(tmp_path: Path) -> None:
         [("a/x.png", False), ("gone.png", True)]
 
 
+def test_what_is_no_file_is_left_out_of_a_folder(tmp_path: Path) -> None:
+    """A pipe would be waited for without end. Numbers count as such, in folders and in patterns."""
+    names = ["1.png", "2.png", "10.png"]
+    for name in names:
+        shutil.copy(sight.IMAGES / "edge" / "one_pixel.png", tmp_path / name)
+    os.mkfifo(tmp_path / "3.png")
+    (tmp_path / "pipe").symlink_to(tmp_path / "3.png")
+    done = sight.run("detect", "--json", "--model", QUICK, tmp_path, check=True)
+    assert [Path(json.loads(line)["source"]).name for line in done.stdout.splitlines()] == names
+    assert f'sight: "{tmp_path}/3.png" is no file, left out\n' in done.stderr
+    assert f'"{tmp_path}/pipe"' not in done.stderr
+    (tmp_path / "3.png").unlink()
+    assert [Path(r["source"]).name for r in sight.detect("--model", QUICK, f"{tmp_path}/*.png")] == names
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="skipped: root reads everything")
 def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0)
