@@ -136,11 +136,40 @@ static void slow_readers_get_every_byte_in_order(void **state)
     assert_int_equal(stop(f), 0);
 }
 
+/* A picture under way is none of the idle time; after its reply the connection ends without a word, as the
+ * seed protocol has none. */
+static void idle_clients_are_left(void **state)
+{
+    struct sg_server_options options;
+    struct pollfd answer;
+    struct fixture *f;
+    char end[16];
+    int fd;
+
+    (void)state;
+    options_for_test(&options);
+    options.idle_timeout_ms = 600;
+    f = start_with(&options);
+    fd = dial(f);
+    atomic_store(&held, true);
+    send_frame(fd, "slow", 4); /* is answered while the next one is under way */
+    send_frame(fd, "hold", 4);
+    expect_reply(fd, "slow", 4);
+    answer = (struct pollfd){.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&answer, 1, 1200), 0);
+    atomic_store(&held, false);
+    expect_reply(fd, "hold", 4);
+    assert_int_equal(receive(fd, end, sizeof(end)), 0);
+    close(fd);
+    assert_int_equal(stop(f), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_length_alone_times_out),
         cmocka_unit_test(a_client_that_never_closes_is_left),
+        cmocka_unit_test(idle_clients_are_left),
         cmocka_unit_test(slow_readers_get_every_byte_in_order),
     };
 
