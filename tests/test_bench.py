@@ -76,9 +76,9 @@ def test_options_that_a_protocol_lacks(server: Server, images: Path) -> None:
     photo, there = str(images / "zidane.jpg"), f"127.0.0.1:{server.port}"
     assert "--deadline" in bench(there, "-i", photo, "--deadline", "1s", status=2).stderr
     assert "--records" in bench(f"http://{there}", "-i", photo, "--records", status=2).stderr
-    done = bench(f"v2://{there}", "-i", photo, "-n", "4", "--pipeline", "none-such", "--warmup", "0", "--json",
-                 status=1)
-    assert json.loads(done.stdout)["targets"][0]["codes"] == {"not_found": 4}
+    for name in ("none-such", "x" * 255):
+        done = bench(f"v2://{there}", "-i", photo, "-n", "4", "--pipeline", name, "--warmup", "0", "--json", status=1)
+        assert json.loads(done.stdout)["targets"][0]["codes"] == {"not_found": 4}
 
 
 def test_open_loop_keeps_its_rate(server: Server, images: Path) -> None:
@@ -107,6 +107,10 @@ def test_refuses_other_machines_and_says_what_is_missing(images: Path) -> None:
     assert "cannot connect" in bench("127.0.0.1:1", "-i", photo, status=1).stderr
     assert "two targets" in bench("--compare", "127.0.0.1:1", "-i", photo, status=2).stderr
     assert "--connections" in bench("127.0.0.1:1", "-i", photo, "-c", "0", status=2).stderr
+    assert "--pid names 2 processes of 1 targets" in \
+        bench("127.0.0.1:1", "-i", photo, "--pid", "1,2", status=2).stderr
+    assert "--pipeline: the name is too long" in \
+        bench("v2://127.0.0.1:1", "-i", photo, "--pipeline", "x" * 256, status=2).stderr  # docs/PROTOCOL.md: 255 bytes
 
 
 @pytest.fixture(name="silent")

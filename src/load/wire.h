@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "codec/v2_wire.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -26,12 +27,12 @@ struct sg_bench_wire;
  * What is asked of each request is set after parsing; seed frames cannot ask for anything. */
 struct sg_bench_target {
     const struct sg_bench_wire *wire;
-    char name[256];      /* as given */
-    char host[128];      /* with port, for the Host header */
-    char path[512];      /* of HTTP */
-    char pipeline[65];   /* v2: "" = the default one */
-    int64_t deadline_ms; /* v2, HTTP: 0 = none */
-    bool records;        /* v2: binary results */
+    char name[256];                    /* as given */
+    char host[128];                    /* with port, for the Host header */
+    char path[512];                    /* of HTTP */
+    char pipeline[SG_V2_NAME_MAX + 1]; /* v2: "" = the default one */
+    int64_t deadline_ms;               /* v2, HTTP: 0 = none */
+    bool records;                      /* v2: binary results */
     struct sockaddr_storage address;
     socklen_t address_bytes;
 };
