@@ -161,6 +161,12 @@ def test_several_files_are_checked_in_one_go(scrfd: Site) -> None:
     ("golden: {image: nix.jpg, objects: [{label: face}]}\n",
      ':1:17: golden picture "models/scrfd/nix.jpg" cannot be read: No such file or directory'),
     ("golden: {objects: [{label: face}]}\n", ':1:9: golden: "image" is missing'),
+    ("golden: {image: a.jpg, objects: [{score: 0.5}]}\n",
+     ":1:34: golden.objects[0]: one of label, class_id, text or value is missing"),
+    ("golden:\n  image: a.jpg\n  objects:\n  - label: face\n  - {class_id: 0, box: [10, 20, 10, 40]}\n",
+     ":5:5: golden.objects[1].box: expected x1, y1, x2, y2 with x1 < x2 and y1 < y2"),
+    ("golden:\n  image: a.jpg\n  objects:\n  - {label: face, box: [10, 20, 11, 20]}\n",
+     ":4:5: golden.objects[0].box: expected x1, y1, x2, y2 with x1 < x2 and y1 < y2"),
 ], ids=lambda v: v.split("\n")[0][:24].strip() if not v.startswith(":") else "")
 def test_cards_that_are_wrong(scrfd: Site, card: str, problem: str) -> None:
     path = scrfd.write("models/scrfd/model.yaml", card)
