@@ -28,13 +28,22 @@
 enum sg_job_annotate { SG_JOB_ANNOTATE_NO, SG_JOB_ANNOTATE_JPEG, SG_JOB_ANNOTATE_PNG };
 
 struct sg_flow; /* admission/pool.h */
+struct sg_job;
+
+/* Who has jobs done: connections, cameras. One of a kind stands for all of the kind, and outlives every job;
+ * what owner_key names may be gone by then. */
+struct sg_job_owner {
+    /* On the loop thread: a done job, taken. */
+    void (*done)(struct sg_job_owner *owner, struct sg_job *job);
+};
 
 struct sg_job {
     struct sg_mail_node mail; /* link of the queue, mailbox or free list it is in */
     struct sg_job *next;      /* link of the owner on the loop thread: replies of one connection, in order */
 
-    uint64_t id;      /* counts up from 1 over the server's life */
-    uint64_t conn_id; /* a connection that is looked up, never a pointer */
+    uint64_t id;                /* counts up from 1 over the server's life */
+    struct sg_job_owner *owner; /* whom it goes back to */
+    uint64_t owner_key;         /* which of the owner's: looked up, never a pointer */
 
     struct sg_buf bytes; /* the picture, encoded or pixels */
     struct sg_job_pixels pixels;
@@ -52,9 +61,8 @@ struct sg_job {
     struct sg_buf reply;
     /* Called by the worker after run, also when error is set: writes the reply of the job's protocol. */
     int (*encode)(struct sg_job *job);
-    uint64_t client_id;     /* the protocol's own: how the client names the request */
-    int reply_format;       /* likewise: what encode writes */
-    const void *encode_arg; /* what encode needs of its protocol; unchanging while jobs are out */
+    const void *encode_arg; /* what it needs besides; unchanging while jobs are out */
+    uint64_t tag;           /* the owner's own: how it names the request */
 
     int64_t received_us; /* the last byte of the picture was there */
     int64_t queued_us;   /* admitted */

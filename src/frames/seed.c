@@ -154,7 +154,7 @@ static void end_with_error(struct seed *seed, const struct sg_error *error)
         abandon(&seed->base);
         return;
     }
-    job->conn_id = sg_conn_id(seed->base.conn);
+    sg_session_own(&seed->base, job);
     job->received_us = sg_clock_us();
     job->error = *error;
     job->encode_arg = seed->base.options;
@@ -230,7 +230,7 @@ static void complete(struct seed *seed)
 {
     struct sg_job *job = seed->job;
 
-    job->conn_id = sg_conn_id(seed->base.conn);
+    sg_session_own(&seed->base, job);
     job->received_us = sg_clock_us();
     job->encode = seed_encode;
     job->encode_arg = seed->base.options;

@@ -289,7 +289,7 @@ static void drain(struct sg_session *session)
     struct v2 *v2 = v2_of(session);
     struct sg_error error;
     bool hurt = v2->job != NULL;
-    uint64_t id = hurt ? v2->job->client_id : 0;
+    uint64_t id = hurt ? v2->job->tag : 0;
 
     v2->linger_ms = V2_LINGER_STOP_MS;
     if (v2->ending)

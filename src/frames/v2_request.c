@@ -15,27 +15,26 @@
 #define V2_FIRST_BYTES ((size_t)128 << 10) /* memory given to a picture of which nothing has come */
 
 /* Worker's thread, and the loop thread for errors. */
-static int encode(struct sg_job *job)
+static int encode(struct sg_job *job, enum sg_v2_format format)
 {
-    struct sg_v2_header header = {
-        .type = SG_V2_RESULT, .format = (uint16_t)job->reply_format, .id = job->client_id};
+    struct sg_v2_header header = {.type = SG_V2_RESULT, .format = (uint16_t)format, .id = job->tag};
     struct sg_result *result = &job->result;
     int64_t began = sg_clock_us();
     uint8_t bytes[SG_V2_HEADER_BYTES] = {0};
     int code;
 
     if (job->error.code < 0)
-        return sg_v2_error_write(job->client_id, &job->error, 0, &job->reply);
+        return sg_v2_error_write(job->tag, &job->error, 0, &job->reply);
     result->timing_us[SG_STAGE_TOTAL] = began - job->received_us;
     code = sg_buf_append(&job->reply, bytes, sizeof(bytes));
     if (code == 0)
-        code = job->reply_format == SG_V2_RECORDS ? sg_record_write(result, &job->reply)
-                                                  : sg_json_native(result, NULL, NULL, &job->reply);
+        code = format == SG_V2_RECORDS ? sg_record_write(result, &job->reply)
+                                       : sg_json_native(result, NULL, NULL, &job->reply);
     if (code < 0)
         return code;
     header.body_bytes = (uint32_t)(job->reply.size - SG_V2_HEADER_BYTES);
     sg_v2_header_write(job->reply.data, &header);
-    if (job->reply_format == SG_V2_RECORDS) {
+    if (format == SG_V2_RECORDS) {
         result->timing_us[SG_STAGE_ENCODE] = sg_clock_us() - began;
         result->timing_us[SG_STAGE_TOTAL] += result->timing_us[SG_STAGE_ENCODE];
         sg_record_set_timing(job->reply.data + SG_V2_HEADER_BYTES, result);
@@ -43,11 +42,21 @@ static int encode(struct sg_job *job)
     return 0;
 }
 
+static int encode_json(struct sg_job *job)
+{
+    return encode(job, SG_V2_JSON);
+}
+
+static int encode_record(struct sg_job *job)
+{
+    return encode(job, SG_V2_RECORDS);
+}
+
 /* Answers the request that is being received, with its own error; its picture is read past. */
 static bool refuse(struct v2 *v2, int64_t retry_ms)
 {
     struct sg_job *job = v2->job;
-    uint64_t id = job->client_id;
+    uint64_t id = job->tag;
     struct sg_error error = job->error;
 
     if (v2->base.intake->metrics) {
@@ -75,10 +84,10 @@ bool v2_request_answer(struct v2 *v2, struct sg_job *job)
     if (job->reply.size == 0) {
         if (job->error.code == SG_OK)
             sg_error_set(&job->error, SG_E_CANCELLED, "the request was cancelled");
-        if (encode(job) < 0)
+        if (job->encode(job) < 0)
             sg_buf_clear(&job->reply); /* nothing can be said: the connection ends below */
     }
-    sg_session_log_job(&v2->base, "v2", job->client_id, job);
+    sg_session_log_job(&v2->base, "v2", job->tag, job);
     sg_intake_answered(intake, job, SG_PROTOCOL_V2);
     if (job->reply.size > 0) {
         alive = v2_send(v2, job->reply.data, job->reply.size);
@@ -94,7 +103,7 @@ static struct sg_job *find_job(const struct v2 *v2, uint64_t id)
 {
     struct sg_job *job = v2->first;
 
-    while (job && job->client_id != id)
+    while (job && job->tag != id)
         job = job->next;
     return job;
 }
@@ -128,13 +137,12 @@ static void fill_job(struct v2 *v2, struct sg_job *job)
 {
     const struct sg_v2_infer *infer = &v2->reader.infer;
 
-    job->client_id = v2->reader.header.id;
-    snprintf(job->name, sizeof(job->name), "%llu", (unsigned long long)job->client_id);
-    job->reply_format = (int)infer->format;
+    job->tag = v2->reader.header.id;
+    snprintf(job->name, sizeof(job->name), "%llu", (unsigned long long)job->tag);
     job->options = infer->options;
     job->pixels = infer->pixels;
-    job->conn_id = sg_conn_id(v2->base.conn);
-    job->encode = encode;
+    sg_session_own(&v2->base, job);
+    job->encode = infer->format == SG_V2_RECORDS ? encode_record : encode_json;
     job->received_us = sg_clock_us();
     if (infer->deadline_ms)
         job->deadline_us = job->received_us + (int64_t)infer->deadline_ms * 1000;

@@ -95,7 +95,7 @@ static int submit(struct http_request *request, struct sg_error *err)
 
     if (code < 0)
         return code;
-    job->conn_id = sg_conn_id(session->base.conn);
+    sg_session_own(&session->base, job);
     job->received_us = sg_clock_us();
     job->options = params->options;
     job->annotate = params->annotate;

@@ -25,6 +25,7 @@ struct sg_counters {
 
 struct sg_intake {
     const struct sg_job_ops *ops;
+    struct sg_job_owner *connections; /* owner of jobs that come over them */
     struct sg_gate gate;
     struct sg_job_store store;
     struct sg_mailbox done;

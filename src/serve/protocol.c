@@ -37,6 +37,12 @@ void sg_session_fini(struct sg_session *session)
     sg_share_unref(&session->intake->gate.addresses, &session->member);
 }
 
+void sg_session_own(const struct sg_session *session, struct sg_job *job)
+{
+    job->owner = session->intake->connections;
+    job->owner_key = sg_conn_id(session->conn);
+}
+
 void sg_session_log(const struct sg_session *session, const struct sg_frame_answer *answer)
 {
     bool asked = session->options->log_frames;

@@ -42,6 +42,10 @@ void sg_session_init(struct sg_session *session, const struct sg_session_ops *op
                      struct sg_intake *intake, const struct sg_server_options *options);
 void sg_session_fini(struct sg_session *session);
 
+/* A job is the session's: when it is done it comes to job_done, or is dropped should the session have ended.
+ */
+void sg_session_own(const struct sg_session *session, struct sg_job *job);
+
 /* A frame that has been answered, for the log: "request" at info when log_frames asks for it, else "reply" at
  * debug. id is what the client knows the request by. */
 struct sg_frame_answer {

@@ -16,6 +16,21 @@
 #define SERVER_TICK_LEAST_MS 10
 #define SERVER_TICK_MOST_MS  250
 
+/* A client that has gone is an id that is not found. */
+static void done_for_connection(struct sg_job_owner *owner, struct sg_job *job)
+{
+    struct sg_server *server = sg_container_of(owner, struct sg_server, connections);
+    struct sg_conn *conn = sg_conn_find(server->conns, job->owner_key);
+    struct sg_session *session = conn ? sg_conn_user(conn) : NULL;
+
+    if (session) {
+        session->ops->job_done(session, job);
+    } else {
+        sg_counter_add(&server->intake.counters.dropped, 1);
+        sg_intake_drop(&server->intake, &job);
+    }
+}
+
 static void on_replies(uv_poll_t *poll, int status, int events)
 {
     struct sg_server *server = poll->data;
@@ -28,17 +43,10 @@ static void on_replies(uv_poll_t *poll, int status, int events)
     node = sg_intake_collect(&server->intake);
     while (node) {
         struct sg_job *job = sg_container_of(node, struct sg_job, mail);
-        struct sg_conn *conn = sg_conn_find(server->conns, job->conn_id);
-        struct sg_session *session = conn ? sg_conn_user(conn) : NULL;
 
         node = node->next;
         job->in_pool = false;
-        if (session) {
-            session->ops->job_done(session, job);
-        } else {
-            sg_counter_add(&server->intake.counters.dropped, 1);
-            sg_intake_drop(&server->intake, &job);
-        }
+        job->owner->done(job->owner, job);
     }
 }
 
@@ -123,6 +131,8 @@ int sg_server_create(const struct sg_server_options *options, struct sg_server *
     sg_metrics_init(&server->metrics);
     sg_intake_init(&server->intake, &limits, wake_loop, server);
     server->intake.metrics = &server->metrics;
+    server->connections.done = done_for_connection;
+    server->intake.connections = &server->connections;
     code = init_loop(server, err);
     if (code < 0)
         goto out;

@@ -35,6 +35,7 @@ struct sg_server {
     struct sg_conn_table *conns;
     void *shared[SG_SERVER_PROTOCOLS_MAX]; /* what sg_protocol_ops.start returned, or NULL */
     struct sg_intake intake;
+    struct sg_job_owner connections; /* owner_key: a connection's id */
     struct sg_metrics metrics;
     struct sg_reload reload;
     struct sg_late_load late_load;
