@@ -65,7 +65,7 @@ int http_cors_headers(const struct http_request *request, struct sg_buf *out)
     return code;
 }
 
-int http_cors_headers_unread(const struct sg_server_options *options, const struct sg_conn *conn,
+int http_cors_headers_unread(const struct sg_server_options *options, struct sg_conn *conn,
                              struct sg_buf *out)
 {
     char head[HEAD_MAX + 1], *origin, *end;

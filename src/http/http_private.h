@@ -181,7 +181,7 @@ const char *http_allow_text(unsigned methods);
 /* Header lines of a reply that tell browsers which pages may read it. 0, or what sg_buf_printf says. */
 int http_cors_headers(const struct http_request *request, struct sg_buf *out);
 /* The same where a connection is refused before its request was read: what has come of it is looked at. */
-int http_cors_headers_unread(const struct sg_server_options *options, const struct sg_conn *conn,
+int http_cors_headers_unread(const struct sg_server_options *options, struct sg_conn *conn,
                              struct sg_buf *out);
 bool http_cors_is_preflight(const struct http_request *request);
 void http_cors_serve_preflight(struct http_request *request);
@@ -231,7 +231,7 @@ void http_reply_take(struct http_request *request, const char *type, struct sg_b
 void http_reply_error(struct http_request *request, const struct sg_error *err);
 /* The whole reply to a request that nobody reads, in bytes: of an error, and the last one of its connection.
  * unread: that, or NULL. */
-int http_error_bytes(struct http_request *request, const struct sg_error *err, const struct sg_conn *unread,
+int http_error_bytes(struct http_request *request, const struct sg_error *err, struct sg_conn *unread,
                      struct sg_buf *out);
 
 #endif

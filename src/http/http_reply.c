@@ -58,8 +58,8 @@ static const char *connection_text(const struct http_request *request)
 }
 
 /* unread: the connection of a request that was not read, or NULL. */
-static int write_head(struct http_request *request, const struct http_answer *answer,
-                      const struct sg_conn *unread, struct sg_buf *out)
+static int write_head(struct http_request *request, const struct http_answer *answer, struct sg_conn *unread,
+                      struct sg_buf *out)
 {
     char timing[TIMING_MAX];
     int code;
@@ -158,7 +158,7 @@ void http_reply_error(struct http_request *request, const struct sg_error *err)
     sg_buf_fini(&body);
 }
 
-int http_error_bytes(struct http_request *request, const struct sg_error *err, const struct sg_conn *unread,
+int http_error_bytes(struct http_request *request, const struct sg_error *err, struct sg_conn *unread,
                      struct sg_buf *out)
 {
     struct http_answer answer = {.status = status_of(request, err), .type = "application/json"};

@@ -63,14 +63,13 @@ static void on_closed(uv_handle_t *handle)
 }
 
 /* Leaves the table; the struct lives until the loop has seen the handle off. */
-static int detach(struct sg_conn *conn)
+static void detach(struct sg_conn *conn)
 {
     struct sg_conn_table *table = conn->table;
-    int slot = (int)(conn->id & (SG_CONN_TABLE_MAX - 1)), fd = conn->fd;
+    int slot = (int)(conn->id & (SG_CONN_TABLE_MAX - 1));
 
     SG_ASSERT_THREAD(table->thread);
     conn->state = CONN_CLOSED;
-    conn->fd = -1;
     conn->user = NULL;
     table->out_bytes -= conn->out.size - conn->out_from;
     table->slots[slot] = NULL;
@@ -79,13 +78,12 @@ static int detach(struct sg_conn *conn)
     uv_close((uv_handle_t *)&conn->poll, on_closed);
     if (table->ops->left)
         table->ops->left(table->user);
-    return fd;
 }
 
 static void close_now(struct sg_conn *conn)
 {
-    /* detach() takes the descriptor out of epoll before it can be reused. */
-    close(detach(conn));
+    detach(conn); /* takes the descriptor out of epoll before it can be reused */
+    conn->transport.ops->close(&conn->transport);
 }
 
 void sg_conn_lose(struct sg_conn *conn, int code)
@@ -99,7 +97,7 @@ void sg_conn_lose(struct sg_conn *conn, int code)
 static void begin_linger(struct sg_conn *conn)
 {
     conn->state = CONN_LINGERING;
-    shutdown(conn->fd, SHUT_WR);
+    conn->transport.ops->shutdown(&conn->transport);
     if (conn->eof || conn->linger_ms <= 0) {
         close_now(conn);
         return;
@@ -114,10 +112,8 @@ static void linger(struct sg_conn *conn)
     int i;
 
     for (i = 0; i < 64; i++) {
-        ssize_t n = recv(conn->fd, scratch, sizeof(scratch), MSG_DONTWAIT);
+        ssize_t n = conn->transport.ops->read(&conn->transport, scratch, sizeof(scratch));
 
-        if (n < 0 && errno == EINTR)
-            continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return;
         if (n > 0)
@@ -147,7 +143,7 @@ static void read_some(struct sg_conn *conn)
         }
         if (size > left)
             size = left;
-        n = recv(conn->fd, data, size, MSG_DONTWAIT);
+        n = conn->transport.ops->read(&conn->transport, data, size);
         if (n > 0) {
             count_up(&conn->table->counters.bytes_in, (uint64_t)n);
             conn->active_us = sg_clock_us();
@@ -160,7 +156,7 @@ static void read_some(struct sg_conn *conn)
             conn->ops->eof(conn->user);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             break;
-        } else if (errno != EINTR) {
+        } else {
             conn->ops->lost(conn->user, SG_E_IO);
             return;
         }
@@ -174,13 +170,13 @@ static ssize_t push(struct sg_conn *conn, const uint8_t *data, size_t size)
     size_t sent = 0;
 
     while (sent < size) {
-        ssize_t n = send(conn->fd, data + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = conn->transport.ops->write(&conn->transport, data + sent, size - sent);
 
         if (n >= 0)
             sent += (size_t)n;
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
             break;
-        else if (errno != EINTR)
+        else
             return -1;
     }
     count_up(&conn->table->counters.bytes_out, sent);
@@ -217,9 +213,9 @@ static void sniff(struct sg_conn *conn, int events)
 {
     uint8_t head[SG_SNIFF_BYTES];
 
-    switch (sg_sniff_look(conn->fd, events & UV_DISCONNECT, head)) {
+    switch (sg_sniff_look(&conn->transport, events & UV_DISCONNECT, head)) {
     case SG_SNIFF_WAIT:
-        conn->partial = sg_sniff_count(conn->fd, head) > 0;
+        conn->partial = sg_sniff_count(&conn->transport, head) > 0;
         sg_conn_watch(conn);
         break;
     case SG_SNIFF_EOF:
@@ -238,7 +234,7 @@ static void on_disconnect(struct sg_conn *conn)
     int error = 0;
     socklen_t size = sizeof(error);
 
-    getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    getsockopt(conn->transport.fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) {
         sg_conn_lose(conn, SG_E_IO);
         return;
@@ -286,13 +282,10 @@ void sg_conn_start(struct sg_conn *conn, const struct sg_conn_ops *ops, void *us
     sg_conn_watch(conn);
 }
 
-size_t sg_conn_peek(const struct sg_conn *conn, void *out, size_t size)
+size_t sg_conn_peek(struct sg_conn *conn, void *out, size_t size)
 {
-    ssize_t n;
+    ssize_t n = conn->transport.ops->peek(&conn->transport, out, size);
 
-    do
-        n = recv(conn->fd, out, size, MSG_PEEK | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
     return n > 0 ? (size_t)n : 0;
 }
 

@@ -91,7 +91,7 @@ void sg_conn_hold(struct sg_conn *conn, int64_t until_us);
 void sg_conn_start(struct sg_conn *conn, const struct sg_conn_ops *ops, void *user);
 
 /* Bytes that have arrived and are still to be read, without taking them; at most size. */
-size_t sg_conn_peek(const struct sg_conn *conn, void *out, size_t size);
+size_t sg_conn_peek(struct sg_conn *conn, void *out, size_t size);
 
 uint64_t sg_conn_id(const struct sg_conn *conn);
 /* The user pointer of sg_conn_start; NULL before, and after finish and close. */

@@ -16,7 +16,7 @@ struct sg_conn {
     uv_poll_t poll;
     struct sg_conn_table *table;
     uint64_t id;
-    int fd;
+    struct sg_transport transport;
     int events; /* asked of poll now; 0 = stopped */
     enum conn_state state;
     bool paused, eof, peer_shut;

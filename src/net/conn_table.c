@@ -19,7 +19,7 @@ bool sg_conn_begins(struct sg_conn *conn)
 {
     uint8_t head[SG_SNIFF_BYTES];
 
-    if (!conn->begun && conn->state == CONN_SNIFFING && sg_sniff_count(conn->fd, head) > 0) {
+    if (!conn->begun && conn->state == CONN_SNIFFING && sg_sniff_count(&conn->transport, head) > 0) {
         conn->begun = true;
         conn->deadline_us = sg_clock_us() + conn->table->options.receive_timeout_ms * 1000;
     }
@@ -30,7 +30,7 @@ static void first_bytes_late(struct sg_conn *conn, int64_t now)
 {
     const struct sg_conn_table *table = conn->table;
     uint8_t head[SG_SNIFF_BYTES] = {0};
-    int count = sg_sniff_count(conn->fd, head);
+    int count = sg_sniff_count(&conn->transport, head);
     bool seen = conn->begun;
 
     if (conn->held) {
@@ -198,7 +198,7 @@ int sg_conn_add(struct sg_conn_table *table, int fd, const struct sockaddr *peer
     }
     conn->poll.data = conn;
     conn->table = table;
-    conn->fd = fd;
+    conn->transport = sg_transport_plain(fd);
     conn->added_us = conn->active_us = sg_clock_us();
     conn->id = ++table->serial << CONN_SLOT_BITS | (uint64_t)slot;
     sg_buf_init(&conn->out, SG_CONN_OUT_MAX_BYTES);
@@ -206,7 +206,7 @@ int sg_conn_add(struct sg_conn_table *table, int fd, const struct sockaddr *peer
     memcpy(&conn->peer, peer, conn->peer_size);
     table->slots[slot] = conn;
     table->count++;
-    sg_sniff_begin(fd);
+    sg_sniff_begin(&conn->transport);
     sg_conn_watch(conn);
     *out_conn = conn;
     conn = NULL;

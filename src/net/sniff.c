@@ -6,41 +6,31 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-static void low_water(int fd, int bytes)
+static void low_water(const struct sg_transport *transport, int bytes)
 {
-    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
+    setsockopt(transport->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
 }
 
-void sg_sniff_begin(int fd)
+void sg_sniff_begin(const struct sg_transport *transport)
 {
-    low_water(fd, SG_SNIFF_BYTES);
+    low_water(transport, SG_SNIFF_BYTES);
 }
 
-static ssize_t peek(int fd, uint8_t head[SG_SNIFF_BYTES])
+int sg_sniff_count(struct sg_transport *transport, uint8_t head[SG_SNIFF_BYTES])
 {
-    ssize_t n;
-
-    do
-        n = recv(fd, head, SG_SNIFF_BYTES, MSG_PEEK | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
-    return n;
-}
-
-int sg_sniff_count(int fd, uint8_t head[SG_SNIFF_BYTES])
-{
-    ssize_t n = peek(fd, head);
+    ssize_t n = transport->ops->peek(transport, head, SG_SNIFF_BYTES);
 
     return n > 0 ? (int)n : 0;
 }
 
-enum sg_sniff sg_sniff_look(int fd, int closing, uint8_t head[SG_SNIFF_BYTES])
+enum sg_sniff sg_sniff_look(struct sg_transport *transport, int closing, uint8_t head[SG_SNIFF_BYTES])
 {
-    ssize_t n = peek(fd, head);
+    ssize_t n = transport->ops->peek(transport, head, SG_SNIFF_BYTES);
 
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return SG_SNIFF_WAIT;
     if (n > 0 && n < SG_SNIFF_BYTES && !closing)
         return SG_SNIFF_WAIT;
-    low_water(fd, 1);
+    low_water(transport, 1);
     return n == SG_SNIFF_BYTES ? SG_SNIFF_READY : SG_SNIFF_EOF;
 }
