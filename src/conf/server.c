@@ -97,7 +97,7 @@ static const struct sg_option server_rows[] = {
      .maximum = 1000000,
      .value_default = "4096",
      .help = "further clients are turned away; lower where the limit of descriptors (ulimit -n) is not "
-             "enough for two each"},
+             "enough"},
     {.key = "max_connections_per_address",
      .type = SG_OPTION_INT,
      CONF(max_connections_per_address),
