@@ -139,6 +139,7 @@ void http_replied(struct http_session *session)
         return;
     }
     http_request_destroy(&session->request);
+    http_head_clear(&session->head);
     http_phase_set(session, HTTP_PHASE_IDLE);
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEAD_KEEP_BYTES ((size_t)4 << 10) /* memory of usual heads stays with their connection */
+
 void http_head_init(struct http_head *head)
 {
     sg_buf_init(&head->text, HTTP_HEAD_MAX);
@@ -20,6 +22,8 @@ void http_head_fini(struct http_head *head)
 
 void http_head_clear(struct http_head *head)
 {
+    if (head->text.capacity > HEAD_KEEP_BYTES)
+        sg_buf_fini(&head->text);
     sg_buf_clear(&head->text);
     head->count = 0;
     head->fields[0].name = 0;

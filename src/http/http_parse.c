@@ -38,7 +38,6 @@ static int on_message_begin(llhttp_t *parser)
 {
     struct http_session *session = session_of(parser);
 
-    http_head_clear(&session->head);
     session->request = http_request_create(session);
     http_phase_set(session, HTTP_PHASE_HEAD);
     return session->request ? 0 : HPE_USER;

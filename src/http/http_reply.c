@@ -110,6 +110,8 @@ void http_reply(struct http_request *request, const struct http_answer *answer)
     struct http_session *session = request->session;
     struct sg_metrics *metrics = request->http->server.metrics;
 
+    if (request->http->draining)
+        session->closing = true;
     request->sent_status = answer->status;
     request->sent_bytes = answer->size;
     sg_metrics_http(metrics, request->route ? request->route->path : NULL, answer->status);
