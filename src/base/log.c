@@ -154,13 +154,28 @@ static size_t format_fields(char out[SG_LOG_LINE_MAX], enum sg_log_level level, 
     return used;
 }
 
-size_t sg_log_dropped_line(unsigned long long count, char out[SG_LOG_PIECE_MAX])
+static size_t dropped_line(unsigned long long count, char out[SG_LOG_PIECE_MAX])
 {
     char line[SG_LOG_LINE_MAX];
     size_t used =
         format_fields(line, SG_LOG_WARN, "log lines were dropped, nobody read them", "lines=%llu", count);
 
     return finish_line(line, used, out);
+}
+
+int sg_log_start(struct sg_error *err)
+{
+    return sg_log_queue_start(dropped_line, err);
+}
+
+bool sg_log_stop(void)
+{
+    return sg_log_queue_stop();
+}
+
+uint64_t sg_log_dropped(void)
+{
+    return sg_log_queue_dropped();
 }
 
 /* Of the text's next piece: what does not fit is dropped piece by piece, and a line must not be in two. One

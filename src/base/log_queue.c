@@ -5,7 +5,6 @@
 #include "base/log_queue.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/thread.h"
 
 #include <errno.h>
@@ -36,6 +35,7 @@ static struct {
     pthread_cond_t work, ended;
     struct sg_thread thread;
     enum queue_state state;
+    sg_log_dropped_fn dropped_line;
     size_t first, used;        /* of bytes */
     unsigned long long untold; /* dropped, and no line says so yet */
     char bytes[QUEUE_BYTES];
@@ -94,7 +94,7 @@ bool sg_log_queue_push(int fd, const char *text, size_t size)
     runs = queue.state != QUEUE_OFF;
     room = runs && has_room(size);
     if (room && queue.untold > 0) {
-        put_entry(STDERR_FILENO, line, sg_log_dropped_line(queue.untold, line));
+        put_entry(STDERR_FILENO, line, queue.dropped_line(queue.untold, line));
         queue.untold = 0;
     }
     if (room) {
@@ -122,7 +122,7 @@ static size_t next_piece(int *out_fd, char piece[SG_LOG_PIECE_MAX])
         size = entry.size;
     } else if (queue.untold > 0) {
         *out_fd = STDERR_FILENO;
-        size = sg_log_dropped_line(queue.untold, piece);
+        size = queue.dropped_line(queue.untold, piece);
         queue.untold = 0;
     }
     return size;
@@ -173,12 +173,13 @@ static void write_all(void *arg)
     pthread_mutex_unlock(&queue.lock);
 }
 
-int sg_log_start(struct sg_error *err)
+int sg_log_queue_start(sg_log_dropped_fn dropped_line, struct sg_error *err)
 {
     int code;
 
     pthread_mutex_lock(&queue.lock);
     queue.state = QUEUE_ON;
+    queue.dropped_line = dropped_line;
     pthread_mutex_unlock(&queue.lock);
     code = sg_thread_start(&queue.thread, write_all, NULL, err, "sight-log");
     if (code < 0) {
@@ -189,7 +190,7 @@ int sg_log_start(struct sg_error *err)
     return code;
 }
 
-bool sg_log_stop(void)
+bool sg_log_queue_stop(void)
 {
     const int64_t until = sg_clock_us() + QUEUE_STOP_US;
     bool done;
@@ -214,7 +215,7 @@ bool sg_log_stop(void)
     return done;
 }
 
-uint64_t sg_log_dropped(void)
+uint64_t sg_log_queue_dropped(void)
 {
     return atomic_load_explicit(&dropped, memory_order_relaxed);
 }

@@ -3,8 +3,6 @@
  */
 #include "base/thread.h"
 
-#include "base/log.h"
-
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -108,8 +106,8 @@ void sg_thread_check(unsigned owner, const char *what)
 {
     if (owner == 0 || owner == sg_thread_self())
         return;
-    sg_log(SG_LOG_ERROR, "called on the wrong thread", "function=%s thread=%u owner=%u", what,
-           sg_thread_self(), owner);
-    sg_log_stop();
+    /* Not through the log, which has a thread of its own. */
+    dprintf(STDERR_FILENO, "level=error msg=\"called on the wrong thread\" function=%s thread=%u owner=%u\n",
+            what, sg_thread_self(), owner);
     abort();
 }

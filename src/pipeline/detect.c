@@ -234,14 +234,6 @@ out:
     return code;
 }
 
-int detect_first(struct run *run, const struct detect_stage *stage, const struct sg_box *region)
-{
-    int first = run->result->object_count;
-    int code = detect_run(run, stage, region, -1);
-
-    return code == 0 && stage->has_look ? look_again(run, stage, first) : code;
-}
-
 int detect_inside_run(struct run *run, const struct detect_stage *stage)
 {
     int outer = run->result->object_count, code = 0, i, k;

@@ -93,6 +93,8 @@ struct run {
     bool has_detail; /* ws->detail holds a decode of this frame */
 };
 
+/* step.c, for the files of the steps below, which know neither run.c nor, but for second_look.c and detect.c,
+ * each other. */
 bool class_set_has(const struct class_set *set, int class_id);
 
 /* Adds the time since *since to a stage and moves *since to now. */
@@ -103,6 +105,11 @@ int run_check(struct run *run);
 bool run_alone(const struct run *run);
 /* The model's next run is on all cores: the job is alone, and they are faster. */
 bool run_wide(const struct run *run, struct sg_model *model);
+
+/* Room for more objects behind the present ones; NULL (err set) when the limit is reached. */
+struct sg_object *result_grow(struct run *run, int more);
+/* Appends an attribute to an object, or to the picture when object is NULL. SG_E_NOMEM. */
+int result_add_attribute(struct run *run, struct sg_object *object, const struct sg_attribute *attribute);
 
 /* picture.c: header, size and limits; then the first decode, at least as large as a model needs `region` to
  * be. */
@@ -127,12 +134,11 @@ void picture_place(const struct run *run, const struct sg_model *model, const st
 
 /* detect.c: runs a detector on a region; objects are appended to the result with `parent`. */
 int detect_run(struct run *run, const struct detect_stage *stage, const struct sg_box *region, int parent);
-/* The first detector: its second look included. */
-int detect_first(struct run *run, const struct detect_stage *stage, const struct sg_box *region);
 /* Inner detectors of every object they are for; then all objects best first again. */
 int detect_inside_run(struct run *run, const struct detect_stage *stage);
 
-/* look.c: looks again at the objects from `first` on that score low; those it does not confirm are dropped.
+/* second_look.c: looks again at the objects from `first` on that score low; those it does not confirm are
+ * dropped.
  */
 int look_again(struct run *run, const struct detect_stage *stage, int first);
 
@@ -140,12 +146,7 @@ int look_again(struct run *run, const struct detect_stage *stage, int first);
  * objects is false. */
 int classify_run(struct run *run, const struct classify_stage *stage, int parent_from, bool objects);
 
-/* read.c: text of every object with a quad; of every box when the stage says so. */
+/* read_text.c: text of every object with a quad; of every box when the stage says so. */
 int read_run(struct run *run, const struct read_stage *stage);
-
-/* Room for more objects behind the present ones; NULL (err set) when the limit is reached. */
-struct sg_object *result_grow(struct run *run, int more);
-/* Appends an attribute to an object, or to the picture when object is NULL. SG_E_NOMEM. */
-int result_add_attribute(struct run *run, struct sg_object *object, const struct sg_attribute *attribute);
 
 #endif
