@@ -212,17 +212,17 @@ def test_no_more_connections_than_descriptors(start_server: Start) -> None:
 
 
 def test_as_many_descriptors_as_the_system_allows(start_server: Start) -> None:
-    """Soft limit 40, hard limit 400. 24 are the server's own and each place takes two: 188 places, a quarter of them
-    for clients that are turned away. 100 places and the usual 64 for the others fit, and nothing is said."""
+    """Soft limit 40, hard limit 400. 24 are the server's own and each place takes one: 376 places, the usual 64 of them
+    for clients that are turned away. 300 places and those 64 fit, and nothing is said."""
     server = start_server("--default-pipeline", "faces", descriptors="40:400")
     limits = Path(f"/proc/{server.process.pid}/limits").read_text(encoding="ascii")
     assert re.search(r"^Max open files +400 +400 ", limits, re.MULTILINE), limits
-    assert ('for want of descriptors" connections=141 max_connections=4096 descriptors=400 '
+    assert ('for want of descriptors" connections=312 max_connections=4096 descriptors=400 '
             'hint="raise ulimit -n"\n') in "".join(server.lines)
     assert server.stop() == 0
-    server = start_server("--default-pipeline", "faces", "--max-connections", "100", "--max-connections-per-address",
-                          "100", descriptors="40:400")
-    links = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=READY_SECONDS) for _ in range(100)]
+    server = start_server("--default-pipeline", "faces", "--max-connections", "300", "--max-connections-per-address",
+                          "300", descriptors="40:400")
+    links = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=READY_SECONDS) for _ in range(300)]
     for link in links:
         link.request("GET", "/livez")
         assert link.getresponse().read() == b"ok\n"
