@@ -129,4 +129,5 @@ KINDS = {
 def test_a_decode_takes_what_is_foreseen(tmp_path, kind):
     foreseen, taken = memory(tmp_path, KINDS[kind]())
     assert taken >= WIDTH * HEIGHT * 3
-    assert taken <= foreseen <= 1.5 * taken, f"{foreseen / taken:.2f}"
+    # Not 1.5: the kernel adds up pages in batches, and one in twenty runs is told some hundred KiB less.
+    assert taken <= foreseen <= 1.6 * taken, f"{foreseen / taken:.2f}"
