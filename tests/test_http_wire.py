@@ -110,6 +110,11 @@ def test_malformed_http(server: Server, small: bytes) -> None:
         with dial(server, 10) as link:
             link.sendall(data)
             response(link, "GET").error(status, code)
+    for lines, status in ((127, 200), (128, 431)):  # and Host: 128 are read
+        with dial(server, 10) as link:
+            link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"".join(b"h%d: 1\r\n" % i for i in range(lines))
+                         + b"\r\n")
+            assert response(link, "GET").status == status
     with dial(server, 10) as link:  # 120 lines are read; 2 KiB of chunk sizes for a body of 400 bytes are, too
         link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
                      + b"".join(b"h%d: 1\r\n" % i for i in range(118)) + b"\r\n" + b"1\r\nx\r\n" * 400

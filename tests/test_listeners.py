@@ -191,6 +191,57 @@ def test_sockets_that_are_handed_over(path: Path, small: bytes) -> None:
         one.close()
 
 
+def test_lists_that_make_no_sense(tmp_path: Path) -> None:
+    """serve and config check say the same of them."""
+    settings = tmp_path / "s.yaml"
+    for text, says in (("[]", "listen has 0 addresses, allowed is 1 to 16"),
+                       (json.dumps([f"127.0.0.1:{port}" for port in range(9000, 9017)]), "listen has 17 addresses"),
+                       ("[inherited, inherited]", 'listen has "inherited" twice'),
+                       ("[127.0.0.1:1, 'unix:x', 127.0.0.1:1]", 'listen has "127.0.0.1:1" twice')):
+        settings.write_text(f"listen: {text}\n", encoding="utf-8")
+        for command in (["config", "check", str(settings)], ["serve", "--config", str(settings)]):
+            done = subprocess.run([str(BIN), *command], cwd=ROOT, text=True, capture_output=True, timeout=60)
+            assert done.returncode == 1 and says in done.stderr, done
+    assert "twice" in refused("inherited", "inherited")
+
+
+def test_one_after_the_other_on_a_path(start_server: Start, path: Path, small: bytes) -> None:
+    """While one server ends another tries to begin: there is always a whole one, and its socket stays."""
+    server = start_server("--listen", f"unix:{path}", "--default-pipeline", "faces")
+    for _ in range(3):
+        words = ["serve", "--listen", f"unix:{path}", "--pipelines", "pipelines/faces.yaml"]
+        server.process.terminate()
+        for _ in range(1000):
+            following = subprocess.Popen([str(BIN), *words], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                                         stderr=subprocess.DEVNULL)
+            assert following.stdout
+            if "listening on" in following.stdout.readline():
+                break
+            assert following.wait(60) == 1
+            following.stdout.close()
+        assert server.process.wait(60) == 0
+        with dial(path) as link:
+            link.sendall(len(small).to_bytes(4, "little") + small)
+            assert "object_list" in json.loads(link.recv(65536))
+        following.terminate()
+        assert following.wait(60) == 0 and not path.exists()
+        following.stdout.close()
+        server = start_server("--listen", f"unix:{path}", "--default-pipeline", "faces")
+
+
+def test_names_of_clients_are_not_for_logs(start_server: Start, path: Path, tmp_path: Path) -> None:
+    server = start_server("--listen", f"unix:{path}", "--log-level", "debug", "--default-pipeline", "faces")
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(60)
+        link.bind(str(tmp_path / "x\nlevel=error msg=forged y=1"))
+        link.connect(str(path))
+        link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert link.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert server.stop() == 0
+    lines = "".join(server.lines)
+    assert "peer=unix: protocol=http" in lines and "forged" not in lines
+
+
 def test_a_place_for_many(start_server: Start, path: Path) -> None:
     """What bounds connections bounds those of a unix socket, all of one address."""
     server = start_server("--listen", f"unix:{path}", "--max-connections", "8", "--idle-grace", "0",

@@ -21,9 +21,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SERVE_BLOCK_BYTES  (4 << 20)
-#define SERVE_ANNOUNCE_MAX ((size_t)64 << 10)
-#define SERVE_DESCRIPTORS  24 /* the server's own (13 were counted) and files that are opened meanwhile */
+#define SERVE_BLOCK_BYTES          (4 << 20)
+#define SERVE_ANNOUNCE_MAX         ((size_t)64 << 10)
+#define SERVE_DESCRIPTORS          24 /* the server's own (13 were counted) and files that are opened meanwhile */
+#define SERVE_LISTENER_DESCRIPTORS 2 /* of each listener but the first: one for each family */
 
 /* In the order in which the first bytes are compared; a seed frame begins with anything. */
 static const struct sg_protocol_ops *const protocols[] = {&sg_protocol_v2, &sg_protocol_http,
@@ -170,8 +171,9 @@ static void leave_rest(void *ctx)
 }
 
 /* As many descriptors as the system allows, and no more connections than they are enough for. */
-static void fit_descriptors(struct sg_server_options *options)
+static void fit_descriptors(struct sg_server_options *options, int listeners)
 {
+    rlim_t own = SERVE_DESCRIPTORS + (rlim_t)(listeners > 1 ? listeners - 1 : 0) * SERVE_LISTENER_DESCRIPTORS;
     struct rlimit limit;
     rlim_t room;
     int wanted = options->max_connections;
@@ -184,7 +186,7 @@ static void fit_descriptors(struct sg_server_options *options)
         if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
             limit = raised;
     }
-    room = limit.rlim_cur > SERVE_DESCRIPTORS ? limit.rlim_cur - SERVE_DESCRIPTORS : 0;
+    room = limit.rlim_cur > own ? limit.rlim_cur - own : 0;
     if (room >= (rlim_t)wanted + (rlim_t)options->max_refused)
         return;
     if (room / 4 < (rlim_t)options->max_refused)
@@ -240,7 +242,7 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
     ops.ctx = serve;
     serve_apply(&serve->conf);
     server_options(&serve->conf, &options);
-    fit_descriptors(&options);
+    fit_descriptors(&options, serve->conf.listen.count);
     options.app = &app;
     code = list_options(&serve->conf, &options, &listen, &origins, &err);
     if (code == 0)
@@ -300,11 +302,40 @@ static const struct sg_option_table serve_table = {.name = "serve",
                                                    .row_count = sizeof(serve_rows) / sizeof(serve_rows[0]),
                                                    .struct_bytes = sizeof(struct serve_args)};
 
+/* The system picks one: asked twice it picks two. */
+static bool any_port(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+
+    return strncmp(address, "unix:", 5) != 0 && colon && strcmp(colon, ":0") == 0;
+}
+
+/* What is wrong with the list as a whole. */
+static int check_listen_list(const struct sg_texts *listen, struct sg_error *err)
+{
+    int i, k;
+
+    if (listen->count < 1 || listen->count > SG_SERVER_LISTENERS_MAX)
+        return sg_error_set(err, SG_E_INVALID, "listen has %d addresses, allowed is 1 to %d", listen->count,
+                            SG_SERVER_LISTENERS_MAX);
+    for (i = 0; i < listen->count; i++)
+        for (k = 0; k < i; k++)
+            if (strcmp(listen->items[i].value, listen->items[k].value) == 0 &&
+                !any_port(listen->items[i].value))
+                return sg_error_set(err, SG_E_INVALID, "listen has \"%.200s\" twice", listen->items[i].value);
+    return 0;
+}
+
 int serve_check_listen(const struct sg_server_conf *conf, struct sg_conf_problems *problems)
 {
+    const struct sg_text *last = conf->listen.count > 0 ? &conf->listen.items[conf->listen.count - 1] : NULL;
     struct sg_address address;
     struct sg_error err = {0};
     int i, code = 0;
+
+    if ((!last || last->line > 0) && check_listen_list(&conf->listen, &err) < 0)
+        code = sg_conf_problems_add(problems, conf->path, last ? last->line : 0, last ? last->column : 0,
+                                    NULL, "%s", err.text);
 
     for (i = 0; i < conf->listen.count; i++) {
         const struct sg_text *entry = &conf->listen.items[i];
@@ -352,6 +383,8 @@ static int check_flags(const struct sg_server_conf *conf, struct sg_error *err)
     struct sg_address address;
     int code = 0, i;
 
+    if (conf->listen.count > 0 && conf->listen.items[0].line == 0)
+        code = check_listen_list(&conf->listen, err);
     for (i = 0; code == 0 && i < conf->listen.count; i++)
         if (conf->listen.items[i].line == 0)
             code = sg_address_parse(conf->listen.items[i].value, &address, err);

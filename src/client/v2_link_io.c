@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define IO_MAX_PIECES 64
+#define IO_QUEUE_MS   10 /* between two tries to get into a full queue */
 #define IO_HOST_MAX   256
 
 /* Waits for events until the deadline; 0 when they are there. */
@@ -68,7 +69,11 @@ static int connect_one(const struct addrinfo *to, int64_t deadline_us, int *out_
 
     if (fd < 0)
         return SG_E_IO;
-    if (connect(fd, to->ai_addr, to->ai_addrlen) != 0) {
+    /* A unix socket whose queue is full is not waited for by the system. */
+    while ((failure = connect(fd, to->ai_addr, to->ai_addrlen)) != 0 && errno == EAGAIN &&
+           to->ai_family == AF_UNIX && (deadline_us == 0 || sg_clock_us() < deadline_us))
+        poll(NULL, 0, IO_QUEUE_MS);
+    if (failure != 0) {
         code = errno == EINPROGRESS ? wait_for(fd, POLLOUT, deadline_us) : SG_E_IO;
         if (code == 0 && (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &bytes) != 0 || failure)) {
             errno = failure;

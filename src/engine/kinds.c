@@ -18,6 +18,8 @@
 KIND_TABLE(KIND_DECLARE)
 
 const struct sg_engine_ops *const sg_engine_kinds[] = {KIND_TABLE(KIND_ROW) NULL};
+_Static_assert(sizeof(sg_engine_kinds) / sizeof(sg_engine_kinds[0]) <= SG_ENGINE_MAX_KINDS + 1,
+               "all are opened");
 
 bool sg_engine_claims(const char *path)
 {

@@ -71,6 +71,7 @@ bool v2_send_error(struct v2 *v2, uint64_t id, const struct sg_error *error, int
     sg_buf_init(&bytes, SG_V2_HEADER_BYTES + SG_V2_ERROR_BODY_BYTES + 3 * sizeof(*error));
     sg_intake_replied(v2->base.intake, error->code);
     if (sg_v2_error_write(id, error, retry_ms, &bytes) < 0) {
+        sg_buf_fini(&bytes);
         v2_abandon(&v2->base);
         return false;
     }

@@ -43,11 +43,25 @@ void http_phase_set(struct http_session *session, enum http_phase phase)
     sg_conn_set_deadline(session->base.conn, deadline_us);
 }
 
+/* The client will not read what it asked for: its work is not begun, and no further if it has. */
+static void leave_work(struct http_session *session)
+{
+    struct http_request *request = session->request;
+
+    if (session->phase != HTTP_PHASE_WORK || !request || !request->job)
+        return;
+    sg_log(SG_LOG_DEBUG, "client has gone", "request_id=%s", request->id);
+    atomic_store_explicit(&request->job->cancelled, true, memory_order_relaxed);
+    if (sg_intake_withdraw_job(session->base.intake, &session->flow, request->job))
+        request->job->finished = true;
+}
+
 /* lingering: the last reply is on its way. */
 static void end(struct http_session *session, bool lingering)
 {
     if (session->ended)
         return;
+    leave_work(session); /* the pool must know no flow of a session that is freed */
     session->ended = true;
     http_request_destroy(&session->request);
     if (lingering)
@@ -87,13 +101,13 @@ void http_enter(struct http_session *session)
     session->depth++;
 }
 
-bool http_leave(struct http_session *session)
+void http_leave(struct http_session *session)
 {
     while (session->depth == 1 && reads(session) && session->ahead.size > session->ahead_from)
         session->ahead_from += feed(session, session->ahead.data + session->ahead_from,
                                     session->ahead.size - session->ahead_from);
     if (--session->depth > 0)
-        return !session->ended;
+        return;
     if (!session->ended) {
         if (session->ahead.size == session->ahead_from && session->ahead.size > 0) {
             session->ahead_from = 0;
@@ -101,13 +115,12 @@ bool http_leave(struct http_session *session)
         }
         if (reads(session))
             sg_conn_resume(session->base.conn);
-        return true;
+        return;
     }
     sg_session_fini(&session->base);
     http_head_fini(&session->head);
     sg_buf_fini(&session->ahead);
     free(session);
-    return false;
 }
 
 void http_make_id(struct sg_http *http, char out[SG_JOB_NAME_MAX + 1])
@@ -188,19 +201,6 @@ static void on_drained(void *user)
     http_leave(session);
 }
 
-/* The client will not read what it asked for: its work is not begun, and no further if it has. */
-static void leave_work(struct http_session *session)
-{
-    struct http_request *request = session->request;
-
-    if (session->phase != HTTP_PHASE_WORK || !request || !request->job)
-        return;
-    sg_log(SG_LOG_DEBUG, "client has gone", "request_id=%s", request->id);
-    atomic_store_explicit(&request->job->cancelled, true, memory_order_relaxed);
-    if (sg_intake_withdraw_job(session->base.intake, &session->flow, request->job))
-        request->job->finished = true;
-}
-
 /* The client's side is shut while its work is done, or its reply waits: HTTP does not end like that, so it
  * has gone, unless nobody but us is busy with what it asked for. */
 static void on_shut(void *user)
@@ -208,10 +208,8 @@ static void on_shut(void *user)
     struct http_session *session = user;
 
     http_enter(session);
-    if (session->phase == HTTP_PHASE_WORK && session->request && session->request->job) {
-        leave_work(session);
+    if (session->phase == HTTP_PHASE_WORK && session->request && session->request->job)
         http_kill(session);
-    }
     http_leave(session);
 }
 
@@ -223,7 +221,6 @@ static void on_lost(void *user, int code)
     if (code == SG_E_TIMEOUT)
         sg_log(SG_LOG_WARN, "a client does not read its reply", "request_id=%s unsent_bytes=%zu",
                session->request ? session->request->id : "", sg_conn_unsent(session->base.conn));
-    leave_work(session);
     http_kill(session);
     http_leave(session);
 }
@@ -288,7 +285,6 @@ static void abandon(struct sg_session *session)
     struct http_session *s = session_of(session);
 
     http_enter(s);
-    leave_work(s);
     http_kill(s);
     http_leave(s);
 }

@@ -50,6 +50,8 @@ int http_head_end_target(struct http_head *head)
 
 int http_head_end_name(struct http_head *head)
 {
+    if (head->count == HTTP_FIELDS_MAX)
+        return SG_E_TOO_LARGE;
     return end_piece(head, &head->fields[head->count].value);
 }
 
@@ -60,8 +62,7 @@ int http_head_end_value(struct http_head *head)
     while (text->size > head->fields[head->count].value &&
            (text->data[text->size - 1] == ' ' || text->data[text->size - 1] == '\t'))
         text->size--;
-    if (++head->count == HTTP_FIELDS_MAX)
-        return SG_E_TOO_LARGE;
+    head->count++;
     return end_piece(head, &head->fields[head->count].name);
 }
 

@@ -143,7 +143,7 @@ static void explain(struct http_request *request, llhttp_errno_t code, const cha
                code == HPE_INVALID_VERSION || request->session->head.text.size == 0) {
         sg_error_set(err, SG_E_INVALID,
                      "the request line is not \"METHOD /path HTTP/1.1\", or its path has a blank or a "
-                     "control character");
+                     "control character, or it does not end in CR LF");
     } else {
         sg_error_set(
             err, SG_E_INVALID,

@@ -49,7 +49,7 @@ struct http_head {
     struct sg_buf text;
     struct {
         uint32_t name, value;
-    } fields[HTTP_FIELDS_MAX];
+    } fields[HTTP_FIELDS_MAX + 1]; /* the last one is never complete */
     int count;
 };
 
@@ -122,9 +122,9 @@ struct http_request {
 };
 
 /* http.c: around every call into a session from outside. leave goes on with what has been read ahead and
- * frees a session that has ended; true when it lives on. */
+ * frees a session that has ended. */
 void http_enter(struct http_session *session);
-bool http_leave(struct http_session *session);
+void http_leave(struct http_session *session);
 void http_phase_set(struct http_session *session, enum http_phase phase);
 /* Answers with the error and ends the connection, whatever the client is still sending. */
 void http_refuse(struct http_session *session, const struct sg_error *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The routes. docs/openapi.json describes each; http_test.c holds the two against each other.
- * KServe v2 and the APIs of servers that sightd replaces take their place here.
+ * APIs of other servers will have a room of their own, above this one.
  */
 #include "http/http_private.h"
 

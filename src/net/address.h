@@ -32,7 +32,7 @@ struct sg_address {
  * shows the form that is right. */
 int sg_address_parse(const char *text, struct sg_address *address, struct sg_error *err);
 
-/* "127.0.0.1:8080", "[::1]:8080" or "unix:PATH" (a client of one has none: "unix:") into out. Returns out. */
+/* "127.0.0.1:8080", "[::1]:8080" or "unix:PATH" into out. Returns out. */
 const char *sg_address_text(const struct sockaddr *address, socklen_t size, char *out, size_t out_bytes);
 
 #define SG_ADDRESS_KEY_BYTES 16

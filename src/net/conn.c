@@ -8,6 +8,7 @@
 #include "net/address.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -321,6 +322,10 @@ int sg_conn_refused(const struct sg_conn *conn)
 
 const char *sg_conn_peer(const struct sg_conn *conn, char *out, size_t out_bytes)
 {
+    if (conn->peer.ss_family == AF_UNIX) { /* what a client calls itself is not for logs */
+        snprintf(out, out_bytes, "unix:");
+        return out;
+    }
     return sg_address_text((const struct sockaddr *)&conn->peer, conn->peer_size, out, out_bytes);
 }
 

@@ -109,7 +109,7 @@ int64_t sg_conn_active_us(const struct sg_conn *conn);
 /* A mark for the server, 0 at first: the code of why it got no place. */
 void sg_conn_set_refused(struct sg_conn *conn, int code);
 int sg_conn_refused(const struct sg_conn *conn);
-/* "127.0.0.1:51334" into out. Returns out. */
+/* "127.0.0.1:51334", or "unix:", into out. Returns out. */
 const char *sg_conn_peer(const struct sg_conn *conn, char *out, size_t out_bytes);
 /* Its client's sg_address_key. */
 void sg_conn_key(const struct sg_conn *conn, uint8_t out[SG_ADDRESS_KEY_BYTES]);

@@ -189,10 +189,10 @@ void sg_listener_close(struct sg_listener **listener)
     if (!l)
         return;
     l->accepting = false;
+    listen_leave(&l->place); /* while nobody can take it for left behind */
     for (i = 0; i < l->socket_count; i++) {
         uv_close((uv_handle_t *)&l->sockets[i].poll, on_socket_closed);
         close(l->sockets[i].fd);
     }
-    listen_leave(&l->place);
     uv_close((uv_handle_t *)&l->rest, on_timer_closed);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,6 +22,21 @@ static struct sockaddr_un unix_address(const char *path)
 
     memcpy(address.sun_path, path, strnlen(path, SG_ADDRESS_PATH_MAX));
     return address;
+}
+
+/* While it is held nobody else who starts in that folder finds a socket that is bound and not yet listened
+ * to, or removes one that has just been put there. -1: the folder cannot be read, and nothing is locked. */
+static int lock_folder(const char *path)
+{
+    char folder[SG_ADDRESS_PATH_MAX + 2];
+    const char *slash = strrchr(path, '/');
+    int fd;
+
+    snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        flock(fd, LOCK_EX);
+    return fd;
 }
 
 /* Whether the file is a socket on which nobody listens any more. */
@@ -48,38 +64,60 @@ static int unix_error(const char *path, int error, struct sg_error *err)
         hint = "; another server listens there, or the file is no socket: stop it, or choose another path";
     else if (error == ENOENT)
         hint = "; its folder must be there";
+    else if (error == EACCES || error == EPERM)
+        hint = "; the folder must be one to write to, also to replace what a server left behind there";
     return sg_error_set(err, SG_E_IO, "cannot listen on unix:%s: %s%s", path, strerror(error), hint);
+}
+
+/* 0, or errno. */
+static int bind_and_listen(int fd, const struct sockaddr_un *name)
+{
+    int error;
+
+    if (bind(fd, (const struct sockaddr *)name, sizeof(*name)) != 0) {
+        if (errno != EADDRINUSE)
+            return errno;
+        if (!is_left_behind(name))
+            return EADDRINUSE;
+        if (unlink(name->sun_path) != 0 || bind(fd, (const struct sockaddr *)name, sizeof(*name)) != 0)
+            return errno;
+    }
+    if (listen(fd, LISTEN_BACKLOG) == 0)
+        return 0;
+    error = errno;
+    unlink(name->sun_path);
+    return error;
+}
+
+static void note_file(struct listen_place *place, const char *path)
+{
+    struct stat info;
+
+    snprintf(place->text, sizeof(place->text), "unix:%s", path);
+    if (lstat(path, &info) != 0)
+        return;
+    snprintf(place->path, sizeof(place->path), "%s", path);
+    place->device = info.st_dev;
+    place->inode = info.st_ino;
 }
 
 int listen_unix(const struct sg_address *address, struct listen_place *place, struct listen_sockets *sockets,
                 struct sg_error *err)
 {
     struct sockaddr_un name = unix_address(address->host);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), failed, error;
-    struct stat info;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error, folder;
 
     if (fd < 0)
         return unix_error(address->host, errno, err);
-    failed = bind(fd, (const struct sockaddr *)&name, sizeof(name));
-    error = errno;
-    if (failed && error == EADDRINUSE && is_left_behind(&name) && unlink(name.sun_path) == 0) {
-        failed = bind(fd, (const struct sockaddr *)&name, sizeof(name));
-        error = errno;
-    }
-    if (!failed && listen(fd, LISTEN_BACKLOG) != 0) {
-        failed = -1;
-        error = errno;
-        unlink(name.sun_path);
-    }
-    if (failed) {
+    folder = lock_folder(address->host);
+    error = bind_and_listen(fd, &name);
+    if (error == 0)
+        note_file(place, address->host);
+    if (folder >= 0)
+        close(folder); /* and its lock */
+    if (error != 0) {
         close(fd);
         return unix_error(address->host, error, err);
-    }
-    snprintf(place->text, sizeof(place->text), "unix:%s", address->host);
-    if (lstat(name.sun_path, &info) == 0) {
-        snprintf(place->path, sizeof(place->path), "%s", address->host);
-        place->device = info.st_dev;
-        place->inode = info.st_ino;
     }
     sockets->fds[sockets->count++] = fd;
     return 0;
@@ -135,6 +173,7 @@ int listen_inherited(struct listen_place *place, struct listen_sockets *sockets,
                                 INHERITED_FIRST + i);
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
     for (i = 0; i < count; i++) {
         int fd = INHERITED_FIRST + i;
 

@@ -25,7 +25,9 @@ struct sg_transport_ops {
     void (*close)(struct sg_transport *transport);
 };
 
-/* fd is what a loop polls: readable when bytes have come, writable when some can be written. */
+/* fd is what a loop polls: readable when bytes have come, writable when some can be written. A transport that
+ * holds bytes of its own (decrypted ones) must give them with the read that took them off fd: nobody asks
+ * again until fd is readable. */
 struct sg_transport {
     const struct sg_transport_ops *ops;
     int fd;
