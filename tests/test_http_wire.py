@@ -11,6 +11,7 @@ import json
 import re
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -129,6 +130,82 @@ def test_malformed_http(server: Server, small: bytes) -> None:
         with dial(server) as link:  # cut off
             link.sendall(data)
     assert post(server, small).status == 200
+
+
+def test_what_only_looks_like_http(server: Server) -> None:
+    """RFC 9112, 2.3: the protocol's name is HTTP, and nothing else is served; 3.2: a Host is a name and a port;
+    RFC 3986, 2.2: an escaped slash ends no name in a path."""
+    for name in (b"RTSP/1.0", b"RTSP/1.1", b"ICE/1.1", b"HTTPS/1.1", b"HTT/1.1"):
+        turned_away(server, b"POST /v1/reload " + name + b"\r\nHost: x\r\n\r\n", 400, "invalid_argument",
+                    "request line")
+    for host in (b"a b", b"a, b", b"a/c", b"u@c", b"a?b", b"a\"b", b"a\\b", b"<a>"):
+        turned_away(server, b"POST /v1/reload HTTP/1.1\r\nHost: " + host + b"\r\n\r\n", 400, "invalid_argument", "Host")
+    for host in ("", "a", "a.b:80", "[::1]:8080", "xn--bcher-kva.example", "a_b", "a%20b"):
+        assert ask(server, "GET", "/livez", Host=host).status == 200, host
+    for path in ("/v1%2Freload", "/v1%2freload", "/%2Fv1/reload"):
+        assert path in ask(server, "POST", path).error(404, "not_found")
+    assert ask(server, "GET", "/%6c%69vez").status == 200
+
+
+def test_heads_are_bounded_with_their_blanks(server: Server) -> None:
+    for head in (b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b" " * 300_000 + b"a\r\n\r\n",
+                 b"GET " + b" " * 300_000 + b"/livez HTTP/1.1\r\nHost: x\r\n\r\n"):
+        with dial(server, 10) as link:
+            link.sendall(head)
+            response(link, "GET").error(431 if b"X: " in head else 414, "too_large")
+
+
+def test_answers_to_head_have_no_body(server: Server) -> None:
+    """RFC 9110, 9.3.2, also where the head goes wrong; and the client's id is given back where it was read."""
+    for rest in (b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", b"bad line\r\n\r\n", b"X: \0\r\n\r\n"):
+        with dial(server, 10) as link:
+            link.sendall(b"HEAD /livez HTTP/1.1\r\nX-Request-Id: mine\r\nHost: x\r\n" + rest)
+            said = b"".join(iter(lambda: link.recv(65536), b""))
+            assert said.startswith(b"HTTP/1.1 400 ") and said.endswith(b"\r\n\r\n") and b"{" not in said, said
+            assert b"X-Request-Id: mine\r\n" in said
+
+
+def test_many_requests_in_one_write_leave_others_their_turn(server: Server) -> None:
+    """Another client hears before one that asks thousands of times at once has heard all."""
+    count, heard = 6000, [0]
+
+    def read(link: socket.socket) -> None:
+        tail = b""
+        while heard[0] < count and (piece := link.recv(1 << 16)):
+            heard[0] += (tail + piece).count(b"HTTP/1.1 200 OK")
+            tail = piece[-14:]
+
+    with dial(server) as link:
+        reader = threading.Thread(target=read, args=(link,))
+        reader.start()
+        writer = threading.Thread(target=link.sendall, args=(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * count,))
+        writer.start()
+        while heard[0] == 0:
+            time.sleep(0.001)
+        assert ask(server, "GET", "/livez").status == 200
+        assert heard[0] < count * 3 / 4
+        writer.join(60)
+        reader.join(60)
+        assert heard[0] == count
+
+
+def test_a_slow_reader_is_one_that_reads(start_server: Start, group: bytes) -> None:
+    """More than send_timeout passes between two times that the kernel's buffer has room for more of the replies."""
+    server = start_server("--send-timeout", "400ms", "--default-pipeline", "faces")
+    request = b"POST /v1/infer?annotate=png HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(group) + group
+    count, heard, answers, tail = 12, 0, 0, b""
+    with dial(server) as link:
+        writer = threading.Thread(target=link.sendall, args=(request * count,))
+        writer.start()
+        while answers < count or not tail.endswith(b"IEND\xaeB`\x82"):
+            if heard < 3_000_000:
+                time.sleep(0.04)
+            piece = link.recv(1 << 15)
+            assert piece, (heard, answers)
+            heard += len(piece)
+            answers += (tail + piece).count(b"HTTP/1.1 200 OK")
+            tail = piece[-14:]
+        writer.join(60)
 
 
 def test_methods_and_upgrades(server: Server) -> None:
@@ -287,7 +364,7 @@ def test_slow_requests_are_timed_out(start_server: Start, small: bytes) -> None:
 
     head = b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n"
     for data, then in ((head + b"\r\n" + b"a" * 10, b"a" * 40), (head + b"X-", b"y" * 40),
-                       (b"GET /li", b"v" * 40)):
+                       (b"GET /li", b"v" * 40), (head, b"\r\n" + b"a" * 38)):
         status, seconds = slow(data, then)
         assert status == 408 and 0.4 < seconds < 3
     with dial(server, 20) as link:  # a second request on a connection that was fine

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#define HTTP_TURN_MS   1                  /* libuv before 1.45 runs timers of 0 again before anybody else */
 #define HTTP_RAW_BYTES ((size_t)16 << 10) /* of a refusal, headers included */
 
 static struct http_session *session_of(struct sg_session *session)
@@ -30,7 +31,8 @@ void http_phase_set(struct http_session *session, enum http_phase phase)
     const struct sg_server_options *options = session->base.options;
     int64_t deadline_us = 0, body;
 
-    if (session->phase != phase || phase == HTTP_PHASE_IDLE)
+    /* A request has its time from its first byte to its last. */
+    if ((session->phase != phase && phase != HTTP_PHASE_BODY) || phase == HTTP_PHASE_IDLE)
         session->phase_us = sg_clock_us();
     session->phase = phase;
     if (phase == HTTP_PHASE_IDLE && options->idle_timeout_ms > 0) {
@@ -56,12 +58,23 @@ static void leave_work(struct http_session *session)
         request->job->finished = true;
 }
 
+static void stop_waiting(struct http_session *session)
+{
+    if (!session->link)
+        return;
+    *session->link = session->next;
+    if (session->next)
+        session->next->link = session->link;
+    session->link = NULL;
+}
+
 /* lingering: the last reply is on its way. */
 static void end(struct http_session *session, bool lingering)
 {
     if (session->ended)
         return;
     leave_work(session); /* the pool must know no flow of a session that is freed */
+    stop_waiting(session);
     session->ended = true;
     http_request_destroy(&session->request);
     if (lingering)
@@ -80,7 +93,7 @@ static size_t feed(struct http_session *session, const uint8_t *data, size_t siz
 {
     size_t used = 0;
 
-    while (used < size && reads(session)) {
+    while (used < size && reads(session) && session->turn_left > 0) {
         used += http_parse(session, data + used, size - used);
         if (session->refused && !session->request) {
             http_kill(session); /* no memory for it */
@@ -90,6 +103,7 @@ static size_t feed(struct http_session *session, const uint8_t *data, size_t siz
             http_refuse(session, &err);
         } else if (session->complete) {
             session->complete = false;
+            session->turn_left--;
             http_request_serve(session->request);
         }
     }
@@ -98,12 +112,47 @@ static size_t feed(struct http_session *session, const uint8_t *data, size_t siz
 
 void http_enter(struct http_session *session)
 {
-    session->depth++;
+    uint64_t now_ms = uv_now(session->http->server.loop);
+
+    if (session->depth++ == 0 && now_ms != session->turn_ms) {
+        session->turn_ms = now_ms;
+        session->turn_left = HTTP_TURN_REQUESTS;
+    }
+}
+
+static void on_turn(uv_timer_t *timer)
+{
+    struct sg_http *http = timer->data;
+    struct http_session *session = http->waiting, *next;
+
+    for (; session; session = next) {
+        next = session->next;
+        stop_waiting(session);
+        http_enter(session);
+        session->turn_left = HTTP_TURN_REQUESTS;
+        http_leave(session);
+    }
+}
+
+/* What has been read of further requests is looked at when the loop has seen to the others. */
+static void wait_for_turn(struct http_session *session)
+{
+    struct sg_http *http = session->http;
+
+    if (session->link)
+        return;
+    session->next = http->waiting;
+    session->link = &http->waiting;
+    if (session->next)
+        session->next->link = &session->next;
+    http->waiting = session;
+    uv_timer_start(&http->turn, on_turn, HTTP_TURN_MS, 0);
 }
 
 void http_leave(struct http_session *session)
 {
-    while (session->depth == 1 && reads(session) && session->ahead.size > session->ahead_from)
+    while (session->depth == 1 && reads(session) && session->turn_left > 0 &&
+           session->ahead.size > session->ahead_from)
         session->ahead_from += feed(session, session->ahead.data + session->ahead_from,
                                     session->ahead.size - session->ahead_from);
     if (--session->depth > 0)
@@ -113,7 +162,9 @@ void http_leave(struct http_session *session)
             session->ahead_from = 0;
             sg_buf_fini(&session->ahead); /* pipelining is rare: keep no memory for it */
         }
-        if (reads(session))
+        if (reads(session) && session->ahead.size > 0)
+            wait_for_turn(session);
+        else if (reads(session))
             sg_conn_resume(session->base.conn);
         return;
     }
@@ -135,6 +186,8 @@ void http_refuse(struct http_session *session, const struct sg_error *err)
     session->closing = true;
     if (!session->request)
         session->request = http_request_create(session);
+    else if (!session->request->head_done)
+        http_request_name(session->request);
     if (session->request)
         http_reply_error(session->request, err);
     else
@@ -160,7 +213,7 @@ static void on_want(void *user, uint8_t **out_data, size_t *out_size)
 {
     struct http_session *session = user;
 
-    if (!reads(session))
+    if (!reads(session) || session->ahead.size > 0)
         return; /* resumed by http_leave */
     if (session->phase == HTTP_PHASE_BODY)
         http_body_place(session->request, out_data, out_size);
@@ -274,8 +327,11 @@ static void drain(struct sg_session *session)
     if (s->phase == HTTP_PHASE_HEAD || s->phase == HTTP_PHASE_BODY) {
         sg_error_set(&error, SG_E_SHUTDOWN, "the server is stopping; send the request to the next one");
         http_refuse(s, &error);
-    } else if (s->phase == HTTP_PHASE_IDLE) {
+    } else if (s->phase == HTTP_PHASE_IDLE && s->ahead.size == 0) {
         http_kill(s);
+    } else if (s->phase == HTTP_PHASE_IDLE) { /* the next one has come, and waits for its turn */
+        sg_error_set(&error, SG_E_SHUTDOWN, "the server is stopping; send the request to the next one");
+        http_refuse(s, &error);
     }
     http_leave(s);
 }
@@ -293,7 +349,7 @@ static int64_t idle_since(struct sg_session *session)
 {
     const struct http_session *s = session_of(session);
 
-    return s->phase == HTTP_PHASE_IDLE ? s->phase_us : 0;
+    return s->phase == HTTP_PHASE_IDLE && s->ahead.size == 0 ? s->phase_us : 0;
 }
 
 static const struct sg_session_ops session_ops = {
@@ -358,6 +414,8 @@ static int http_start(const struct sg_server_view *view, void **out_shared, stru
     if (!http)
         return sg_error_set(err, SG_E_NOMEM, "no memory for HTTP");
     http->server = *view;
+    uv_timer_init(view->loop, &http->turn);
+    http->turn.data = http;
     if (getrandom(&http->instance, sizeof(http->instance), GRND_NONBLOCK) < 0)
         http->instance = (uint32_t)sg_clock_us();
     return 0;
@@ -379,10 +437,17 @@ static void http_drain(void *shared)
     http->leaving = http->draining = true;
 }
 
+static void on_turn_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
 static void http_end(void **shared)
 {
-    free(*shared);
+    struct sg_http *http = *shared;
+
     *shared = NULL;
+    uv_close((uv_handle_t *)&http->turn, on_turn_closed);
 }
 
 const struct sg_protocol_ops sg_protocol_http = {.name = "http",

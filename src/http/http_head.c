@@ -125,6 +125,8 @@ static char *unescape(char *text, bool form)
     while (*in) {
         int byte = escaped(in);
 
+        if (byte == '/' && !form) /* no end of a name in a path (RFC 3986, 2.2) */
+            byte = -1;
         *out = byte >= 0 ? (char)byte : form && *in == '+' ? ' ' : *in;
         out++;
         in += byte < 0 ? 1 : 3;
@@ -170,6 +172,17 @@ static bool is_plain(const char *text)
     return *p == '\0';
 }
 
+/* RFC 3986, 3.2.2 and 3.2.3: a name or an address, and a port; may be empty. */
+static bool is_host(const char *host)
+{
+    const char *p = host;
+
+    while ((*p >= '0' && *p <= '9') || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z') ||
+           (*p && strchr("-._~%!$&'()*+;=:[]", *p)))
+        p++;
+    return *p == '\0';
+}
+
 /* Where a request ends must be the same for us and for a proxy in front of us. */
 static int check_length(const struct http_request *request, int lengths, int codings, struct sg_error *err)
 {
@@ -204,6 +217,8 @@ int http_head_check(struct http_request *request, struct sg_error *err)
     const struct http_head *head = &session->head;
     int hosts = count(head, "Host");
 
+    if (session->protocol_at != 4)
+        return sg_error_set(err, SG_E_INVALID, "the request line is not \"METHOD /path HTTP/1.1\"");
     if (!is_plain((const char *)head->text.data))
         return sg_error_set(err, SG_E_INVALID, "the request line's path has a blank or a control character");
     split_target(request);
@@ -217,6 +232,8 @@ int http_head_check(struct http_request *request, struct sg_error *err)
     }
     if (check_length(request, count(head, "Content-Length"), count(head, "Transfer-Encoding"), err) < 0)
         return err->code;
+    if (hosts == 1 && !is_host(http_header(request, "Host")))
+        return sg_error_set(err, SG_E_INVALID, "the request's Host is no name and port");
     if (hosts > 1)
         return sg_error_set(err, SG_E_INVALID, "the request has %d Host headers", hosts);
     if (hosts == 0 && session->parser.http_minor != 0)

@@ -39,6 +39,8 @@ static int on_message_begin(llhttp_t *parser)
     struct http_session *session = session_of(parser);
 
     session->request = http_request_create(session);
+    session->protocol_at = 0;
+    session->head_wire = 0;
     http_phase_set(session, HTTP_PHASE_HEAD);
     return session->request ? 0 : HPE_USER;
 }
@@ -56,6 +58,18 @@ static int on_target_end(llhttp_t *parser)
     struct http_session *session = session_of(parser);
 
     return checked(session, http_head_end_target(&session->head));
+}
+
+/* llhttp knows other protocols that look alike (RTSP). */
+static int on_protocol(llhttp_t *parser, const char *at, size_t size)
+{
+    struct http_session *session = session_of(parser);
+    size_t i;
+
+    for (i = 0; i < size && session->protocol_at >= 0; i++)
+        session->protocol_at =
+            session->protocol_at < 4 && at[i] == "HTTP"[session->protocol_at] ? session->protocol_at + 1 : -1;
+    return 0;
 }
 
 static int on_name_end(llhttp_t *parser)
@@ -100,6 +114,7 @@ void http_parse_init(struct http_session *session)
         .on_message_begin = on_message_begin,
         .on_url = on_piece,
         .on_url_complete = on_target_end,
+        .on_protocol = on_protocol,
         .on_header_field = on_piece,
         .on_header_field_complete = on_name_end,
         .on_header_value = on_piece,
@@ -152,13 +167,21 @@ static void explain(struct http_request *request, llhttp_errno_t code, const cha
     }
 }
 
-/* A body may not cost many times what it holds. */
+/* A head may not be mostly blanks, nor a body cost many times what it holds. */
 static void weigh(struct http_session *session, size_t n)
 {
     struct http_request *request = session->request;
 
-    if (!request || !request->head_done || session->refused)
+    if (!request || session->refused)
         return;
+    if (!request->head_done) {
+        session->head_wire += n; /* with what was read before it, and blanks that are kept nowhere */
+        if (session->head_wire <= HTTP_HEAD_MAX + HTTP_SCRATCH_BYTES)
+            return;
+        (void)checked(session, SG_E_TOO_LARGE);
+        session->refused = true;
+        return;
+    }
     request->wire_bytes += n;
     if (!request->chunked ||
         request->wire_bytes <= PARSE_EXTRA_BYTES + (PARSE_EXTRA_FACTOR + 1) * request->received)

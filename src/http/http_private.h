@@ -20,6 +20,7 @@
 #define HTTP_SCRATCH_BYTES                                                                                   \
     ((size_t)64 << 10)           /* read at a time, of all but pictures that are a whole body                \
                                   */
+#define HTTP_TURN_REQUESTS  16   /* answered on one connection before others get their turn */
 #define HTTP_LINGER_MS      5000 /* for a client to finish sending and read its error */
 #define HTTP_LINGER_STOP_MS 500
 #define HTTP_REST_MAX       ((size_t)64 << 10) /* of a body nobody wants, read so that the connection lives on */
@@ -28,7 +29,9 @@ struct http_request;
 
 struct sg_http {
     struct sg_server_view server;
-    bool leaving, draining; /* soon; now */
+    bool leaving, draining;       /* soon; now */
+    uv_timer_t turn;              /* runs while somebody waits for it */
+    struct http_session *waiting; /* for their next turn, in no order */
     uint64_t request_serial;
     uint32_t instance; /* tells request ids of this process from those of others */
     time_t date_s;     /* the second that `date` says */
@@ -63,7 +66,12 @@ struct http_session {
     struct sg_buf ahead; /* read past the end of the request under way, from ahead_from on */
     size_t ahead_from;
     enum http_phase phase;
-    int64_t phase_us; /* when it began */
+    int64_t phase_us;                  /* when it began */
+    struct http_session *next, **link; /* of http->waiting; link NULL: it does not wait */
+    uint64_t turn_ms;                  /* the loop's time of its turn */
+    int turn_left;                     /* requests that it may have answered in it */
+    int protocol_at;  /* letters of "HTTP" in the request line so far; -1: it says another word */
+    size_t head_wire; /* bytes of the head so far, blanks included */
     int depth;        /* of calls that are at it: it is freed when the last one returns */
     bool ended;       /* the connection is not ours any more */
     bool closing;     /* the reply under way is the last one */
@@ -159,6 +167,8 @@ int http_query(struct http_request *request,
                int (*each)(struct http_request *request, const char *name, const char *value));
 
 /* http_request.c */
+/* Takes the client's own name for it, where it sent one. */
+void http_request_name(struct http_request *request);
 /* NULL: no memory. */
 struct http_request *http_request_create(struct http_session *session);
 /* Logs it and gives back all it holds. A job that is with a worker is marked: its client has gone. */

@@ -84,10 +84,19 @@ static int write_head(struct http_request *request, const struct http_answer *an
     return code | sg_buf_append_text(out, "\r\n");
 }
 
+/* Whose answer has no body; also when the head went wrong behind its target. */
+static bool is_head(const struct http_request *request)
+{
+    const struct http_session *session = request->session;
+
+    return request->head_done ? strcmp(request->method, "HEAD") == 0
+                              : session->head.text.size > 0 && session->parser.method == HTTP_HEAD;
+}
+
 static int send_answer(struct http_request *request, const struct http_answer *answer)
 {
     struct sg_conn *conn = request->session->base.conn;
-    size_t size = strcmp(request->method, "HEAD") == 0 ? 0 : answer->size;
+    size_t size = is_head(request) ? 0 : answer->size;
     struct sg_buf bytes;
     int code;
 
@@ -164,13 +173,16 @@ int http_error_bytes(struct http_request *request, const struct sg_error *err, s
                      struct sg_buf *out)
 {
     struct http_answer answer = {.status = status_of(request, err), .type = "application/json"};
+    char method[5] = "";
     struct sg_buf body;
     int code;
 
     error_body(err, request->id, &body);
     answer.size = body.size;
     code = write_head(request, &answer, unread, out);
-    if (code == 0)
+    if (unread)
+        method[sg_conn_peek(unread, method, sizeof(method) - 1)] = '\0';
+    if (code == 0 && strcmp(method, "HEAD") != 0)
         code = sg_buf_append(out, body.data, body.size);
     sg_buf_fini(&body);
     return code;

@@ -36,7 +36,7 @@ static void measure_body(struct http_request *request)
         request->expected = strtoull(length, NULL, 10);
     request->has_body = request->chunked || request->expected > 0;
     request->expect_continue =
-        request->session->parser.http_minor > 0 && expect && strcasecmp(expect, "100-continue") == 0;
+        request->session->parser.http_minor > 0 && expect && strcasestr(expect, "100-continue"); /* a list */
 }
 
 /* What is wrong with the head alone; 0 when nothing is. */
@@ -86,15 +86,20 @@ static int encourage(struct http_request *request)
     return 0;
 }
 
-int http_request_head(struct http_request *request)
+void http_request_name(struct http_request *request)
 {
     const char *given = http_header(request, "X-Request-Id");
 
+    if (given && sg_http_id_valid(given))
+        snprintf(request->id, sizeof(request->id), "%s", given);
+}
+
+int http_request_head(struct http_request *request)
+{
     request->head_done = true;
     request->began_us = sg_clock_us();
     request->method = llhttp_method_name((llhttp_method_t)request->session->parser.method);
-    if (given && sg_http_id_valid(given))
-        snprintf(request->id, sizeof(request->id), "%s", given);
+    http_request_name(request);
     measure_body(request);
     http_phase_set(request->session, HTTP_PHASE_BODY);
     if (examine(request) < 0)

@@ -8,9 +8,11 @@
 #include "net/address.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static void on_event(uv_poll_t *poll, int status, int events);
@@ -186,6 +188,13 @@ static ssize_t push(struct sg_conn *conn, const uint8_t *data, size_t size)
     return (ssize_t)sent;
 }
 
+void sg_conn_note_progress(struct sg_conn *conn)
+{
+    conn->progress_us = sg_clock_us();
+    if (ioctl(conn->transport.fd, SIOCOUTQ, &conn->kernel_left) != 0)
+        conn->kernel_left = 0;
+}
+
 static void flush(struct sg_conn *conn)
 {
     size_t waiting = conn->out.size - conn->out_from;
@@ -198,7 +207,7 @@ static void flush(struct sg_conn *conn)
     conn->out_from += (size_t)n;
     conn->table->out_bytes -= (size_t)n;
     if (n > 0)
-        conn->progress_us = sg_clock_us();
+        sg_conn_note_progress(conn);
     if (conn->out_from < conn->out.size)
         return;
     conn->out_from = 0;
@@ -351,7 +360,7 @@ int sg_conn_send(struct sg_conn *conn, const void *data, size_t size)
             return SG_E_IO;
         if ((size_t)n == size)
             return 0;
-        conn->progress_us = sg_clock_us();
+        sg_conn_note_progress(conn);
     }
     code = sg_buf_append(&conn->out, (const uint8_t *)data + n, size - (size_t)n);
     if (code < 0)

@@ -31,7 +31,9 @@ struct sg_conn {
     struct sg_buf out; /* unsent from out_from on */
     size_t out_from;
     int64_t deadline_us;
-    int64_t progress_us; /* last time the kernel took bytes while some were waiting */
+    int64_t
+        progress_us; /* last time the kernel took bytes while some were waiting, or the client read some */
+    int kernel_left; /* bytes in the kernel at that time, which the client had not acknowledged */
     int64_t linger_ms;
     size_t lingered;
     struct sockaddr_storage peer;
@@ -57,6 +59,8 @@ struct sg_conn_table {
 
 /* Asks poll for what the connection's state needs. */
 void sg_conn_watch(struct sg_conn *conn);
+/* Bytes wait to be read, as of now. */
+void sg_conn_note_progress(struct sg_conn *conn);
 /* Tells its protocol that the connection is dead, or closes it when it has none. */
 void sg_conn_lose(struct sg_conn *conn, int code);
 

@@ -47,9 +47,20 @@ static void first_bytes_late(struct sg_conn *conn, int64_t now)
         table->ops->silent(table->user, conn, head, count);
 }
 
+/* The kernel takes more only when a good part of its buffer is free again: a slow reader may read for longer
+ * than is waited, and none of it shows by what was taken. */
+static bool has_read(struct sg_conn *conn)
+{
+    int before = conn->kernel_left;
+
+    sg_conn_note_progress(conn);
+    return conn->kernel_left < before;
+}
+
 static void check_deadlines(struct sg_conn *conn, int64_t now)
 {
-    if (conn->out.size > 0 && now - conn->progress_us > conn->table->options.send_timeout_ms * 1000) {
+    if (conn->out.size > 0 && now - conn->progress_us > conn->table->options.send_timeout_ms * 1000 &&
+        !has_read(conn)) {
         sg_conn_lose(conn, SG_E_TIMEOUT);
         return;
     }
