@@ -315,7 +315,7 @@ static int check_listen_list(const struct sg_texts *listen, struct sg_error *err
 {
     int i, k;
 
-    if (listen->count < 1 || listen->count > SG_SERVER_LISTENERS_MAX)
+    if (!listen->items || listen->count < 1 || listen->count > SG_SERVER_LISTENERS_MAX)
         return sg_error_set(err, SG_E_INVALID, "listen has %d addresses, allowed is 1 to %d", listen->count,
                             SG_SERVER_LISTENERS_MAX);
     for (i = 0; i < listen->count; i++)
@@ -328,7 +328,8 @@ static int check_listen_list(const struct sg_texts *listen, struct sg_error *err
 
 int serve_check_listen(const struct sg_server_conf *conf, struct sg_conf_problems *problems)
 {
-    const struct sg_text *last = conf->listen.count > 0 ? &conf->listen.items[conf->listen.count - 1] : NULL;
+    const struct sg_text *items = conf->listen.items,
+                         *last = items && conf->listen.count > 0 ? &items[conf->listen.count - 1] : NULL;
     struct sg_address address;
     struct sg_error err = {0};
     int i, code = 0;
@@ -337,8 +338,8 @@ int serve_check_listen(const struct sg_server_conf *conf, struct sg_conf_problem
         code = sg_conf_problems_add(problems, conf->path, last ? last->line : 0, last ? last->column : 0,
                                     NULL, "%s", err.text);
 
-    for (i = 0; i < conf->listen.count; i++) {
-        const struct sg_text *entry = &conf->listen.items[i];
+    for (i = 0; items && i < conf->listen.count; i++) {
+        const struct sg_text *entry = &items[i];
 
         if (entry->line > 0 && sg_address_parse(entry->value, &address, &err) < 0)
             code =
