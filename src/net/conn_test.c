@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #define PATIENCE_MS 10000
-#define TIMEOUT_MS  150 /* of sending */
+#define TIMEOUT_MS  500 /* of sending */
 #define RECEIVE_MS  600 /* far from the 30 ms that first bytes are waited for below: machines stall */
 #define LARGE       ((size_t)16 << 20)
 
