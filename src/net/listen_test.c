@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#define OTHERS_MAX 20
+
 static int taken; /* so many binds of a second socket fail as if another process had the port */
 static int binds;
 
@@ -111,7 +113,8 @@ static void both_families_get_one_port(void **state)
     for (busy = 0; busy < 4; busy++) {
         if (listen_on_localhost(busy, &port, &loop, &listener, &err) < 0)
             fail_msg("%d taken: %s", busy, err.text);
-        assert_int_equal(binds, 2 * (busy + 1));
+        /* Now and then a port that the system picks is really another process's in the other family. */
+        assert_in_range(binds, 2 * (busy + 1), 2 * (busy + 1) + OTHERS_MAX);
         assert_true(reaches(AF_INET, port) && reaches(AF_INET6, port));
         sg_listener_close(&listener);
         uv_run(&loop, UV_RUN_DEFAULT);
