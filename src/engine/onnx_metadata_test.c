@@ -268,10 +268,11 @@ static void the_runtime_says_the_same(void **state)
     struct sg_error err = {0};
     int opened = 0, keys = 0;
     glob_t found = {0};
-    size_t i;
+    size_t i, further;
 
     (void)state;
     find_models(root ? root : ".", "models/*/model.onnx", 0, &found);
+    further = found.gl_pathc; /* so far; none of these has a key */
     find_models(root ? root : ".", "deps/tests/models/*.onnx", GLOB_APPEND, &found);
     find_models(shared ? shared : "../shared", "assets/models/*.onnx", GLOB_APPEND, &found);
     assert_int_equal(sg_engine_create(&engine, &err), 0);
@@ -286,9 +287,12 @@ static void the_runtime_says_the_same(void **state)
     }
     print_message("%d models, %d keys\n", opened, keys);
     sg_engine_destroy(&engine);
+    further = found.gl_pathc - further;
     globfree(&found);
-    if (opened == 0)
+    if (opened == 0 || further == 0) {
+        print_message("skipped: models of tests are not here (make deps-tests)\n");
         skip();
+    }
     assert_true(keys > 0);
 }
 
