@@ -129,5 +129,6 @@ KINDS = {
 def test_a_decode_takes_what_is_foreseen(tmp_path, kind):
     foreseen, taken = memory(tmp_path, KINDS[kind]())
     assert taken >= WIDTH * HEIGHT * 3
-    # Not 1.5: the kernel adds up pages in batches, and one in twenty runs is told some hundred KiB less.
-    assert taken <= foreseen <= 1.6 * taken, f"{foreseen / taken:.2f}"
+    # One is 1.49 as a rule, and the kernel adds up pages in batches: in one of twenty runs it told some hundred KiB less.
+    most = 1.6 if kind == "tiff deflated ycbcr" else 1.5
+    assert taken <= foreseen <= most * taken, f"{foreseen / taken:.2f}"
