@@ -361,9 +361,7 @@ static void on_lost(void *user, int code)
 {
     struct seed *seed = user;
 
-    if (code == SG_E_TIMEOUT)
-        sg_log(SG_LOG_WARN, "a client does not read its replies", "conn=%llu unsent_bytes=%zu",
-               (unsigned long long)sg_conn_id(seed->base.conn), sg_conn_unsent(seed->base.conn));
+    sg_session_log_lost(&seed->base, code);
     abandon(&seed->base);
 }
 

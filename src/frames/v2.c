@@ -3,7 +3,6 @@
  * a connection that chose `block` stops reading. Loop thread.
  */
 #include "base/clock.h"
-#include "base/log.h"
 #include "frames/frames.h"
 #include "frames/v2_private.h"
 
@@ -253,9 +252,7 @@ static void on_lost(void *user, int code)
 {
     struct v2 *v2 = user;
 
-    if (code == SG_E_TIMEOUT)
-        sg_log(SG_LOG_WARN, "a client does not read its replies", "conn=%llu unsent_bytes=%zu",
-               (unsigned long long)sg_conn_id(v2->base.conn), sg_conn_unsent(v2->base.conn));
+    sg_session_log_lost(&v2->base, code);
     v2_abandon(&v2->base);
 }
 

@@ -45,7 +45,8 @@ void http_phase_set(struct http_session *session, enum http_phase phase)
     sg_conn_set_deadline(session->base.conn, deadline_us);
 }
 
-/* The client will not read what it asked for: its work is not begun, and no further if it has. */
+/* The client will not read what it asked for: its work is not begun. Where it has, http_request_destroy marks
+ * the job. */
 static void leave_work(struct http_session *session)
 {
     struct http_request *request = session->request;
@@ -53,7 +54,6 @@ static void leave_work(struct http_session *session)
     if (session->phase != HTTP_PHASE_WORK || !request || !request->job)
         return;
     sg_log(SG_LOG_DEBUG, "client has gone", "request_id=%s", request->id);
-    atomic_store_explicit(&request->job->cancelled, true, memory_order_relaxed);
     if (sg_intake_withdraw_job(session->base.intake, &session->flow, request->job))
         request->job->finished = true;
 }

@@ -60,6 +60,13 @@ void sg_session_log(const struct sg_session *session, const struct sg_frame_answ
         (long long)answer->us);
 }
 
+void sg_session_log_lost(const struct sg_session *session, int code)
+{
+    if (code == SG_E_TIMEOUT)
+        sg_log(SG_LOG_WARN, "a client does not read its replies", "conn=%llu unsent_bytes=%zu",
+               (unsigned long long)sg_conn_id(session->conn), sg_conn_unsent(session->conn));
+}
+
 void sg_session_log_job(const struct sg_session *session, const char *protocol, uint64_t id,
                         const struct sg_job *job)
 {

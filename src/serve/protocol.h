@@ -74,6 +74,9 @@ struct sg_server_view {
     void *gauges_arg;
 };
 
+/* A connection was lost with that code: a warning when that is because replies were not read. */
+void sg_session_log_lost(const struct sg_session *session, int code);
+
 struct sg_protocol_ops {
     const char *name;
     const char *const *begins; /* first four bytes of its connections, each 4 long, NULL at the end */
