@@ -129,6 +129,6 @@ KINDS = {
 def test_a_decode_takes_what_is_foreseen(tmp_path, kind):
     foreseen, taken = memory(tmp_path, KINDS[kind]())
     assert taken >= WIDTH * HEIGHT * 3
-    # One is 1.49 as a rule, and the kernel adds up pages in batches: in one of twenty runs it told some hundred KiB less.
+    # One is 1.49 as a rule, and the kernel adds up pages in batches: one of twenty runs told some hundred KiB less.
     most = 1.6 if kind == "tiff deflated ycbcr" else 1.5
     assert taken <= foreseen <= most * taken, f"{foreseen / taken:.2f}"
