@@ -3,6 +3,7 @@
  */
 #include "app/annotate.h"
 
+#include "base/utf8.h"
 #include "img/encode.h"
 #include "sink/file.h"
 #include "sink/mark.h"
@@ -69,8 +70,7 @@ static void label_part(const struct sg_object *object, char out[LABEL_BYTES + 1]
     size_t size = label ? strlen(label) : 0, i;
 
     if (size > LABEL_BYTES)
-        for (size = LABEL_BYTES; size > 0 && ((unsigned char)label[size] & 0xc0) == 0x80; size--)
-            ;
+        size = sg_utf8_whole(label, LABEL_BYTES);
     if (label)
         snprintf(out, LABEL_BYTES + 1, "%.*s", (int)size, label);
     else

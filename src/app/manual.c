@@ -4,6 +4,7 @@
 #include "app/manual.h"
 
 #include "app/command.h"
+#include "base/utf8.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -11,30 +12,17 @@
 #define MANUAL_DATE "2026-11-23" /* of the last change of the pages' own words */
 #define LINE_WIDTH  56           /* characters after which the next blank ends a line; escapes are longer */
 
-static uint32_t next_code(const unsigned char **at)
-{
-    uint32_t code = *(*at)++;
-    int more = code >= 0xf0 ? 3 : code >= 0xe0 ? 2 : code >= 0xc0 ? 1 : 0;
-
-    for (code = more ? code & (0x3fu >> more) : code; more > 0 && **at; more--)
-        code = code << 6 | (*(*at)++ & 0x3fu);
-    return code;
-}
-
 /* Text of a line; dashes are those that one types, a point or quote at its start is no macro. */
 static void put(FILE *to, const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
-
+    uint32_t code;
     int column = 0;
 
-    if (*at == '.' || *at == '\'')
+    if (*text == '.' || *text == '\'')
         fputs("\\&", to);
-    while (*at) {
-        uint32_t code = next_code(&at);
-
+    while ((code = sg_utf8_next(&text))) {
         column++;
-        if (code == ' ' && column > LINE_WIDTH && *at != '.' && *at != '\'') {
+        if (code == ' ' && column > LINE_WIDTH && *text != '.' && *text != '\'') {
             fputc('\n', to);
             column = 0;
         } else if (code >= 0x80)

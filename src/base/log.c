@@ -52,7 +52,7 @@ const char *sg_log_quote(const char *value, char *out, unsigned long out_bytes)
     for (; *value; value += size ? size : 1) {
         unsigned char c = (unsigned char)*value;
 
-        size = sg_utf8_bytes(value);
+        size = sg_utf8_bytes(value, SG_UTF8_MAX_BYTES);
         if (used + (size > 2 ? size : 2) + 2 > out_bytes)
             break;
         if (size > 0 && !is_control(value)) {
@@ -67,18 +67,6 @@ const char *sg_log_quote(const char *value, char *out, unsigned long out_bytes)
     out[used++] = '"';
     out[used] = '\0';
     return out;
-}
-
-/* Of a text that was cut at size: what is left without half a character at its end. */
-static int whole_characters(const char *text, int size)
-{
-    int start = size;
-
-    while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
-        start--;
-    if (start == 0 || (unsigned char)text[start - 1] < 0x80)
-        return size;
-    return sg_utf8_bytes(text + start - 1) > 0 ? size : start - 1;
 }
 
 /* "ts=… level=… msg=… " and the fields, without an end. */
@@ -103,7 +91,7 @@ static size_t format_line(char out[SG_LOG_LINE_MAX], enum sg_log_level level, co
         out[used++] = ' ';
         more = vsnprintf(out + used, (size_t)(room - used), fields, args);
         if (more > 0)
-            used = used + more < room ? used + more : whole_characters(out, room - 1);
+            used = used + more < room ? used + more : (int)sg_utf8_whole(out, (size_t)room - 1);
     }
     out[used] = '\0';
     return (size_t)used;

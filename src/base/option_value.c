@@ -3,6 +3,8 @@
  */
 #include "base/option.h"
 
+#include "base/utf8.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,11 +44,8 @@ static const char *quote(const char *text, size_t size, char out[QUOTED_MAX_BYTE
 
         out[used++] = c < 0x20 || c == 0x7f ? '?' : (char)c;
     }
-    /* Not in the middle of a UTF-8 character. */
-    while (i < size && used > 0 && ((unsigned char)text[i] & 0xc0) == 0x80) {
-        i--;
-        used--;
-    }
+    if (i < size)
+        used = sg_utf8_whole(out, used);
     memcpy(out + used, i < size ? "..." : "", i < size ? 4 : 1);
     return out;
 }

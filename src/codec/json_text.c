@@ -40,7 +40,7 @@ int sg_json_text(const char *text, struct sg_buf *out)
         return sg_buf_append(out, "null", 4);
     code = sg_buf_append(out, "\"", 1);
     while (code == 0) {
-        size_t length = *at >= 0x80 ? sg_utf8_bytes((const char *)at) : 0;
+        size_t length = *at >= 0x80 ? sg_utf8_bytes((const char *)at, SG_UTF8_MAX_BYTES) : 0;
 
         if (length > 0 || (*at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\')) {
             at += length ? length : 1;
@@ -61,7 +61,7 @@ int sg_json_repair(const char *text, struct sg_buf *out)
     int code = 0;
 
     while (code == 0) {
-        size_t length = *at < 0x80 ? *at != '\0' : sg_utf8_bytes((const char *)at);
+        size_t length = *at < 0x80 ? *at != '\0' : sg_utf8_bytes((const char *)at, SG_UTF8_MAX_BYTES);
 
         at += length;
         if (length > 0)

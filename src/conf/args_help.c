@@ -4,6 +4,7 @@
 #include "conf/args.h"
 
 #include "base/terminal.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ static int columns(const char *text, size_t size)
     size_t i;
 
     for (i = 0; i < size; i++)
-        count += ((unsigned char)text[i] & 0xc0) != 0x80;
+        count += sg_utf8_begins(text[i]);
     return count;
 }
 

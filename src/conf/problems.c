@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/terminal.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -108,7 +109,7 @@ static void print_source(const struct sg_conf_problem *problem, FILE *to, bool c
     sg_terminal_tame(shown, at);
     fprintf(to, "  %5d | %s\n        | ", problem->line, shown);
     for (; column < problem->column && line < stop; line++) {
-        if (((unsigned char)*line & 0xc0) == 0x80)
+        if (!sg_utf8_begins(*line))
             continue;
         fputc(' ', to);
         column++;

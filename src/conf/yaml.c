@@ -3,6 +3,8 @@
  */
 #include "conf/yaml.h"
 
+#include "base/utf8.h"
+
 #include <libfyaml.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -251,28 +253,17 @@ static int run(struct builder *builder)
 /* libfyaml takes bytes it does not know for characters now and then; YAML allows UTF-8 without controls. */
 static size_t bad_byte(const char *text, size_t size)
 {
-    size_t i = 0;
+    size_t i, bytes;
 
-    while (i < size) {
+    for (i = 0; i < size; i += bytes) {
         unsigned char c = (unsigned char)text[i];
-        size_t more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : 3;
-        size_t k;
+        bool control = (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
 
-        if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f || (c >= 0x80 && c < 0xc2) ||
-            c > 0xf4 || more >= size - i)
-            return i;
-        for (k = 1; k <= more; k++) {
-            if (((unsigned char)text[i + k] & 0xc0) != 0x80)
-                return i;
-        }
-        if ((c == 0xe0 && (unsigned char)text[i + 1] < 0xa0) ||
-            (c == 0xed && (unsigned char)text[i + 1] >= 0xa0) ||
-            (c == 0xf0 && (unsigned char)text[i + 1] < 0x90) ||
-            (c == 0xf4 && (unsigned char)text[i + 1] >= 0x90))
-            return i;
-        i += more + 1;
+        bytes = c < 0x80 ? !control : sg_utf8_bytes(text + i, size - i);
+        if (bytes == 0)
+            break;
     }
-    return size;
+    return i;
 }
 
 static int check_bytes(struct builder *builder, const char *text, size_t size)
@@ -287,7 +278,7 @@ static int check_bytes(struct builder *builder, const char *text, size_t size)
     if (at == size)
         return 0;
     for (i = 0; i < at; i++) {
-        column = text[i] == '\n' ? 1 : column + (((unsigned char)text[i] & 0xc0) != 0x80);
+        column = text[i] == '\n' ? 1 : column + sg_utf8_begins(text[i]);
         line += text[i] == '\n';
     }
     return sg_conf_problems_add(builder->problems, builder->file, line, column, NULL,

@@ -4,6 +4,7 @@
  */
 #include "img/draw.h"
 
+#include "base/utf8.h"
 #include "img/font.h"
 #include "img/paint.h"
 

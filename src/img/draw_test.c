@@ -199,20 +199,6 @@ static void what_cannot_be_drawn_is_refused(void **state)
     sg_painter_destroy(&painter);
 }
 
-/* Code points from the Unicode standard, table 3-7 for what is ill-formed. */
-static void utf8_is_read_safely(void **state)
-{
-    const char *text = "a\xc3\xa9\xe6\xac\xa2\xf0\x9f\x98\x80\xc0\x80\xed\xa0\x80\xe6";
-    const uint32_t expected[] = {'a',    0xe9,   0x6b22, 0x1f600, 0xfffd, 0xfffd,
-                                 0xfffd, 0xfffd, 0xfffd, 0xfffd,  0};
-    size_t i;
-
-    (void)state;
-    for (i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
-        assert_int_equal(sg_utf8_next(&text), expected[i]);
-    assert_int_equal(sg_utf8_next(&text), 0);
-}
-
 static void draw_label(struct sg_painter *painter, const char *label, struct sg_image *image)
 {
     struct sg_object object = {.box = {50, 80, 350, 180}, .label = label, .score = 0.5f, .parent = -1};
@@ -425,7 +411,6 @@ int main(void)
         cmocka_unit_test(masks_quads_and_dots),
         cmocka_unit_test(hostile_results_do_no_harm),
         cmocka_unit_test(what_cannot_be_drawn_is_refused),
-        cmocka_unit_test(utf8_is_read_safely),
         cmocka_unit_test(chinese_is_drawn),
         cmocka_unit_test(attributes_are_words),
         cmocka_unit_test(fonts_of_dots_are_refused),

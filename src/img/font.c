@@ -4,6 +4,8 @@
  */
 #include "img/font.h"
 
+#include "base/utf8.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,31 +145,6 @@ int sg_font_ascent(const struct sg_font *font)
 int sg_font_line_height(const struct sg_font *font)
 {
     return font->pixels * 5 / 4;
-}
-
-uint32_t sg_utf8_next(const char **text)
-{
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    const unsigned char *at = (const unsigned char *)*text;
-    uint32_t code = *at;
-    int more = code < 0x80 ? 0 : code >> 5 == 6 ? 1 : code >> 4 == 14 ? 2 : code >> 3 == 30 ? 3 : -1, i;
-
-    if (code == 0)
-        return 0;
-    *text += 1;
-    if (more < 0)
-        return 0xfffd;
-    if (more > 0)
-        code &= 0x3fu >> more;
-    for (i = 1; i <= more; i++) {
-        if (at[i] >> 6 != 2)
-            return 0xfffd;
-        code = code << 6 | (at[i] & 0x3fu);
-    }
-    if (code < least[more] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
-        return 0xfffd;
-    *text += more;
-    return code;
 }
 
 /* The rendered bits copied out of FreeType's slot; a glyph without them is a blank of its width. */

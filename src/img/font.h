@@ -30,7 +30,4 @@ int sg_font_text_width(struct sg_font *font, const char *text);
 /* x is where the pen starts, y the base line. */
 void sg_font_draw(struct sg_font *font, struct sg_image *image, int x, int y, const char *text,
                   struct sg_color color);
-/* The code point at *text, which is moved behind it; U+FFFD for bytes that are no UTF-8; 0 at the end. */
-uint32_t sg_utf8_next(const char **text);
-
 #endif

@@ -3,6 +3,8 @@
  */
 #include "model/file_kind.h"
 
+#include "base/utf8.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,24 +13,20 @@
 #define LOOKED_AT 4096 /* bytes that tell text from the rest */
 #define SHOWN     48
 
-/* UTF-8 without control characters but those of lines; a character that the look cuts in two is one. */
-static bool is_text(const uint8_t *bytes, size_t size)
+static bool is_text_byte(uint8_t byte)
 {
-    size_t i = 0;
+    return byte >= ' ' ? byte < 0x7f : byte && strchr("\t\n\r\f\x1b", byte);
+}
 
-    while (i < size) {
-        int more = bytes[i] < 0x80       ? 0
-                   : bytes[i] >> 5 == 6  ? 1
-                   : bytes[i] >> 4 == 14 ? 2
-                   : bytes[i] >> 3 == 30 ? 3
-                                         : -1;
+/* UTF-8 without control characters but those of lines; a character that the look cuts in two is one. */
+static bool is_text(const char *text, size_t size)
+{
+    size_t whole = size == LOOKED_AT ? sg_utf8_whole(text, size) : size, i, bytes;
 
-        if (more < 0 || bytes[i] == 0x7f || (bytes[i] < ' ' && !strchr("\t\n\r\f\x1b", bytes[i])) ||
-            bytes[i] == 0)
+    for (i = 0; i < whole; i += bytes) {
+        bytes = is_text_byte((uint8_t)text[i]) ? 1 : sg_utf8_bytes(text + i, whole - i);
+        if (bytes == 0)
             return false;
-        for (i++; more > 0 && i < size; more--, i++)
-            if (bytes[i] >> 6 != 2)
-                return false;
     }
     return size > 0;
 }
@@ -112,7 +110,7 @@ bool sg_file_kind_words(const struct sg_file_kind *file, char *out, size_t out_b
         snprintf(out, out_bytes, "is no ONNX file but text in UTF-16");
         return true;
     }
-    if (!is_text(file->data, size))
+    if (!is_text(text, size))
         return false;
     if (sg_file_kind_has(file, 0, "\xef\xbb\xbf", 3)) {
         text += 3;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Class names: from a file, from exporters' metadata, from a list.
  */
+#include "base/utf8.h"
 #include "conf/names.h"
 #include "conf/places.h"
 #include "data/literal.h"
@@ -139,7 +140,7 @@ static int split_characters(const char *text, struct sg_labels *labels, struct s
     while (*text && code == 0) {
         size_t size = 1;
 
-        while (((unsigned char)text[size] & 0xc0) == 0x80)
+        while (!sg_utf8_begins(text[size]))
             size++;
         code = labels_put(labels, index++, text, size, err);
         text += size;
