@@ -4,10 +4,10 @@
 #include "client/v2_link_io.h"
 
 #include "base/clock.h"
+#include "net/peer.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -15,12 +15,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define IO_MAX_PIECES 64
 #define IO_QUEUE_MS   10 /* between two tries to get into a full queue */
-#define IO_HOST_MAX   256
 
 /* Waits for events until the deadline; 0 when they are there. */
 static int wait_for(int fd, short events, int64_t deadline_us)
@@ -42,36 +40,18 @@ static int wait_for(int fd, short events, int64_t deadline_us)
     }
 }
 
-/* "host:port", "[v6]:port" or "host" into host and port. */
-static int split(const char *address, char host[IO_HOST_MAX], const char **out_port, struct sg_error *err)
+static int connect_one(const struct sg_peer_place *to, int64_t deadline_us, int *out_fd)
 {
-    const char *colon = strrchr(address, ':'), *start = address, *end = colon;
-
-    if (address[0] == '[') {
-        start = address + 1;
-        end = strchr(address, ']');
-        colon = end && end[1] == ':' ? end + 1 : NULL;
-    } else if (!colon) {
-        end = address + strlen(address);
-    }
-    *out_port = colon ? colon + 1 : "8080";
-    if (!end || end == start || !**out_port || (size_t)(end - start) >= IO_HOST_MAX)
-        return sg_error_set(err, SG_E_INVALID, "address \"%.80s\": expected host:port or [v6]:port", address);
-    snprintf(host, IO_HOST_MAX, "%.*s", (int)(end - start), start);
-    return 0;
-}
-
-static int connect_one(const struct addrinfo *to, int64_t deadline_us, int *out_fd)
-{
-    int fd = socket(to->ai_family, to->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, to->ai_protocol);
+    const struct sockaddr *address = (const struct sockaddr *)&to->address;
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int failure = 0, one = 1, code = 0;
     socklen_t bytes = sizeof(failure);
 
     if (fd < 0)
         return SG_E_IO;
     /* A unix socket whose queue is full is not waited for by the system. */
-    while ((failure = connect(fd, to->ai_addr, to->ai_addrlen)) != 0 && errno == EAGAIN &&
-           to->ai_family == AF_UNIX && (deadline_us == 0 || sg_clock_us() < deadline_us))
+    while ((failure = connect(fd, address, to->bytes)) != 0 && errno == EAGAIN &&
+           address->sa_family == AF_UNIX && (deadline_us == 0 || sg_clock_us() < deadline_us))
         poll(NULL, 0, IO_QUEUE_MS);
     if (failure != 0) {
         code = errno == EINPROGRESS ? wait_for(fd, POLLOUT, deadline_us) : SG_E_IO;
@@ -91,54 +71,26 @@ static int connect_one(const struct addrinfo *to, int64_t deadline_us, int *out_
     return 0;
 }
 
-static int no_connection(const char *address, int code, struct sg_error *err)
-{
-    return sg_error_set(err, (enum sg_err)code, "cannot connect to \"%.80s\": %s; is sightd running there?",
-                        address, code == SG_E_TIMEOUT ? "no answer in time" : strerror(errno));
-}
-
-static int connect_unix(const char *address, const char *path, int64_t deadline_us, int *out_fd,
-                        struct sg_error *err)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    const struct addrinfo to = {.ai_family = AF_UNIX,
-                                .ai_socktype = SOCK_STREAM,
-                                .ai_addr = (struct sockaddr *)&name,
-                                .ai_addrlen = sizeof(name)};
-    int code;
-
-    if (!*path || strlen(path) >= sizeof(name.sun_path))
-        return sg_error_set(err, SG_E_INVALID, "address \"%.80s\": a path of 1 to %zu bytes is expected",
-                            address, sizeof(name.sun_path) - 1);
-    memcpy(name.sun_path, path, strlen(path));
-    code = connect_one(&to, deadline_us, out_fd);
-    return code < 0 ? no_connection(address, code, err) : 0;
-}
-
 int link_connect(const char *address, int timeout_ms, int *out_fd, struct sg_error *err)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
+    static const struct sg_address_use use = {
+        .what = "address",
+        .expected = "HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080, or unix:/PATH",
+        .default_port = SG_ADDRESS_DEFAULT_PORT};
     int64_t deadline_us = timeout_ms < 0 ? 0 : sg_clock_us() + (int64_t)timeout_ms * 1000 + 1;
-    struct addrinfo *found = NULL, *to;
-    char host[IO_HOST_MAX];
-    const char *port;
-    int code, failure;
+    struct sg_peer peer;
+    int code = sg_peer_find(&use, address, &peer, err), i;
 
-    if (strncmp(address, "unix:", 5) == 0)
-        return connect_unix(address, address + 5, deadline_us, out_fd, err);
-    code = split(address, host, &port, err);
     if (code < 0)
         return code;
-    failure = getaddrinfo(host, port, &hints, &found);
-    if (failure != 0)
-        return sg_error_set(err, SG_E_NOT_FOUND, "address \"%.80s\": %s", address, gai_strerror(failure));
     code = SG_E_IO;
-    for (to = found; to && code < 0; to = to->ai_next)
-        code = connect_one(to, deadline_us, out_fd);
+    for (i = 0; i < peer.count && code < 0; i++)
+        code = connect_one(&peer.places[i], deadline_us, out_fd);
     if (code < 0)
-        no_connection(address, code, err);
-    freeaddrinfo(found);
-    return code;
+        return sg_error_set(err, (enum sg_err)code,
+                            "cannot connect to \"%.80s\": %s; is sightd running there?", address,
+                            code == SG_E_TIMEOUT ? "no answer in time" : strerror(errno));
+    return 0;
 }
 
 /* The pieces from byte `at` of head and parts on, as many as fit; *out_count of them. */

@@ -3,9 +3,9 @@
  */
 #include "load/wire_private.h"
 
-#include <arpa/inet.h>
+#include "net/peer.h"
+
 #include <ctype.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,51 +197,25 @@ const struct sg_bench_wire *const *sg_bench_wires(void)
     return wires;
 }
 
-static bool is_loopback(const struct sockaddr *address)
-{
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
-
-        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-    }
-    return address->sa_family == AF_INET6 &&
-           IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
-}
-
-/* "host:port" or "[v6]:port" of target->host to an address. */
 static int look_up(struct sg_bench_target *target, bool allow_remote, struct sg_error *err)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
-    struct addrinfo *found = NULL;
-    char host[sizeof(target->host)];
-    char *name = host, *colon;
-    int code = 0, failure;
+    static const struct sg_address_use use = {
+        .what = "target", .expected = "host:port, seed://host:port, v2://host:port or http://host:port/path"};
+    struct sg_peer peer;
+    int code = sg_peer_find(&use, target->host, &peer, err);
 
-    snprintf(host, sizeof(host), "%s", target->host);
-    colon = strrchr(host, ':');
-    if (!colon || !colon[1] || colon == host)
+    if (code < 0)
+        return code;
+    if (peer.name.kind != SG_ADDRESS_TCP)
+        return sg_error_set(err, SG_E_INVALID, "target \"%s\" is a unix socket; expected %s", target->name,
+                            use.expected);
+    if (!allow_remote && !sg_peer_is_here(&peer.places[0]))
         return sg_error_set(err, SG_E_INVALID,
-                            "target \"%s\" has no port; expected host:port, seed://host:port, "
-                            "v2://host:port or http://host:port/path",
-                            target->name);
-    *colon = '\0';
-    if (host[0] == '[' && colon[-1] == ']') {
-        colon[-1] = '\0';
-        name++;
-    }
-    failure = getaddrinfo(name, colon + 1, &hints, &found);
-    if (failure != 0)
-        return sg_error_set(err, SG_E_NOT_FOUND, "target \"%s\": %s", target->name, gai_strerror(failure));
-    if (!allow_remote && !is_loopback(found->ai_addr)) {
-        code = sg_error_set(err, SG_E_INVALID,
                             "target \"%s\" is not this machine; load for others needs --allow-remote",
                             target->name);
-    } else {
-        memcpy(&target->address, found->ai_addr, found->ai_addrlen);
-        target->address_bytes = found->ai_addrlen;
-    }
-    freeaddrinfo(found);
-    return code;
+    target->address = peer.places[0].address;
+    target->address_bytes = peer.places[0].bytes;
+    return 0;
 }
 
 int sg_bench_target_parse(const char *text, bool allow_remote, struct sg_bench_target *target,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Parsing of listen addresses.
+ * Parsing of addresses.
  */
 #include "net/address.h"
+
+#include "net/address_private.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -11,28 +13,11 @@
 #include <string.h>
 #include <sys/un.h>
 
-#define EXPECTED "expected HOST:PORT, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080, or unix:/PATH"
-
-static int parse_port(const char *text, const char *whole, uint16_t *port, struct sg_error *err)
-{
-    unsigned long value = 0;
-    const char *p;
-
-    for (p = text; *p; p++) {
-        if (*p < '0' || *p > '9' || value > 65535)
-            break;
-        value = value * 10 + (unsigned long)(*p - '0');
-    }
-    if (p == text || *p || value > 65535)
-        return sg_error_set(err, SG_E_INVALID,
-                            "listen address \"%s\": port \"%s\" is not a number from 0 to 65535; " EXPECTED,
-                            whole, text);
-    *port = (uint16_t)value;
-    return 0;
-}
+_Static_assert(SG_ADDRESS_PATH_MAX < sizeof(((struct sockaddr_un *)0)->sun_path), "a path ends with a NUL");
 
 /* Splits into host and port text; port NULL when none was given. */
-static int split(const char *text, struct sg_address *address, const char **port, struct sg_error *err)
+static int split(const struct sg_address_use *use, const char *text, struct sg_address *address,
+                 const char **port, struct sg_error *err)
 {
     const char *host = text, *end;
 
@@ -40,72 +25,113 @@ static int split(const char *text, struct sg_address *address, const char **port
         host = text + 1;
         end = strchr(host, ']');
         if (!end || (end[1] != '\0' && end[1] != ':'))
-            return sg_error_set(err, SG_E_INVALID, "listen address \"%s\": unclosed bracket; " EXPECTED,
-                                text);
+            return sg_error_set(err, SG_E_INVALID, "%s \"%s\": unclosed bracket; expected %s", use->what,
+                                text, use->expected);
         *port = end[1] == ':' ? end + 2 : NULL;
     } else {
         end = strrchr(text, ':');
         if (end && strchr(text, ':') != end)
             return sg_error_set(err, SG_E_INVALID,
-                                "listen address \"%s\": an IPv6 address needs brackets, such as [%s]:8080",
+                                "%s \"%s\": an IPv6 address needs brackets, such as [%s]:8080", use->what,
                                 text, text);
         *port = end ? end + 1 : NULL;
         if (!end)
             end = text + strlen(text);
     }
     if ((size_t)(end - host) >= sizeof(address->host))
-        return sg_error_set(err, SG_E_INVALID, "listen address: the host has %zu characters, the most is %d",
+        return sg_error_set(err, SG_E_INVALID, "%s: the host has %zu characters, the most is %d", use->what,
                             (size_t)(end - host), SG_ADDRESS_HOST_MAX - 1);
     memcpy(address->host, host, (size_t)(end - host));
     address->host[end - host] = '\0';
     return 0;
 }
 
-static int parse_path(const char *path, struct sg_address *address, struct sg_error *err)
+static int parse_path(const struct sg_address_use *use, const char *path, struct sg_address *address,
+                      struct sg_error *err)
 {
     size_t length = strlen(path);
 
     if (length == 0 || length > SG_ADDRESS_PATH_MAX)
-        return sg_error_set(
-            err, SG_E_INVALID,
-            "listen address \"unix:%.200s\": a path of 1 to %d bytes is expected, this one has %zu", path,
-            SG_ADDRESS_PATH_MAX, length);
+        return sg_error_set(err, SG_E_INVALID,
+                            "%s \"unix:%.200s\": a path of 1 to %d bytes is expected, this one has %zu",
+                            use->what, path, SG_ADDRESS_PATH_MAX, length);
     address->kind = SG_ADDRESS_UNIX;
     memcpy(address->host, path, length + 1);
     return 0;
 }
 
-int sg_address_parse(const char *text, struct sg_address *address, struct sg_error *err)
+int address_split(const struct sg_address_use *use, const char *text, struct sg_address *address,
+                  const char **out_port, struct sg_error *err)
 {
-    const char *port = NULL;
     int code;
 
-    *address = (struct sg_address){.port = SG_ADDRESS_DEFAULT_PORT};
+    *out_port = NULL;
+    *address = (struct sg_address){.port = use->default_port};
     if (!text || !*text)
-        return sg_error_set(err, SG_E_INVALID, "the listen address is empty; " EXPECTED);
+        return sg_error_set(err, SG_E_INVALID, "the %s is empty; expected %s", use->what, use->expected);
     if (strncmp(text, "unix:", 5) == 0)
-        return parse_path(text + 5, address, err);
+        return parse_path(use, text + 5, address, err);
     if (strcmp(text, "inherited") == 0) {
         address->kind = SG_ADDRESS_INHERITED;
         return 0;
     }
     if (strstr(text, "://"))
-        return sg_error_set(
-            err, SG_E_INVALID,
-            "listen address \"%s\" has a scheme, and every protocol is on the one port; " EXPECTED, text);
+        return sg_error_set(err, SG_E_INVALID,
+                            "%s \"%s\" has a scheme, and every protocol is on the one port; expected %s",
+                            use->what, text, use->expected);
     if (strspn(text, "0123456789") == strlen(text)) {
         strcpy(address->host, "127.0.0.1");
-        return parse_port(text, text, &address->port, err);
+        *out_port = text;
+        return 0;
     }
-    code = split(text, address, &port, err);
+    code = split(use, text, address, out_port, err);
     if (code < 0)
         return code;
     if (strpbrk(address->host, " \t/@[]"))
-        return sg_error_set(err, SG_E_INVALID, "listen address \"%s\" is not a host and a port; " EXPECTED,
-                            text);
+        return sg_error_set(err, SG_E_INVALID, "%s \"%s\" is not a host and a port; expected %s", use->what,
+                            text, use->expected);
     if (strcmp(address->host, "*") == 0)
         address->host[0] = '\0';
-    return port ? parse_port(port, text, &address->port, err) : 0;
+    return 0;
+}
+
+int address_port(const struct sg_address_use *use, const char *text, const char *port, uint16_t *out_port,
+                 struct sg_error *err)
+{
+    unsigned long value = 0;
+    const char *p;
+
+    for (p = port; *p; p++) {
+        if (*p < '0' || *p > '9' || value > 65535)
+            break;
+        value = value * 10 + (unsigned long)(*p - '0');
+    }
+    if (p == port || *p || value > 65535)
+        return sg_error_set(err, SG_E_INVALID,
+                            "%s \"%s\": port \"%s\" is not a number from 0 to 65535; expected %s", use->what,
+                            text, port, use->expected);
+    *out_port = (uint16_t)value;
+    return 0;
+}
+
+int sg_address_parse(const char *text, struct sg_address *address, struct sg_error *err)
+{
+    static const struct sg_address_use listener = {
+        .what = "listen address",
+        .expected = "HOST:PORT, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080, or unix:/PATH",
+        .default_port = SG_ADDRESS_DEFAULT_PORT};
+    const char *port;
+    int code = address_split(&listener, text, address, &port, err);
+
+    return code == 0 && port ? address_port(&listener, text, port, &address->port, err) : code;
+}
+
+struct sockaddr_un address_local(const struct sg_address *address)
+{
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+
+    memcpy(local.sun_path, address->host, strnlen(address->host, SG_ADDRESS_PATH_MAX));
+    return local;
 }
 
 const char *sg_address_text(const struct sockaddr *address, socklen_t size, char *out, size_t out_bytes)

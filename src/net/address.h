@@ -27,9 +27,16 @@ struct sg_address {
     uint16_t port;                  /* 0 = the system picks a free one */
 };
 
-/* "127.0.0.1:8080", "localhost:0", "[::1]:8080", ":8080" and "*:8080" (every interface), "8080" (127.0.0.1),
- * "myhost" and "[::1]" (port 8080); "unix:/run/sightd.sock"; "inherited". SG_E_INVALID says what is wrong and
- * shows the form that is right. */
+/* What an address is for, where that makes a difference. */
+struct sg_address_use {
+    const char *what;      /* the word for it in messages: "listen address" */
+    const char *expected;  /* the form that is right: "HOST:PORT, such as 127.0.0.1:8080" */
+    uint16_t default_port; /* of an address that has none; 0 = it needs one */
+};
+
+/* Of a listener. "127.0.0.1:8080", "localhost:0", "[::1]:8080", ":8080" and "*:8080" (every interface),
+ * "8080" (127.0.0.1), "myhost" and "[::1]" (port 8080); "unix:/run/sightd.sock"; "inherited". SG_E_INVALID
+ * says what is wrong and shows the form that is right. */
 int sg_address_parse(const char *text, struct sg_address *address, struct sg_error *err);
 
 /* "127.0.0.1:8080", "[::1]:8080" or "unix:PATH" into out. Returns out. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Listening sockets that are no host and port: unix sockets, and those that were handed over.
  */
+#include "net/address_private.h"
 #include "net/listen_private.h"
 
 #include <errno.h>
@@ -13,16 +14,6 @@
 #include <unistd.h>
 
 #define INHERITED_FIRST 3 /* SD_LISTEN_FDS_START */
-
-_Static_assert(SG_ADDRESS_PATH_MAX < sizeof(((struct sockaddr_un *)0)->sun_path), "a path ends with a NUL");
-
-static struct sockaddr_un unix_address(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    memcpy(address.sun_path, path, strnlen(path, SG_ADDRESS_PATH_MAX));
-    return address;
-}
 
 /* While it is held nobody else who starts in that folder finds a socket that is bound and not yet listened
  * to, or removes one that has just been put there. -1: the folder cannot be read, and nothing is locked. */
@@ -104,7 +95,7 @@ static void note_file(struct listen_place *place, const char *path)
 int listen_unix(const struct sg_address *address, struct listen_place *place, struct listen_sockets *sockets,
                 struct sg_error *err)
 {
-    struct sockaddr_un name = unix_address(address->host);
+    struct sockaddr_un name = address_local(address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error, folder;
 
     if (fd < 0)
