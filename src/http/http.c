@@ -406,13 +406,28 @@ static void http_open(void *shared, struct sg_conn *conn, struct sg_intake *inta
     http_phase_set(session, HTTP_PHASE_HEAD);
 }
 
-static int http_start(const struct sg_server_view *view, void **out_shared, struct sg_error *err)
+static int add_routes(struct http_routes *routes, const struct sg_http_setup *setup, struct sg_error *err)
+{
+    int i, code = http_routes_add(routes, &http_own_routes, err);
+
+    for (i = 0; setup && i < setup->count && code == 0; i++)
+        code = http_routes_add(routes, &setup->tables[i], err);
+    return code;
+}
+
+static int http_start(const struct sg_server_view *view, const void *setup, void **out_shared,
+                      struct sg_error *err)
 {
     struct sg_http *http = calloc(1, sizeof(*http));
 
-    *out_shared = http;
+    *out_shared = NULL;
     if (!http)
         return sg_error_set(err, SG_E_NOMEM, "no memory for HTTP");
+    if (add_routes(&http->routes, setup, err) < 0) {
+        free(http);
+        return err->code;
+    }
+    *out_shared = http;
     http->server = *view;
     uv_timer_init(view->loop, &http->turn);
     http->turn.data = http;

@@ -99,37 +99,17 @@ static char *path_of(char *target)
     return host ? host + strcspn(host, "/") : target;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The byte that "%xy" at p stands for. %00 stays as it is, as text: what follows it must not get lost. */
-static int escaped(const char *p)
-{
-    int high = p[0] == '%' ? hex_digit(p[1]) : -1;
-    int low = high >= 0 ? hex_digit(p[2]) : -1;
-
-    return low >= 0 && high + low > 0 ? high * 16 + low : -1;
-}
-
-/* In place. form: as in forms, where a plus is a blank. */
-static char *unescape(char *text, bool form)
+/* Of a form: in place. %00 stays as it is, as text: what follows it must not get lost. */
+static char *unescape(char *text)
 {
     const char *in = text;
     char *out = text;
 
     while (*in) {
-        int byte = escaped(in);
+        int byte = sg_http_path_escaped(in);
 
-        if (byte == '/' && !form) /* no end of a name in a path (RFC 3986, 2.2) */
-            byte = -1;
-        *out = byte >= 0 ? (char)byte : form && *in == '+' ? ' ' : *in;
-        out++;
-        in += byte < 0 ? 1 : 3;
+        *out++ = byte > 0 ? (char)byte : *in == '+' ? ' ' : *in;
+        in += byte > 0 ? 3 : 1;
     }
     *out = '\0';
     return text;
@@ -143,7 +123,7 @@ static void split_target(struct http_request *request)
     if (request->query)
         *request->query++ = '\0';
     path = path_of(target);
-    request->path = *path || path == target ? unescape(path, false) : "/"; /* "http://host" */
+    request->path = *path || path == target ? path : "/"; /* "http://host" */
 }
 
 int http_query(struct http_request *request,
@@ -157,7 +137,7 @@ int http_query(struct http_request *request,
         if (value)
             *value++ = '\0';
         if (*name || value)
-            code = each(request, unescape(name, true), value ? unescape(value, true) : "");
+            code = each(request, unescape(name), value ? unescape(value) : "");
     }
     request->query = NULL;
     return code;

@@ -9,6 +9,8 @@
 
 #include "http/http_form.h"
 #include "http/http_params.h"
+#include "http/http_path.h"
+#include "http/http_route.h"
 #include "http/http_status.h"
 #include "serve/protocol.h"
 
@@ -25,10 +27,18 @@
 #define HTTP_LINGER_STOP_MS 500
 #define HTTP_REST_MAX       ((size_t)64 << 10) /* of a body nobody wants, read so that the connection lives on */
 
-struct http_request;
+/* All routes of a server, in the order of sg_http_path_order. */
+struct http_routes {
+    struct {
+        const struct http_route *route;
+        void *ctx;
+    } items[HTTP_ROUTES_MAX];
+    int count;
+};
 
 struct sg_http {
     struct sg_server_view server;
+    struct http_routes routes;
     bool leaving, draining;       /* soon; now */
     uv_timer_t turn;              /* runs while somebody waits for it */
     struct http_session *waiting; /* for their next turn, in no order */
@@ -81,24 +91,13 @@ struct http_session {
 
 enum http_body { HTTP_BODY_NONE, HTTP_BODY_RAW, HTTP_BODY_MULTIPART, HTTP_BODY_JSON };
 
-struct http_route {
-    const char *path;
-    unsigned methods; /* of the enum below */
-    bool quiet;       /* asked all day long by those who watch: no line in the log */
-    bool same_site;   /* changes the server: not for pages of other sites */
-    /* Headers are there: what is wrong already, what the body is. NULL = the body is ignored. */
-    int (*begin)(struct http_request *request, struct sg_error *err);
-    /* The body is complete: replies, now or later. */
-    void (*serve)(struct http_request *request);
-};
-
-enum { HTTP_ROUTE_GET = 1, HTTP_ROUTE_POST = 2, HTTP_ROUTE_PUT = 4 }; /* GET: and HEAD */
-
 struct http_request {
     struct http_session *session; /* NULL for who is refused before anything was read */
     struct sg_http *http;
     const struct http_route *route;
-    const char *method, *path; /* "" until the head is there */
+    void *route_ctx;
+    struct sg_http_path_values path_values;
+    const char *method, *path; /* as they came; "" until the head is there */
     char *query;               /* what follows the "?", escaped; or NULL */
     char id[SG_JOB_NAME_MAX + 1];
     int64_t began_us;
@@ -158,13 +157,8 @@ int http_head_add(struct http_head *head, const char *at, size_t size);
 int http_head_end_target(struct http_head *head);
 int http_head_end_name(struct http_head *head);
 int http_head_end_value(struct http_head *head);
-/* The first header line of that name; NULL = absent. Valid until the next request is read. */
-const char *http_header(const struct http_request *request, const char *name);
 /* The head as a whole: fills path and query. SG_E_INVALID, SG_E_FRAMING, SG_E_UNSUPPORTED. */
 int http_head_check(struct http_request *request, struct sg_error *err);
-/* The parameters of the query, one after the other; stops with what `each` returns below 0. Once. */
-int http_query(struct http_request *request,
-               int (*each)(struct http_request *request, const char *name, const char *value));
 
 /* http_request.c */
 /* Takes the client's own name for it, where it sent one. */
@@ -180,10 +174,15 @@ int http_request_data(struct http_request *request, const char *data, size_t siz
 void http_request_serve(struct http_request *request);
 
 /* http_routes.c */
-const struct http_route *http_routes(int *out_count);
-/* NULL with err and out_status set when there is no such path (404) or it has other methods (405). */
-const struct http_route *http_route_find(const char *method, const char *path, struct sg_error *err,
-                                         unsigned *out_status, unsigned *out_allow);
+/* The routes of this room. */
+extern const struct http_route_table http_own_routes;
+/* Adds a table. SG_E_INTERNAL: a row is no route, is there already, or too many are. */
+int http_routes_add(struct http_routes *routes, const struct http_route_table *table, struct sg_error *err);
+/* Finds request->route for its path and that method, and what the path says of it. SG_E_INVALID (no path),
+ * SG_E_NOT_FOUND, or with request->status 405 and request->allow SG_E_UNSUPPORTED: the path has other
+ * methods.
+ */
+int http_route_find(struct http_request *request, const char *method, struct sg_error *err);
 /* "GET, HEAD" */
 const char *http_allow_text(unsigned methods);
 
@@ -226,19 +225,7 @@ void http_ready_serve(struct http_request *request);
 void http_metrics_serve(struct http_request *request);
 void http_reload_serve(struct http_request *request);
 
-/* http_reply.c: each ends the request, or sees to it that the reply is waited for. */
-struct http_answer {
-    unsigned status;
-    const char *type; /* NULL: no content */
-    const void *body;
-    size_t size;
-    const int64_t *timing_us; /* of SG_STAGE_COUNT stages, or NULL */
-    const char *headers;      /* further lines, each with its CRLF; or NULL */
-};
-void http_reply(struct http_request *request, const struct http_answer *answer);
-/* The same of JSON and the like that was written for it; takes the bytes. */
-void http_reply_take(struct http_request *request, const char *type, struct sg_buf *take_body);
-void http_reply_error(struct http_request *request, const struct sg_error *err);
+/* http_reply.c */
 /* The whole reply to a request that nobody reads, in bytes: of an error, and the last one of its connection.
  * unread: that, or NULL. */
 int http_error_bytes(struct http_request *request, const struct sg_error *err, struct sg_conn *unread,

@@ -48,9 +48,9 @@ static int examine(struct http_request *request)
     if (request->misread)
         return err->code;
     request->preflight = http_cors_is_preflight(request);
-    request->route = http_route_find(
-        request->preflight ? http_header(request, "Access-Control-Request-Method") : request->method,
-        request->path, err, &request->status, &request->allow);
+    (void)http_route_find(
+        request, request->preflight ? http_header(request, "Access-Control-Request-Method") : request->method,
+        err);
     if (request->preflight) {
         sg_error_clear(err); /* the request itself is told what is wrong with it */
         request->status = 0;

@@ -1,30 +1,70 @@
 /* SPDX-License-Identifier: MIT
  * The routes. docs/openapi.json describes each; http_test.c holds the two against each other.
- * APIs of other servers will have a room of their own, above this one.
+ * APIs of other servers will have a room of their own, above this one, and a table of their own.
  */
 #include "http/http_private.h"
 
 #include <string.h>
 
-static const struct http_route routes[] = {
-    {"/", HTTP_ROUTE_GET, false, false, NULL, http_index_serve},
-    {"/v1/infer", HTTP_ROUTE_POST | HTTP_ROUTE_PUT, false, false, http_infer_begin, http_infer_serve},
-    {"/v1/pipelines", HTTP_ROUTE_GET, false, false, NULL, http_pipelines_serve},
-    {"/v1/models", HTTP_ROUTE_GET, false, false, NULL, http_models_serve},
-    {"/v1/version", HTTP_ROUTE_GET, false, false, NULL, http_version_serve},
-    {"/v1/reload", HTTP_ROUTE_POST, false, true, NULL, http_reload_serve},
-    {"/openapi.json", HTTP_ROUTE_GET, false, false, NULL, http_openapi_serve},
-    {"/livez", HTTP_ROUTE_GET, true, false, NULL, http_live_serve},
-    {"/readyz", HTTP_ROUTE_GET, true, false, NULL, http_ready_serve},
-    {"/healthz", HTTP_ROUTE_GET, true, false, NULL, http_ready_serve},
-    {"/metrics", HTTP_ROUTE_GET, false, false, NULL, http_metrics_serve},
+static const struct http_route rows[] = {
+    {.path = "/", .methods = HTTP_ROUTE_GET, .serve = http_index_serve},
+    {.path = "/v1/infer",
+     .methods = HTTP_ROUTE_POST | HTTP_ROUTE_PUT,
+     .begin = http_infer_begin,
+     .serve = http_infer_serve},
+    {.path = "/v1/pipelines", .methods = HTTP_ROUTE_GET, .serve = http_pipelines_serve},
+    {.path = "/v1/models", .methods = HTTP_ROUTE_GET, .serve = http_models_serve},
+    {.path = "/v1/version", .methods = HTTP_ROUTE_GET, .serve = http_version_serve},
+    {.path = "/v1/reload", .methods = HTTP_ROUTE_POST, .same_site = true, .serve = http_reload_serve},
+    {.path = "/openapi.json", .methods = HTTP_ROUTE_GET, .serve = http_openapi_serve},
+    {.path = "/livez", .methods = HTTP_ROUTE_GET, .quiet = true, .serve = http_live_serve},
+    {.path = "/readyz", .methods = HTTP_ROUTE_GET, .quiet = true, .serve = http_ready_serve},
+    {.path = "/healthz", .methods = HTTP_ROUTE_GET, .quiet = true, .serve = http_ready_serve},
+    {.path = "/metrics", .methods = HTTP_ROUTE_GET, .serve = http_metrics_serve},
 };
-#define ROUTE_COUNT ((int)(sizeof(routes) / sizeof(routes[0])))
 
-const struct http_route *http_routes(int *out_count)
+const struct http_route_table http_own_routes = {.rows = rows, .count = sizeof(rows) / sizeof(rows[0])};
+
+/* Where it goes among the others; -1: one of them is the same. */
+static int place_of(const struct http_routes *routes, const char *path)
 {
-    *out_count = ROUTE_COUNT;
-    return routes;
+    int i, order = -1;
+
+    for (i = 0; i < routes->count && order < 0; i++) {
+        order = sg_http_path_order(routes->items[i].route->path, path);
+        if (order == 0)
+            return -1;
+    }
+    return order > 0 ? i - 1 : i;
+}
+
+static int add_route(struct http_routes *routes, const struct http_route *route, void *ctx,
+                     struct sg_error *err)
+{
+    int at;
+
+    if (!route->path || !sg_http_path_is_pattern(route->path) || !route->methods || !route->serve)
+        return sg_error_set(err, SG_E_INTERNAL, "\"%s\" is no route", route->path ? route->path : "");
+    at = place_of(routes, route->path);
+    if (at < 0)
+        return sg_error_set(err, SG_E_INTERNAL, "there are two routes for \"%s\"", route->path);
+    if (routes->count == HTTP_ROUTES_MAX)
+        return sg_error_set(err, SG_E_INTERNAL, "more than %d routes", HTTP_ROUTES_MAX);
+    memmove(&routes->items[at + 1], &routes->items[at],
+            (size_t)(routes->count - at) * sizeof(routes->items[0]));
+    routes->items[at].route = route;
+    routes->items[at].ctx = ctx;
+    routes->count++;
+    return 0;
+}
+
+int http_routes_add(struct http_routes *routes, const struct http_route_table *table, struct sg_error *err)
+{
+    int i, code = 0;
+
+    for (i = 0; i < table->count && code == 0; i++)
+        code = add_route(routes, &table->rows[i], table->ctx, err);
+    return code;
 }
 
 const char *http_allow_text(unsigned methods)
@@ -44,23 +84,41 @@ static unsigned method_of(const char *method)
     return strcmp(method, "POST") == 0 ? HTTP_ROUTE_POST : 0;
 }
 
-const struct http_route *http_route_find(const char *method, const char *path, struct sg_error *err,
-                                         unsigned *out_status, unsigned *out_allow)
+int http_route_find(struct http_request *request, const char *method, struct sg_error *err)
 {
+    const struct http_routes *routes = &request->http->routes;
+    const struct http_route *route;
     int i;
 
-    for (i = 0; i < ROUTE_COUNT && strcmp(path, routes[i].path) != 0; i++)
+    if (sg_http_path_check(request->path, err) < 0)
+        return err->code;
+    for (i = 0; i < routes->count &&
+                !sg_http_path_matches(routes->items[i].route->path, request->path, &request->path_values);
+         i++)
         ;
-    if (i == ROUTE_COUNT) {
-        sg_error_set(err, SG_E_NOT_FOUND, "there is no \"%.120s\" here; /openapi.json lists what there is",
-                     path);
-        return NULL;
+    if (i == routes->count)
+        return sg_error_set(err, SG_E_NOT_FOUND,
+                            "there is no \"%.120s\" here; /openapi.json lists what there is", request->path);
+    route = routes->items[i].route;
+    if (route->methods & method_of(method)) {
+        request->route = route;
+        request->route_ctx = routes->items[i].ctx;
+        return 0;
     }
-    if (routes[i].methods & method_of(method))
-        return &routes[i];
-    *out_status = 405;
-    *out_allow = routes[i].methods;
-    sg_error_set(err, SG_E_UNSUPPORTED, "%s takes %s, not %.20s", path, http_allow_text(routes[i].methods),
-                 method);
-    return NULL;
+    request->status = 405;
+    request->allow = route->methods;
+    return sg_error_set(err, SG_E_UNSUPPORTED, "%.120s takes %s, not %.20s", request->path,
+                        http_allow_text(route->methods), method);
+}
+
+void *http_route_ctx(const struct http_request *request)
+{
+    return request->route_ctx;
+}
+
+const char *http_path_value(const struct http_request *request, int index)
+{
+    const struct sg_http_path_values *values = &request->path_values;
+
+    return index >= 0 && index < values->count ? values->text + values->at[index] : "";
 }

@@ -4,6 +4,7 @@
  * docs/PROTOCOL.md's.
  */
 #include "http/http.h"
+#include "http/http_route.h"
 #include "serve/server_testing.h"
 
 static const struct sg_protocol_ops *const test_protocols[3] = {&sg_protocol_http};
@@ -208,6 +209,54 @@ static void a_path_that_there_is_not(void **state)
     assert_int_equal(stop(f), 0);
 }
 
+/* What a room above would do with its request. */
+static void tell_values(struct http_request *request)
+{
+    const char *const *word = http_route_ctx(request);
+    struct sg_buf body;
+
+    sg_buf_init(&body, 1000);
+    sg_buf_printf(&body, "%s [%s] [%s] [%s]", *word, http_path_value(request, 0), http_path_value(request, 1),
+                  http_path_value(request, 2));
+    http_reply_take(request, "text/plain", &body);
+}
+
+static void routes_of_other_rooms_are_served(void **state)
+{
+    static const struct http_route api[] = {
+        {.path = "/v2/models/{name}/versions/{version}", .methods = HTTP_ROUTE_GET, .serve = tell_values}};
+    static const struct http_route console[] = {
+        {.path = "/page/*", .methods = HTTP_ROUTE_GET, .serve = tell_values}};
+    const char *words[] = {"api", "console"};
+    const struct http_route_table tables[] = {{.rows = api, .count = 1, .ctx = &words[0]},
+                                              {.rows = console, .count = 1, .ctx = &words[1]}};
+    const struct sg_http_setup setup = {.tables = tables, .count = 2};
+    struct sg_protocol_ops http = sg_protocol_http;
+    const struct sg_protocol_ops *const protocols[] = {&http, NULL};
+    struct sg_server_options options;
+    struct fixture *f;
+    int fd;
+
+    (void)state;
+    http.setup = &setup;
+    options_for_test(&options);
+    options.protocols = protocols;
+    f = start_with(&options);
+    fd = dial(f);
+    say(fd, "GET /v2/models/a%2Fb/versions/7?c=d HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_non_null(strstr(read_one(fd), "\r\n\r\napi [a/b] [7] []"));
+    say(fd, "GET /page/css/a.css HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_non_null(strstr(read_one(fd), "\r\n\r\nconsole [css/a.css] [] []"));
+    say(fd, "GET /page/../livez HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_status(read_one(fd), "404", "not_found");
+    say(fd, "POST /page/a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    assert_status(read_one(fd), "405", "unsupported");
+    say(fd, livez);
+    assert_status(read_one(fd), "200", NULL);
+    close(fd);
+    assert_int_equal(stop(f), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_second_stop_leaves_requests),
@@ -215,7 +264,8 @@ int main(void)
                                        cmocka_unit_test(the_work_of_clients_that_go_is_left),
                                        cmocka_unit_test(refused_clients_do_not_stay),
                                        cmocka_unit_test(one_descriptor_is_enough),
-                                       cmocka_unit_test(a_path_that_there_is_not)};
+                                       cmocka_unit_test(a_path_that_there_is_not),
+                                       cmocka_unit_test(routes_of_other_rooms_are_served)};
 
     sg_log_level_set(SG_LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,16 +249,13 @@ static void routes_are_those_of_the_document(void **state)
 {
     cJSON *document = cJSON_ParseWithLength((const char *)sg_openapi_json, sg_openapi_json_bytes);
     const cJSON *paths = cJSON_GetObjectItem(document, "paths");
-    const struct http_route *routes, *found;
-    struct sg_error err;
-    unsigned status = 0, allow = 0;
-    int count, i;
+    const struct http_route *routes = http_own_routes.rows;
+    int i;
 
     (void)state;
     assert_non_null(paths);
-    routes = http_routes(&count);
-    assert_int_equal(cJSON_GetArraySize(paths), count);
-    for (i = 0; i < count; i++) {
+    assert_int_equal(cJSON_GetArraySize(paths), http_own_routes.count);
+    for (i = 0; i < http_own_routes.count; i++) {
         const cJSON *path = cJSON_GetObjectItemCaseSensitive(paths, routes[i].path);
 
         if (!path)
@@ -270,17 +267,136 @@ static void routes_are_those_of_the_document(void **state)
     assert_string_equal(cJSON_GetObjectItem(cJSON_GetObjectItem(document, "info"), "version")->valuestring,
                         SIGHT_VERSION);
     cJSON_Delete(document);
-    found = http_route_find("HEAD", "/livez", &err, &status, &allow);
-    assert_non_null(found);
-    assert_null(http_route_find("GET", "/livez/", &err, &status, &allow));
-    assert_int_equal(err.code, SG_E_NOT_FOUND);
-    assert_int_equal(status, 0);
-    assert_null(http_route_find("get", "/livez", &err, &status, &allow));
-    assert_int_equal(status, 405);
-    assert_string_equal(http_allow_text(allow), "GET, HEAD");
+}
+
+static void none(struct http_request *request)
+{
+    (void)request;
+}
+
+static struct sg_http test_http;
+static struct http_request asked;
+
+/* What there is for it: the route's own path, or what the error says. */
+static const char *found(const char *method, const char *path)
+{
+    static struct sg_error err;
+
+    asked = (struct http_request){.http = &test_http, .path = path};
+    return http_route_find(&asked, method, &err) == 0 ? asked.route->path : sg_err_name(err.code);
+}
+
+/* Tables in the order in which rooms might hand them over, so that nothing is found by its place. */
+static void the_nearest_route_is_found(void **state)
+{
+    static const struct http_route late[] = {
+        {.path = "/*", .methods = HTTP_ROUTE_POST, .serve = none},
+        {.path = "/page/*", .methods = HTTP_ROUTE_GET, .serve = none},
+        {.path = "/v1/{any}", .methods = HTTP_ROUTE_GET, .serve = none},
+        {.path = "/v2/models/{name}", .methods = HTTP_ROUTE_GET, .serve = none},
+        {.path = "/v2/models/{name}/versions/{version}/infer", .methods = HTTP_ROUTE_POST, .serve = none},
+        {.path = "/page/a/{name}", .methods = HTTP_ROUTE_GET, .serve = none},
+        {.path = "/page/a/b", .methods = HTTP_ROUTE_PUT, .serve = none},
+    };
+    int mine = 0;
+    const struct http_route_table table = {
+        .rows = late, .count = sizeof(late) / sizeof(late[0]), .ctx = &mine};
+    struct sg_error err;
+
+    (void)state;
+    test_http.routes.count = 0;
+    assert_int_equal(http_routes_add(&test_http.routes, &table, &err), 0);
+    assert_int_equal(http_routes_add(&test_http.routes, &http_own_routes, &err), 0);
+    assert_string_equal(found("HEAD", "/livez"), "/livez");
+    assert_null(http_route_ctx(&asked));
+    assert_string_equal(found("GET", "/v1/models"), "/v1/models");
+    assert_string_equal(found("GET", "/v1/mode%6cs"), "/v1/models");
+    assert_string_equal(found("GET", "/v1/other"), "/v1/{any}");
+    assert_ptr_equal(http_route_ctx(&asked), &mine);
+    assert_string_equal(http_path_value(&asked, 0), "other");
+    assert_string_equal(http_path_value(&asked, 1), "");
+    assert_string_equal(found("POST", "/v2/models/a%2Fb/versions/7/infer"), late[4].path);
+    assert_string_equal(http_path_value(&asked, 0), "a/b");
+    assert_string_equal(http_path_value(&asked, 1), "7");
+    assert_string_equal(found("PUT", "/page/a/b"), "/page/a/b");
+    assert_string_equal(found("GET", "/page/a/c"), "/page/a/{name}");
+    assert_string_equal(found("GET", "/page/a/c/d"), "/page/*");
+    assert_string_equal(http_path_value(&asked, 0), "a/c/d");
+    assert_string_equal(found("POST", "/x"), "/*");
+    /* The nearest one's methods are what counts, not those of routes that would take the rest. */
+    assert_string_equal(found("GET", "/page/a/b"), "unsupported");
+    assert_int_equal(asked.status, 405);
+    assert_string_equal(http_allow_text(asked.allow), "PUT");
+    assert_string_equal(found("POST", "/page/x"), "unsupported");
+    assert_string_equal(http_allow_text(asked.allow), "GET, HEAD");
+    assert_string_equal(found("POST", "/page/%2e%2e/v1/reload"), "not_found");
+    assert_string_equal(found("POST", "/page/%c0%ae/x"), "invalid_argument");
+    assert_string_equal(found("GET", "*"), "not_found");
+}
+
+static void own_routes_are_strict(void **state)
+{
+    static const char *const nowhere[] = {"/livez/",       "//livez",    "/v1/../livez", "/./livez",
+                                          "/%2e%2e/livez", "/livez;a=b", "/v1//infer",   "/v1%2Finfer",
+                                          "/v1/./infer",   "/livez%20",  "/v1/infer/..", "livez",
+                                          "/%2Flivez",     "/LIVEZ",     "/v1\\infer",   ""};
+    struct sg_error err;
+    size_t i;
+
+    (void)state;
+    test_http.routes.count = 0;
+    assert_int_equal(http_routes_add(&test_http.routes, &http_own_routes, &err), 0);
+    for (i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++) {
+        if (strcmp(found("GET", nowhere[i]), "not_found") != 0)
+            fail_msg("%s: %s", nowhere[i], found("GET", nowhere[i]));
+        assert_int_equal(asked.status, 0);
+        assert_null(asked.route);
+    }
+    assert_string_equal(found("GET", "/livez%00"), "invalid_argument");
+    assert_string_equal(found("GET", "/nowhere%"), "invalid_argument");
+    assert_string_equal(found("get", "/livez"), "unsupported");
+    assert_int_equal(asked.status, 405);
+    assert_string_equal(http_allow_text(asked.allow), "GET, HEAD");
     assert_string_equal(http_allow_text(HTTP_ROUTE_POST | HTTP_ROUTE_PUT), "POST, PUT");
     assert_string_equal(http_allow_text(HTTP_ROUTE_GET | HTTP_ROUTE_POST | HTTP_ROUTE_PUT),
                         "GET, HEAD, POST, PUT");
+}
+
+static void tables_are_checked(void **state)
+{
+    static const struct http_route bad[] = {
+        {.path = "/v1/infer", .methods = HTTP_ROUTE_GET, .serve = none},
+        {.methods = HTTP_ROUTE_GET, .serve = none},
+        {.path = "v1", .methods = HTTP_ROUTE_GET, .serve = none},
+        {.path = "/x", .serve = none},
+        {.path = "/a*", .methods = HTTP_ROUTE_GET, .serve = none},
+        {.path = "/x", .methods = HTTP_ROUTE_GET},
+    };
+    static struct http_route many[HTTP_ROUTES_MAX + 1];
+    static char paths[HTTP_ROUTES_MAX + 1][16];
+    struct http_route_table table = {.count = 1};
+    struct sg_error err;
+    size_t i;
+
+    (void)state;
+    test_http.routes.count = 0;
+    assert_int_equal(http_routes_add(&test_http.routes, &http_own_routes, &err), 0);
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        table.rows = &bad[i];
+        assert_int_equal(http_routes_add(&test_http.routes, &table, &err), SG_E_INTERNAL);
+        assert_int_equal(test_http.routes.count, http_own_routes.count);
+    }
+    for (i = 0; i <= HTTP_ROUTES_MAX; i++) {
+        snprintf(paths[i], sizeof(paths[i]), "/many/%zu", i);
+        many[i] = (struct http_route){.path = paths[i], .methods = HTTP_ROUTE_GET, .serve = none};
+    }
+    test_http.routes.count = 0;
+    table = (struct http_route_table){.rows = many, .count = HTTP_ROUTES_MAX};
+    assert_int_equal(http_routes_add(&test_http.routes, &table, &err), 0);
+    for (i = 0; i < HTTP_ROUTES_MAX; i++)
+        assert_string_equal(found("GET", paths[i]), paths[i]);
+    table = (struct http_route_table){.rows = many + HTTP_ROUTES_MAX, .count = 1};
+    assert_int_equal(http_routes_add(&test_http.routes, &table, &err), SG_E_INTERNAL);
 }
 
 static void metrics_count_and_write(void **state)
@@ -390,6 +506,9 @@ int main(void)
         cmocka_unit_test(json_bodies),
         cmocka_unit_test(long_images_never_reach_the_parser),
         cmocka_unit_test(routes_are_those_of_the_document),
+        cmocka_unit_test(the_nearest_route_is_found),
+        cmocka_unit_test(own_routes_are_strict),
+        cmocka_unit_test(tables_are_checked),
         cmocka_unit_test(metrics_count_and_write),
     };
 

@@ -100,7 +100,7 @@ static void start(void)
     server.intake.metrics = &server.metrics;
     CHECK(sg_reload_init(&server.reload, &server.loop, NULL, &server.metrics, &err) == 0);
     CHECK(sg_conn_table_create(&server.loop, &table, &table_ops, NULL, &server.conns, &err) == 0);
-    CHECK(sg_protocol_http.start(&view, &server.http, &err) == 0);
+    CHECK(sg_protocol_http.start(&view, NULL, &server.http, &err) == 0);
     server.ready = true;
 }
 

@@ -87,7 +87,10 @@ struct sg_protocol_ops {
 
     /* What all its connections share: made before the first of them. NULL, and so are those below: nothing.
      */
-    int (*start)(const struct sg_server_view *view, void **out_shared, struct sg_error *err);
+    int (*start)(const struct sg_server_view *view, const void *setup, void **out_shared,
+                 struct sg_error *err);
+    /* For start: what app has for this protocol, in a copy of its ops. Each protocol says what that is. */
+    const void *setup;
     /* The server will stop soon; it is stopping: sessions are drained by themselves. */
     void (*leave)(void *shared);
     void (*drain)(void *shared);

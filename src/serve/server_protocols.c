@@ -11,7 +11,7 @@ int server_protocols_start(struct sg_server *server, const struct sg_server_view
 
     for (i = 0; protocols[i] && code == 0; i++)
         if (protocols[i]->start)
-            code = protocols[i]->start(view, &server->shared[i], err);
+            code = protocols[i]->start(view, protocols[i]->setup, &server->shared[i], err);
     return code;
 }
 
