@@ -110,3 +110,30 @@ void sg_job_store_fini(struct sg_job_store *store)
     }
     sg_job_store_init(store);
 }
+
+void sg_job_list_append(struct sg_job_list *list, struct sg_job *job)
+{
+    job->next = NULL;
+    if (list->last)
+        list->last->next = job;
+    else
+        list->first = job;
+    list->last = job;
+    list->count++;
+}
+
+void sg_job_list_remove(struct sg_job_list *list, struct sg_job *job)
+{
+    struct sg_job **link = &list->first, *before = NULL;
+
+    while (*link && *link != job) {
+        before = *link;
+        link = &before->next;
+    }
+    if (!*link)
+        return;
+    *link = job->next;
+    if (list->last == job)
+        list->last = before;
+    list->count--;
+}

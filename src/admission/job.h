@@ -39,7 +39,7 @@ struct sg_job_owner {
 
 struct sg_job {
     struct sg_mail_node mail; /* link of the queue, mailbox or free list it is in */
-    struct sg_job *next;      /* link of the owner on the loop thread: replies of one connection, in order */
+    struct sg_job *next;      /* link of the sg_job_list of its owner */
 
     uint64_t id;                /* counts up from 1 over the server's life */
     struct sg_job_owner *owner; /* whom it goes back to */
@@ -114,6 +114,16 @@ static inline int sg_job_in_flight(const struct sg_job *job)
 int sg_job_hopeless(struct sg_job *job, int64_t now_us);
 /* SG_E_CANCELLED, SG_E_DEADLINE or 0; sets job->error. For the gaps between steps. Worker's thread. */
 int sg_job_expired(struct sg_job *job, int64_t now_us);
+
+/* Jobs that an owner waits for, in the order in which they came. Loop thread only. */
+struct sg_job_list {
+    struct sg_job *first, *last;
+    int count;
+};
+
+void sg_job_list_append(struct sg_job_list *list, struct sg_job *job);
+/* Nothing when it is not in the list. */
+void sg_job_list_remove(struct sg_job_list *list, struct sg_job *job);
 
 /* Jobs at rest. Loop thread only. */
 struct sg_job_store {

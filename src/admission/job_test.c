@@ -83,11 +83,50 @@ static void kept_jobs_are_counted_whole(void **state)
     assert_int_equal(store.bytes, 0);
 }
 
+static void expect_list(const struct sg_job_list *list, const struct sg_job *jobs, const char *order)
+{
+    const struct sg_job *job = list->first, *last = NULL;
+    const char *at;
+
+    for (at = order; *at; at++, job = job->next) {
+        assert_ptr_equal(job, &jobs[*at - '0']);
+        last = job;
+    }
+    assert_null(job);
+    assert_ptr_equal(list->last, last);
+    assert_int_equal(list->count, at - order);
+}
+
+static void lists_keep_the_order_whoever_leaves(void **state)
+{
+    struct sg_job jobs[5] = {0};
+    struct sg_job_list list = {0};
+    int i;
+
+    (void)state;
+    for (i = 0; i < 4; i++)
+        sg_job_list_append(&list, &jobs[i]);
+    expect_list(&list, jobs, "0123");
+    sg_job_list_remove(&list, &jobs[4]); /* never was in it */
+    expect_list(&list, jobs, "0123");
+    sg_job_list_remove(&list, &jobs[2]);
+    expect_list(&list, jobs, "013");
+    sg_job_list_remove(&list, &jobs[3]);
+    sg_job_list_append(&list, &jobs[2]);
+    expect_list(&list, jobs, "012");
+    sg_job_list_remove(&list, &jobs[0]);
+    sg_job_list_remove(&list, &jobs[1]);
+    sg_job_list_remove(&list, &jobs[2]);
+    expect_list(&list, jobs, "");
+    sg_job_list_append(&list, &jobs[1]);
+    expect_list(&list, jobs, "1");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(too_little_time_left), cmocka_unit_test(late),
-                                       cmocka_unit_test(no_deadline),
-                                       cmocka_unit_test(kept_jobs_are_counted_whole)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(too_little_time_left), cmocka_unit_test(late), cmocka_unit_test(no_deadline),
+        cmocka_unit_test(kept_jobs_are_counted_whole), cmocka_unit_test(lists_keep_the_order_whoever_leaves)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

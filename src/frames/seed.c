@@ -22,9 +22,8 @@ struct seed {
     struct sg_session base;
     struct sg_seed_frame frame;
     struct sg_seed_stranger stranger;
-    struct sg_job *job;          /* being received, or complete and waiting for a place at the gate */
-    struct sg_job *first, *last; /* replies due, in order */
-    int in_flight;               /* jobs in that list */
+    struct sg_job *job;         /* being received, or complete and waiting for a place at the gate */
+    struct sg_job_list replies; /* due, in order */
     struct sg_flow flow;
     struct sg_gate_waiter waiter;
     int64_t frame_started_us; /* moved on by every pause of ours: only the client's own time counts */
@@ -52,17 +51,6 @@ static int seed_encode(struct sg_job *job)
         &job->result, job->error.code < 0 ? &job->error : NULL, SG_JSON_SEED_MAX_BYTES, &job->reply);
 }
 
-static void append(struct seed *seed, struct sg_job *job)
-{
-    job->next = NULL;
-    if (seed->last)
-        seed->last->next = job;
-    else
-        seed->first = job;
-    seed->last = job;
-    seed->in_flight++;
-}
-
 /* Writes the reply of a job that no worker sees. */
 static void answer_here(struct sg_job *job)
 {
@@ -83,20 +71,9 @@ static void drop_unfinished_frame(struct seed *seed)
 static void abandon(struct sg_session *session)
 {
     struct seed *seed = seed_of(session);
-    struct sg_intake *intake = session->intake;
-    struct sg_job *job, *next;
 
     drop_unfinished_frame(seed);
-    sg_intake_withdraw(intake, &seed->flow);
-    for (job = seed->first; job; job = next) {
-        next = job->next;
-        if (job->in_pool) {
-            atomic_store_explicit(&job->cancelled, true, memory_order_relaxed);
-        } else {
-            sg_counter_add(&intake->counters.dropped, 1);
-            sg_intake_drop(intake, &job);
-        }
-    }
+    sg_intake_leave(session->intake, &seed->flow, &seed->replies);
     sg_conn_close(&session->conn);
     sg_session_fini(session);
     free(seed);
@@ -116,16 +93,14 @@ static void set_deadline(struct seed *seed)
     int64_t deadline_us = 0;
 
     if (sg_seed_frame_partial(&seed->frame)) {
-        int64_t received = seed->job ? (int64_t)seed->job->bytes.size : 0;
-
-        deadline_us = seed->frame_started_us + options->receive_timeout_ms * 1000 +
-                      received * 1000000 / SG_SERVER_MIN_RATE_BYTES_PER_S;
+        deadline_us = sg_session_receive_deadline(&seed->base, seed->frame_started_us,
+                                                  seed->job ? seed->job->bytes.size : 0);
         if (sg_seed_stranger_counted(&seed->stranger, NULL)) {
             int64_t silent_us = sg_clock_us() + (int64_t)SG_SEED_STRANGER_SILENCE_MS * 1000;
 
             deadline_us = silent_us < deadline_us ? silent_us : deadline_us;
         }
-    } else if (options->idle_timeout_ms > 0 && seed->in_flight == 0 && !seed->job) {
+    } else if (options->idle_timeout_ms > 0 && seed->replies.count == 0 && !seed->job) {
         deadline_us = sg_clock_us() + options->idle_timeout_ms * 1000;
     }
     sg_conn_set_deadline(seed->base.conn, deadline_us);
@@ -159,7 +134,7 @@ static void end_with_error(struct seed *seed, const struct sg_error *error)
     job->error = *error;
     job->encode_arg = seed->base.options;
     answer_here(job);
-    append(seed, job);
+    sg_job_list_append(&seed->replies, job);
     flush(seed);
 }
 
@@ -187,22 +162,19 @@ static void flush(struct seed *seed)
 {
     struct sg_job *job;
 
-    while ((job = seed->first) && job->finished) {
+    while ((job = seed->replies.first) && job->finished) {
         int code = send_reply(seed, job);
 
         if (code < 0) {
             abandon(&seed->base);
             return;
         }
-        seed->first = job->next;
-        if (!seed->first)
-            seed->last = NULL;
-        seed->in_flight--;
+        sg_job_list_remove(&seed->replies, job);
         seed->stranger.known = seed->stranger.known || job->error.code == SG_OK;
         sg_intake_answered(seed->base.intake, job, SG_PROTOCOL_SEED);
         sg_intake_drop(seed->base.intake, &job);
     }
-    if (!seed->first && (seed->ending || seed->eof)) {
+    if (!seed->replies.first && (seed->ending || seed->eof)) {
         finish(seed);
         return;
     }
@@ -219,7 +191,7 @@ static void submit(struct seed *seed)
 
     seed->job = NULL;
     sg_seed_frame_next(&seed->frame);
-    append(seed, job);
+    sg_job_list_append(&seed->replies, job);
     if (sg_intake_submit(seed->base.intake, &seed->flow, job, NULL) < 0) {
         answer_here(job);
         flush(seed);
@@ -274,7 +246,7 @@ static void on_want(void *user, uint8_t **out_data, size_t *out_size)
 {
     struct seed *seed = user;
     bool may_read = !seed->ending && seed->waiter.want == SG_GATE_NOTHING &&
-                    seed->in_flight < seed->base.options->max_pipelined &&
+                    seed->replies.count < seed->base.options->max_pipelined &&
                     sg_conn_unsent(seed->base.conn) == 0;
 
     if (may_read && seed->frame.state == SG_SEED_HEADER) {
@@ -348,7 +320,7 @@ static void on_eof(void *user)
     seed->eof = true;
     if (sg_seed_frame_partial(&seed->frame))
         abandon(&seed->base); /* closed in the middle of a frame: the client has gone */
-    else if (!seed->first && !seed->job)
+    else if (!seed->replies.first && !seed->job)
         finish(seed);
 }
 
@@ -407,7 +379,7 @@ static void drain(struct sg_session *session)
     if (seed->job || sg_seed_frame_partial(&seed->frame)) {
         sg_error_set(&error, SG_E_SHUTDOWN, "the server is stopping; send the image again to the next one");
         end_with_error(seed, &error);
-    } else if (seed->first) {
+    } else if (seed->replies.first) {
         seed->ending = true;
     } else {
         abandon(session);
@@ -417,8 +389,8 @@ static void drain(struct sg_session *session)
 static int64_t idle_since(struct sg_session *session)
 {
     const struct seed *seed = seed_of(session);
-    bool busy =
-        seed->first || seed->job || sg_seed_frame_partial(&seed->frame) || sg_conn_unsent(session->conn) > 0;
+    bool busy = seed->replies.first || seed->job || sg_seed_frame_partial(&seed->frame) ||
+                sg_conn_unsent(session->conn) > 0;
 
     return busy || seed->ending ? 0 : sg_conn_active_us(session->conn);
 }

@@ -22,20 +22,9 @@ static struct v2 *v2_of(struct sg_session *session)
 void v2_abandon(struct sg_session *session)
 {
     struct v2 *v2 = v2_of(session);
-    struct sg_intake *intake = session->intake;
-    struct sg_job *job, *next;
 
-    sg_intake_drop(intake, &v2->job);
-    sg_intake_withdraw(intake, &v2->flow);
-    for (job = v2->first; job; job = next) {
-        next = job->next;
-        if (job->in_pool) {
-            atomic_store_explicit(&job->cancelled, true, memory_order_relaxed);
-        } else {
-            sg_counter_add(&intake->counters.dropped, 1);
-            sg_intake_drop(intake, &job);
-        }
-    }
+    sg_intake_drop(session->intake, &v2->job);
+    sg_intake_leave(session->intake, &v2->flow, &v2->jobs);
     sg_conn_close(&session->conn);
     sg_session_fini(session);
     free(v2);
@@ -85,9 +74,8 @@ void v2_set_deadline(struct v2 *v2)
     int64_t deadline_us = 0;
 
     if (sg_v2_reader_partial(&v2->reader))
-        deadline_us = v2->frame_started_us + options->receive_timeout_ms * 1000 +
-                      (int64_t)v2->frame_bytes * 1000000 / SG_SERVER_MIN_RATE_BYTES_PER_S;
-    else if (options->idle_timeout_ms > 0 && v2->outstanding == 0)
+        deadline_us = sg_session_receive_deadline(&v2->base, v2->frame_started_us, v2->frame_bytes);
+    else if (options->idle_timeout_ms > 0 && v2->jobs.count == 0)
         deadline_us = sg_clock_us() + options->idle_timeout_ms * 1000;
     sg_conn_set_deadline(v2->base.conn, deadline_us);
 }
@@ -103,7 +91,7 @@ static bool finish(struct v2 *v2)
 
 bool v2_settle(struct v2 *v2)
 {
-    if (v2->ending && !v2->first)
+    if (v2->ending && !v2->jobs.first)
         return finish(v2);
     if (v2->ending)
         return true;
@@ -304,7 +292,7 @@ static int64_t idle_since(struct sg_session *session)
 {
     const struct v2 *v2 = v2_of(session);
     bool busy =
-        v2->first || v2->job || sg_v2_reader_partial(&v2->reader) || sg_conn_unsent(session->conn) > 0;
+        v2->jobs.first || v2->job || sg_v2_reader_partial(&v2->reader) || sg_conn_unsent(session->conn) > 0;
 
     return busy || v2->ending ? 0 : sg_conn_active_us(session->conn);
 }

@@ -11,9 +11,8 @@
 struct v2 {
     struct sg_session base;
     struct sg_v2_reader reader;
-    struct sg_job *job;   /* its picture is being received */
-    struct sg_job *first; /* with the workers, oldest first */
-    int outstanding;      /* jobs in that list */
+    struct sg_job *job;      /* its picture is being received */
+    struct sg_job_list jobs; /* with the workers, oldest first */
     unsigned window;
     struct sg_flow flow;
     int64_t frame_started_us; /* moved on by every pause of ours: only the client's own time counts */

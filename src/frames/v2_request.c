@@ -72,15 +72,9 @@ static bool refuse(struct v2 *v2, int64_t retry_ms)
 bool v2_request_answer(struct v2 *v2, struct sg_job *job)
 {
     struct sg_intake *intake = v2->base.intake;
-    struct sg_job **link = &v2->first;
     bool alive;
 
-    while (*link && *link != job)
-        link = &(*link)->next;
-    if (*link) {
-        *link = job->next;
-        v2->outstanding--;
-    }
+    sg_job_list_remove(&v2->jobs, job);
     if (job->reply.size == 0) {
         if (job->error.code == SG_OK)
             sg_error_set(&job->error, SG_E_CANCELLED, "the request was cancelled");
@@ -101,7 +95,7 @@ bool v2_request_answer(struct v2 *v2, struct sg_job *job)
 
 static struct sg_job *find_job(const struct v2 *v2, uint64_t id)
 {
-    struct sg_job *job = v2->first;
+    struct sg_job *job = v2->jobs.first;
 
     while (job && job->tag != id)
         job = job->next;
@@ -112,7 +106,7 @@ static struct sg_job *find_job(const struct v2 *v2, uint64_t id)
  */
 static bool drop_oldest(struct v2 *v2, bool *out_dropped)
 {
-    struct sg_job *job = v2->first;
+    struct sg_job *job = v2->jobs.first;
 
     while (job && !sg_intake_withdraw_job(v2->base.intake, &v2->flow, job))
         job = job->next;
@@ -126,10 +120,10 @@ static bool drop_oldest(struct v2 *v2, bool *out_dropped)
 bool v2_window_full(const struct v2 *v2)
 {
     /* Its own replies will make room again. */
-    if (v2->outstanding > 0 && sg_intake_over(v2->base.intake, v2->base.member))
+    if (v2->jobs.count > 0 && sg_intake_over(v2->base.intake, v2->base.member))
         return true;
     if (v2->reader.hello.policy == SG_V2_BLOCK)
-        return (unsigned)v2->outstanding >= v2->window;
+        return (unsigned)v2->jobs.count >= v2->window;
     return (unsigned)sg_pool_waiting(v2->base.intake->pool, &v2->flow) >= v2->window;
 }
 
@@ -171,8 +165,8 @@ bool v2_request_begin(struct v2 *v2)
     code = sg_intake_pipeline(v2->base.intake, v2->job, name[0] ? name : NULL);
     if (code == 0 && v2->reader.hello.policy == SG_V2_OLDEST && v2_window_full(v2))
         code = sg_error_set(&v2->job->error, SG_E_DROPPED, "%d older frames of this connection are under way",
-                            v2->outstanding);
-    if (code == 0 && v2->outstanding == 0) {
+                            v2->jobs.count);
+    if (code == 0 && v2->jobs.count == 0) {
         code = sg_intake_share(v2->base.intake, v2->base.member, false, &v2->job->error);
         retry_ms = code < 0 ? sg_intake_retry_ms(v2->base.intake) : 0;
     }
@@ -184,7 +178,7 @@ bool v2_request_begin(struct v2 *v2)
 bool v2_request_submit(struct v2 *v2)
 {
     struct sg_intake *intake = v2->base.intake;
-    struct sg_job *job = v2->job, **link = &v2->first;
+    struct sg_job *job = v2->job;
     bool newest = v2->reader.hello.policy == SG_V2_NEWEST, dropped = true;
     int64_t retry_ms = 0;
 
@@ -204,11 +198,7 @@ bool v2_request_submit(struct v2 *v2)
     if (sg_intake_deadline(intake, &v2->flow, job, &retry_ms) < 0)
         return refuse(v2, retry_ms);
     v2->job = NULL;
-    while (*link)
-        link = &(*link)->next;
-    job->next = NULL;
-    *link = job;
-    v2->outstanding++;
+    sg_job_list_append(&v2->jobs, job);
     if (sg_intake_submit(intake, &v2->flow, job, NULL) < 0)
         return v2_request_answer(v2, job) && v2_settle(v2);
     v2_set_deadline(v2);

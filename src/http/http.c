@@ -29,7 +29,7 @@ static bool reads(const struct http_session *session)
 void http_phase_set(struct http_session *session, enum http_phase phase)
 {
     const struct sg_server_options *options = session->base.options;
-    int64_t deadline_us = 0, body;
+    int64_t deadline_us = 0;
 
     /* A request has its time from its first byte to its last. */
     if ((session->phase != phase && phase != HTTP_PHASE_BODY) || phase == HTTP_PHASE_IDLE)
@@ -38,9 +38,8 @@ void http_phase_set(struct http_session *session, enum http_phase phase)
     if (phase == HTTP_PHASE_IDLE && options->idle_timeout_ms > 0) {
         deadline_us = session->phase_us + options->idle_timeout_ms * 1000;
     } else if (phase == HTTP_PHASE_HEAD || phase == HTTP_PHASE_BODY) {
-        body = session->request ? (int64_t)session->request->received : 0;
-        deadline_us = session->phase_us + options->receive_timeout_ms * 1000 +
-                      body * 1000000 / SG_SERVER_MIN_RATE_BYTES_PER_S;
+        deadline_us = sg_session_receive_deadline(&session->base, session->phase_us,
+                                                  session->request ? session->request->received : 0);
     }
     sg_conn_set_deadline(session->base.conn, deadline_us);
 }

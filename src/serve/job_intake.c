@@ -221,7 +221,7 @@ static struct sg_mail_node *take_parked(struct sg_intake *intake, const struct s
     return chain;
 }
 
-static struct sg_mail_node *came_back(struct sg_intake *intake, struct sg_mail_node *chain)
+static void came_back(struct sg_intake *intake, struct sg_mail_node *chain)
 {
     struct sg_mail_node *node;
 
@@ -229,20 +229,26 @@ static struct sg_mail_node *came_back(struct sg_intake *intake, struct sg_mail_n
         sg_container_of(node, struct sg_job, mail)->in_pool = false;
         intake->outstanding--;
     }
-    return chain;
 }
 
-struct sg_mail_node *sg_intake_withdraw(struct sg_intake *intake, struct sg_flow *flow)
+void sg_intake_leave(struct sg_intake *intake, struct sg_flow *flow, struct sg_job_list *jobs)
 {
-    struct sg_mail_node *chain, **end = &chain;
+    struct sg_job *job, *next;
 
-    if (!intake->pool)
-        return NULL;
-    chain = sg_pool_withdraw(intake->pool, flow);
-    while (*end)
-        end = &(*end)->next;
-    *end = take_parked(intake, flow, NULL);
-    return came_back(intake, chain);
+    if (intake->pool) {
+        came_back(intake, sg_pool_withdraw(intake->pool, flow));
+        came_back(intake, take_parked(intake, flow, NULL));
+    }
+    for (job = jobs->first; job; job = next) {
+        next = job->next;
+        if (job->in_pool) {
+            atomic_store_explicit(&job->cancelled, true, memory_order_relaxed);
+        } else {
+            sg_counter_add(&intake->counters.dropped, 1);
+            sg_intake_drop(intake, &job);
+        }
+    }
+    *jobs = (struct sg_job_list){0};
 }
 
 bool sg_intake_withdraw_job(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job)

@@ -80,8 +80,9 @@ int sg_intake_submit(struct sg_intake *intake, struct sg_flow *flow, struct sg_j
 /* Hands parked jobs to the workers: those that can run now, and those whose deadline has passed, so that they
  * are answered; all of them when there is nothing to wait for any more. */
 void sg_intake_unpark(struct sg_intake *intake, bool all);
-/* Takes back what waits in the flow, linked by mail.next: in order, but the parked ones last. */
-struct sg_mail_node *sg_intake_withdraw(struct sg_intake *intake, struct sg_flow *flow);
+/* The owner of the flow and of these jobs has gone: what waits or is done is dropped, what a worker has begun
+ * is cancelled and comes back to an owner that is no more. */
+void sg_intake_leave(struct sg_intake *intake, struct sg_flow *flow, struct sg_job_list *jobs);
 /* Takes that job back; false when a worker has begun it. */
 bool sg_intake_withdraw_job(struct sg_intake *intake, struct sg_flow *flow, struct sg_job *job);
 /* Done jobs, oldest first, linked by mail.next. Each counts as in_pool until the caller gives it to its

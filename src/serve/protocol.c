@@ -37,6 +37,12 @@ void sg_session_fini(struct sg_session *session)
     sg_share_unref(&session->intake->gate.addresses, &session->member);
 }
 
+int64_t sg_session_receive_deadline(const struct sg_session *session, int64_t began_us, size_t bytes)
+{
+    return began_us + session->options->receive_timeout_ms * 1000 +
+           (int64_t)bytes * 1000000 / SG_SERVER_MIN_RATE_BYTES_PER_S;
+}
+
 void sg_session_own(const struct sg_session *session, struct sg_job *job)
 {
     job->owner = session->intake->connections;

@@ -42,6 +42,10 @@ void sg_session_init(struct sg_session *session, const struct sg_session_ops *op
                      struct sg_intake *intake, const struct sg_server_options *options);
 void sg_session_fini(struct sg_session *session);
 
+/* By when a message that began at began_us, of which so many bytes have come, must be whole: receive_timeout,
+ * and the time that those take at the slowest rate that is put up with. */
+int64_t sg_session_receive_deadline(const struct sg_session *session, int64_t began_us, size_t bytes);
+
 /* A job is the session's: when it is done it comes to job_done, or is dropped should the session have ended.
  */
 void sg_session_own(const struct sg_session *session, struct sg_job *job);
