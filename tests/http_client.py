@@ -15,7 +15,8 @@ class Answer:
     """One response; every one of ours must carry Server-Timing and a request id."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
-        self.status, self.headers, self.body = response.status, response.headers, response.read()
+        self.status, self.reason = response.status, response.reason
+        self.headers, self.body = response.headers, response.read()
         assert re.search(r"total;dur=\d+\.\d+$", self.headers["Server-Timing"])
         assert self.headers["X-Request-Id"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import io
 import json
 import pickle
@@ -244,6 +245,33 @@ def test_paths_and_methods(server: Server, small: bytes) -> None:
         assert head.status == get.status == 200 and head.body == b"" and get.body
         if path != "/metrics":
             assert head.headers["Content-Length"] == str(len(get.body))
+
+
+def test_files_are_sent_once(server: Server) -> None:
+    """RFC 9110, 8.8.3, 13.1.2 and 15.4.5: an entity tag is of the bytes (here the first 64 bits of their SHA-256), and
+    who names it hears 304 with the headers that 200 would have and without content."""
+    for path in ("/openapi.json", "/"):
+        first = ask(server, "GET", path)
+        tag = first.headers["ETag"]
+        assert tag == f'"{hashlib.sha256(first.body).hexdigest()[:16]}"'
+        assert first.status == 200 and first.headers["Cache-Control"] == "no-cache"
+        for method in ("GET", "HEAD"):
+            for known in (tag, "W/" + tag, f'"other", {tag}', "*"):
+                again = ask(server, method, path, If_None_Match=known)
+                assert (again.status, again.reason, again.body) == (304, "Not Modified", b""), known
+                assert again.headers["ETag"] == tag and again.headers["Cache-Control"] == "no-cache"
+                assert not {"Content-Type", "Content-Length"} & set(again.headers)
+            for known in ('"other"', tag.strip('"'), ""):
+                again = ask(server, method, path, If_None_Match=known)
+                assert again.status == 200 and again.headers["Content-Length"] == str(len(first.body)), known
+                assert again.body == (first.body if method == "GET" else b"")
+    link = connect(server)
+    for _ in range(3):  # and the connection goes on
+        link.request("GET", "/", headers={"If-None-Match": tag})
+        assert Answer(link.getresponse()).status == 304
+    link.close()
+    assert 'sightd_http_responses_total{route="/",status="304"}' in ask(server, "GET", "/metrics").body.decode()
+    assert "ETag" not in ask(server, "GET", "/livez").headers
 
 
 def test_every_route_is_described(server: Server) -> None:

@@ -1,45 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * What the server tells of itself: pipelines, models, version, health, metrics, its own description.
+ * What the server tells of itself: pipelines, models, version, health, metrics.
  */
 #include "http/http_private.h"
 
 #include "codec/json.h"
-#include "http/openapi.h"
 
 #include <string.h>
 
 #define INFO_MAX_BYTES ((size_t)16 << 20)
 
-static const char index_text[] =
-    "sightd " SIGHT_VERSION ": images in, objects out.\n"
-    "\n"
-    "  curl --data-binary @photo.jpg http://HOST/v1/infer            objects as JSON\n"
-    "  curl --data-binary @photo.jpg 'http://HOST/v1/infer?annotate=jpeg' >drawn.jpg\n"
-    "  curl -T photo.jpg http://HOST/v1/infer                        the same\n"
-    "  curl -F image=@photo.jpg -F pipeline=faces http://HOST/v1/infer\n"
-    "\n"
-    "  GET  /v1/pipelines   what can be asked for (?pipeline=NAME)\n"
-    "  GET  /v1/models      models, licences, what was decided about them\n"
-    "  GET  /v1/version     versions\n"
-    "  POST /v1/reload      read the configuration and the models again\n"
-    "  GET  /livez /readyz /healthz /metrics\n"
-    "  GET  /openapi.json   all of this for programs\n"
-    "\n"
-    "The same port speaks seed frames and frame protocol v2: see docs/PROTOCOL.md.\n";
-
-static void reply_static(struct http_request *request, const char *type, const void *data, size_t size)
+static void reply_text(struct http_request *request, const char *text)
 {
-    http_reply(request, &(struct http_answer){.status = 200, .type = type, .body = data, .size = size});
-}
-
-void http_index_serve(struct http_request *request)
-{
-    reply_static(request, "text/plain; charset=utf-8", index_text, sizeof(index_text) - 1);
-}
-
-void http_openapi_serve(struct http_request *request)
-{
-    reply_static(request, "application/json", sg_openapi_json, sg_openapi_json_bytes);
+    http_reply(request,
+               &(struct http_answer){
+                   .status = 200, .type = "text/plain; charset=utf-8", .body = text, .size = strlen(text)});
 }
 
 /* JSON that the application writes. */
@@ -90,7 +64,7 @@ void http_version_serve(struct http_request *request)
 
 void http_live_serve(struct http_request *request)
 {
-    reply_static(request, "text/plain; charset=utf-8", "ok\n", 3);
+    reply_text(request, "ok\n");
 }
 
 /* The beginning, while pipelines load, and the end. */
@@ -106,7 +80,7 @@ void http_ready_serve(struct http_request *request)
         return;
     }
     if (!request->http->leaving) {
-        reply_static(request, "text/plain; charset=utf-8", "ready\n", 6);
+        reply_text(request, "ready\n");
         return;
     }
     sg_error_set(&err, SG_E_SHUTDOWN, "the server is stopping");

@@ -186,6 +186,13 @@ int http_route_find(struct http_request *request, const char *method, struct sg_
 /* "GET, HEAD" */
 const char *http_allow_text(unsigned methods);
 
+/* http_file.c */
+void http_file_serve(struct http_request *request);
+/* A route can have it: nothing is missing, and its headers fit. */
+bool http_file_is_whole(const struct http_file *file);
+/* Whether the value of If-None-Match has that entity tag. */
+bool http_etag_listed(const char *list, const char *etag);
+
 /* http_cors.c */
 /* Header lines of a reply that tell browsers which pages may read it. 0, or what sg_buf_printf says. */
 int http_cors_headers(const struct http_request *request, struct sg_buf *out);
@@ -215,11 +222,9 @@ int http_infer_begin(struct http_request *request, struct sg_error *err);
 void http_infer_serve(struct http_request *request);
 /* The job is back from the workers. */
 void http_infer_answer(struct http_request *request);
-void http_index_serve(struct http_request *request);
 void http_pipelines_serve(struct http_request *request);
 void http_models_serve(struct http_request *request);
 void http_version_serve(struct http_request *request);
-void http_openapi_serve(struct http_request *request);
 void http_live_serve(struct http_request *request);
 void http_ready_serve(struct http_request *request);
 void http_metrics_serve(struct http_request *request);

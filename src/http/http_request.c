@@ -133,6 +133,8 @@ void http_request_serve(struct http_request *request)
         http_reply_error(request, &request->error);
     else if (request->preflight)
         http_cors_serve_preflight(request);
+    else if (request->route->file)
+        http_file_serve(request);
     else
         request->route->serve(request);
 }

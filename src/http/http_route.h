@@ -18,17 +18,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP_ROUTES_MAX 128 /* of all tables */
+#define HTTP_ROUTES_MAX       128 /* of all tables */
+#define HTTP_FILE_HEADERS_MAX 256 /* bytes of ETag and Cache-Control with their names */
 
 struct http_request;
 
 enum { HTTP_ROUTE_GET = 1, HTTP_ROUTE_POST = 2, HTTP_ROUTE_PUT = 4 }; /* GET: and HEAD */
 
+/* Bytes that are linked in, as scripts/embed writes them. Who has them already (If-None-Match) gets 304. */
+struct http_file {
+    const char *type; /* Content-Type */
+    const unsigned char *bytes;
+    const size_t *size;
+    const char *etag;  /* with its quotes */
+    const char *cache; /* Cache-Control; NULL: "no-cache", to be kept but asked for each time */
+};
+
 struct http_route {
-    const char *path; /* a pattern, see http/http_path.h */
-    unsigned methods; /* of the enum above */
-    bool quiet;       /* asked all day long by those who watch: no line in the log */
-    bool same_site;   /* changes the server: not for pages of other sites */
+    const char *path;             /* a pattern, see http/http_path.h */
+    unsigned methods;             /* of the enum above */
+    bool quiet;                   /* asked all day long by those who watch: no line in the log */
+    bool same_site;               /* changes the server: not for pages of other sites */
+    const struct http_file *file; /* to GET alone: this is the answer, and begin and serve are NULL */
     /* Headers are there: what is wrong already, what the body is. NULL = the body is ignored. */
     int (*begin)(struct http_request *request, struct sg_error *err);
     /* The body is complete: replies, now or later. */

@@ -2,12 +2,22 @@
  * The routes. docs/openapi.json describes each; http_test.c holds the two against each other.
  * APIs of other servers will have a room of their own, above this one, and a table of their own.
  */
+#include "http/embedded.h"
 #include "http/http_private.h"
 
 #include <string.h>
 
+static const struct http_file index_file = {.type = "text/plain; charset=utf-8",
+                                            .bytes = sg_index_txt,
+                                            .size = &sg_index_txt_bytes,
+                                            .etag = sg_index_txt_etag};
+static const struct http_file openapi_file = {.type = "application/json",
+                                              .bytes = sg_openapi_json,
+                                              .size = &sg_openapi_json_bytes,
+                                              .etag = sg_openapi_json_etag};
+
 static const struct http_route rows[] = {
-    {.path = "/", .methods = HTTP_ROUTE_GET, .serve = http_index_serve},
+    {.path = "/", .methods = HTTP_ROUTE_GET, .file = &index_file},
     {.path = "/v1/infer",
      .methods = HTTP_ROUTE_POST | HTTP_ROUTE_PUT,
      .begin = http_infer_begin,
@@ -16,7 +26,7 @@ static const struct http_route rows[] = {
     {.path = "/v1/models", .methods = HTTP_ROUTE_GET, .serve = http_models_serve},
     {.path = "/v1/version", .methods = HTTP_ROUTE_GET, .serve = http_version_serve},
     {.path = "/v1/reload", .methods = HTTP_ROUTE_POST, .same_site = true, .serve = http_reload_serve},
-    {.path = "/openapi.json", .methods = HTTP_ROUTE_GET, .serve = http_openapi_serve},
+    {.path = "/openapi.json", .methods = HTTP_ROUTE_GET, .file = &openapi_file},
     {.path = "/livez", .methods = HTTP_ROUTE_GET, .quiet = true, .serve = http_live_serve},
     {.path = "/readyz", .methods = HTTP_ROUTE_GET, .quiet = true, .serve = http_ready_serve},
     {.path = "/healthz", .methods = HTTP_ROUTE_GET, .quiet = true, .serve = http_ready_serve},
@@ -38,12 +48,22 @@ static int place_of(const struct http_routes *routes, const char *path)
     return order > 0 ? i - 1 : i;
 }
 
+static bool is_route(const struct http_route *route)
+{
+    if (!route->path || !sg_http_path_is_pattern(route->path) || !route->methods)
+        return false;
+    if (!route->file)
+        return route->serve != NULL;
+    return route->methods == HTTP_ROUTE_GET && !route->begin && !route->serve &&
+           http_file_is_whole(route->file);
+}
+
 static int add_route(struct http_routes *routes, const struct http_route *route, void *ctx,
                      struct sg_error *err)
 {
     int at;
 
-    if (!route->path || !sg_http_path_is_pattern(route->path) || !route->methods || !route->serve)
+    if (!is_route(route))
         return sg_error_set(err, SG_E_INTERNAL, "\"%s\" is no route", route->path ? route->path : "");
     at = place_of(routes, route->path);
     if (at < 0)

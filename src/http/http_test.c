@@ -2,10 +2,10 @@
  * The pure parts of HTTP: statuses, parameters, base64, JSON bodies, routes against docs/openapi.json,
  * metrics. Expected base64 is that of RFC 4648, section 10; statuses are those of RFC 9110.
  */
+#include "http/embedded.h"
 #include "http/http.h"
 #include "http/http_json.h"
 #include "http/http_private.h"
-#include "http/openapi.h"
 #include "serve/metrics.h"
 
 #include <cjson/cJSON.h>
@@ -364,11 +364,21 @@ static void own_routes_are_strict(void **state)
 
 static void tables_are_checked(void **state)
 {
+    static char long_cache[HTTP_FILE_HEADERS_MAX];
+    static const struct http_file file = {"text/plain", sg_index_txt, &sg_index_txt_bytes, sg_index_txt_etag,
+                                          NULL};
+    static const struct http_file no_etag = {"text/plain", sg_index_txt, &sg_index_txt_bytes, NULL, NULL};
+    static const struct http_file endless = {"text/plain", sg_index_txt, &sg_index_txt_bytes,
+                                             sg_index_txt_etag, long_cache};
     static const struct http_route bad[] = {
         {.path = "/v1/infer", .methods = HTTP_ROUTE_GET, .serve = none},
         {.methods = HTTP_ROUTE_GET, .serve = none},
         {.path = "v1", .methods = HTTP_ROUTE_GET, .serve = none},
         {.path = "/x", .serve = none},
+        {.path = "/x", .methods = HTTP_ROUTE_GET | HTTP_ROUTE_POST, .file = &file},
+        {.path = "/x", .methods = HTTP_ROUTE_GET, .file = &file, .serve = none},
+        {.path = "/x", .methods = HTTP_ROUTE_GET, .file = &endless},
+        {.path = "/x", .methods = HTTP_ROUTE_GET, .file = &no_etag},
         {.path = "/a*", .methods = HTTP_ROUTE_GET, .serve = none},
         {.path = "/x", .methods = HTTP_ROUTE_GET},
     };
@@ -379,6 +389,7 @@ static void tables_are_checked(void **state)
     size_t i;
 
     (void)state;
+    memset(long_cache, 'x', sizeof(long_cache) - 1);
     test_http.routes.count = 0;
     assert_int_equal(http_routes_add(&test_http.routes, &http_own_routes, &err), 0);
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -397,6 +408,29 @@ static void tables_are_checked(void **state)
         assert_string_equal(found("GET", paths[i]), paths[i]);
     table = (struct http_route_table){.rows = many + HTTP_ROUTES_MAX, .count = 1};
     assert_int_equal(http_routes_add(&test_http.routes, &table, &err), SG_E_INTERNAL);
+}
+
+/* RFC 9110, 8.8.3 and 13.1.2. */
+static void etags_are_found_in_lists(void **state)
+{
+    static const char *const with[] = {"*",
+                                       "\"a,b\"",
+                                       "W/\"a,b\"",
+                                       "\"x\", \"a,b\"",
+                                       "\"x\",\"a,b\"",
+                                       ",, \"a,b\" ,",
+                                       "W/\"x\",\tW/\"a,b\""};
+    static const char *const without[] = {"",         "a,b",  "\"a\", \"b\"", "\"a,b", "\"A,B\"", "w/\"a,b\"",
+                                          "\"a,bc\"", "\"\"", "x \"a,b\"",    "**",    "\"*\"",   "\"xa,b\""};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(with) / sizeof(with[0]); i++)
+        if (!http_etag_listed(with[i], "\"a,b\""))
+            fail_msg("not in %s", with[i]);
+    for (i = 0; i < sizeof(without) / sizeof(without[0]); i++)
+        if (http_etag_listed(without[i], "\"a,b\""))
+            fail_msg("in %s", without[i]);
 }
 
 static void metrics_count_and_write(void **state)
@@ -509,6 +543,7 @@ int main(void)
         cmocka_unit_test(the_nearest_route_is_found),
         cmocka_unit_test(own_routes_are_strict),
         cmocka_unit_test(tables_are_checked),
+        cmocka_unit_test(etags_are_found_in_lists),
         cmocka_unit_test(metrics_count_and_write),
     };
 
