@@ -228,18 +228,20 @@ static void granted(struct sg_gate_waiter *waiter)
     submit(seed);
 }
 
-/* Where the payload goes on; size stays 0 when the gate makes it wait. */
-static void want_payload(struct seed *seed, uint8_t **out_data, size_t *out_size)
+/* Where the payload goes on; size stays 0 when the gate makes it wait. False: ended with an error, and seed
+ * may be gone. */
+static bool want_payload(struct seed *seed, uint8_t **out_data, size_t *out_size)
 {
     size_t capacity = sg_seed_frame_capacity(&seed->frame, &seed->job->bytes);
     struct sg_error error;
 
     if (sg_intake_charge(seed->base.intake, seed->job, capacity, &seed->waiter) < 0)
-        return;
-    if (sg_seed_frame_payload(&seed->frame, &seed->job->bytes, out_data, out_size) < 0) {
-        sg_error_set(&error, SG_E_NOMEM, "no memory for an image of %d bytes", (int)seed->frame.length);
-        end_with_error(seed, &error);
-    }
+        return true;
+    if (sg_seed_frame_payload(&seed->frame, &seed->job->bytes, out_data, out_size) == 0)
+        return true;
+    sg_error_set(&error, SG_E_NOMEM, "no memory for an image of %d bytes", (int)seed->frame.length);
+    end_with_error(seed, &error);
+    return false;
 }
 
 static void on_want(void *user, uint8_t **out_data, size_t *out_size)
@@ -249,15 +251,10 @@ static void on_want(void *user, uint8_t **out_data, size_t *out_size)
                     seed->replies.count < seed->base.options->max_pipelined &&
                     sg_conn_unsent(seed->base.conn) == 0;
 
-    if (may_read && seed->frame.state == SG_SEED_HEADER) {
+    if (may_read && seed->frame.state == SG_SEED_HEADER)
         sg_seed_frame_header(&seed->frame, out_data, out_size);
-    } else if (may_read) {
-        struct sg_conn *conn = seed->base.conn;
-
-        want_payload(seed, out_data, out_size);
-        if (!sg_conn_user(conn))
-            return; /* ended with an error; seed is gone */
-    }
+    else if (may_read && !want_payload(seed, out_data, out_size))
+        return;
     if (*out_size == 0) {
         seed->paused_us = sg_clock_us();
         sg_conn_set_deadline(seed->base.conn, 0);
