@@ -142,14 +142,14 @@ static bool tell_loading(void *ctx, char *names, size_t size)
     return !sg_library_whole(serve->library);
 }
 
-static int load_rest(void *ctx, struct sg_error *err)
+static int load_late(void *ctx, struct sg_error *err)
 {
     struct serve *serve = ctx;
 
-    return sg_library_load_rest(serve->library, &serve->problems, err);
+    return sg_library_load_late(serve->library, &serve->problems, err);
 }
 
-static void show_rest(void *ctx)
+static void show_late(void *ctx)
 {
     const struct serve *serve = ctx;
     struct sg_buf text;
@@ -163,7 +163,7 @@ static void show_rest(void *ctx)
     sg_library_widen(serve->library);
 }
 
-static void leave_rest(void *ctx)
+static void leave_late(void *ctx)
 {
     const struct serve *serve = ctx;
 
@@ -228,9 +228,9 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
                                 .swap = serve_swap,
                                 .discard = serve_discard,
                                 .loading = tell_loading,
-                                .load_rest = load_rest,
-                                .show_rest = show_rest,
-                                .leave_rest = leave_rest};
+                                .load_late = load_late,
+                                .show_late = show_late,
+                                .leave_late = leave_late};
     struct sg_job_ops ops = serve_job_ops;
     struct sg_server_options options;
     struct sg_error err = {0};

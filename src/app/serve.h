@@ -38,7 +38,7 @@ int serve_list_models(void *ctx, struct sg_buf *out);
 int serve_list_metrics(void *ctx, struct sg_buf *out);
 
 /* serve_reload.c */
-/* Models and pipelines of these settings; first: the default one alone, see sg_library_load_rest. */
+/* Models and pipelines of these settings; first: the default one alone, see sg_library_load_late. */
 int serve_open_library(struct sg_engine *engine, struct sg_server_conf *conf, bool first,
                        struct sg_conf_problems *problems, struct sg_library **out_library,
                        struct sg_error *err);

@@ -318,7 +318,7 @@ static bool load_default(struct sg_library *library)
     return right;
 }
 
-int sg_library_load_rest(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err)
+int sg_library_load_late(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err)
 {
     int code = load_all(library, problems, err);
 

@@ -24,7 +24,7 @@ struct sg_library_options {
     const struct sg_text *default_pipeline; /* NULL or without value = "objects", "faces", else the first */
     const char *only;                       /* open this pipeline alone; NULL = all */
     bool only_default;                      /* open the default one alone */
-    bool first;                             /* load the default one; the others with sg_library_load_rest */
+    bool first;                             /* load the default one; the others with sg_library_load_late */
     bool exact;                             /* decode mode of recipes that say nothing */
     bool serve;                             /* narrow graphs too; false: one frame at a time on all cores */
     bool prove;                             /* run the goldens of cards; a failing one is a problem */
@@ -39,12 +39,12 @@ int sg_library_open(struct sg_engine *engine, const struct sg_library_options *o
 /* After opening with `first`: loads the pipelines that are left, on the calling thread (and its helpers),
  * while others use the library and see nothing of it yet. Problems and errors as sg_library_open has them,
  * also that of the settings where all is found out at once; SG_E_CANCELLED after sg_library_close. Once. */
-int sg_library_load_rest(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err);
+int sg_library_load_late(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err);
 /* And then shows them. The thread that looks up. */
 void sg_library_show(struct sg_library *library);
 /* Everything is loaded and shown. */
 bool sg_library_whole(const struct sg_library *library);
-/* What still loads need not: sg_library_load_rest returns after the models it is at. Any thread. */
+/* What still loads need not: sg_library_load_late returns after the models it is at. Any thread. */
 void sg_library_close(struct sg_library *library);
 /* After opening with `serve`, once it is whole: starts adding the wide graphs, on a thread of its own, so
  * that serving can begin before. A model whose wide graph cannot be opened goes on with its narrow one. */

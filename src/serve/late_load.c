@@ -7,14 +7,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define REST_LOOK_MS 10 /* a parked job hears so much late at the most that its deadline has passed */
+#define LATE_LOOK_MS 10 /* a parked job hears so much late at the most that its deadline has passed */
 
 static void run(void *arg)
 {
     struct sg_late_load *late = arg;
     int64_t began = sg_clock_us();
 
-    if (late->app->load_rest(late->app->ctx, &late->error) == 0)
+    if (late->app->load_late(late->app->ctx, &late->error) == 0)
         sg_error_clear(&late->error);
     late->load_us = sg_clock_us() - began;
     uv_async_send(&late->loaded_async);
@@ -36,7 +36,7 @@ static void on_loaded(uv_async_t *async)
         sg_reload_hold(late->reload, false, &late->error);
         late->failed(late->failed_arg);
     } else {
-        late->app->show_rest(late->app->ctx);
+        late->app->show_late(late->app->ctx);
     }
     /* When it failed the pipelines are not there, and the jobs are told so. */
     sg_intake_unpark(late->intake, true);
@@ -78,14 +78,14 @@ int sg_late_load_start(struct sg_late_load *late, struct sg_error *err)
         late->running = false;
         return err->code;
     }
-    uv_timer_start(&late->timer, on_look, REST_LOOK_MS, REST_LOOK_MS);
+    uv_timer_start(&late->timer, on_look, LATE_LOOK_MS, LATE_LOOK_MS);
     return 0;
 }
 
 void sg_late_load_fini(struct sg_late_load *late)
 {
     if (late->running) {
-        late->app->leave_rest(late->app->ctx);
+        late->app->leave_late(late->app->ctx);
         sg_thread_join(&late->thread);
     }
     late->running = false;

@@ -161,7 +161,7 @@ const char *sg_server_address(const struct sg_server *server, int index)
 }
 
 /* A part of the configuration cannot be served: none of it is. */
-static void on_rest_failed(void *arg)
+static void on_late_failed(void *arg)
 {
     struct sg_server *server = arg;
 
@@ -196,7 +196,7 @@ static int start_loads(struct sg_server *server, struct sg_error *err)
     if (code == 0)
         code = sg_late_load_init(&server->late_load, &server->loop, server->options.app, &server->intake,
                                  &server->reload, err);
-    server->late_load.failed = on_rest_failed;
+    server->late_load.failed = on_late_failed;
     server->late_load.failed_arg = server;
     return code;
 }

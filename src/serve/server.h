@@ -31,7 +31,7 @@ struct sg_protocol_ops;  /* serve/protocol.h */
 #define SG_SERVER_PROTOCOLS_MAX 16
 #define SG_SERVER_LISTENERS_MAX 16
 
-/* What the server asks of the application besides work. Loop thread but for load and load_rest; any may be
+/* What the server asks of the application besides work. Loop thread but for load and load_late; any may be
  * NULL. */
 struct sg_server_app {
     void *ctx;
@@ -48,11 +48,11 @@ struct sg_server_app {
     void (*discard)(void *ctx, void *loaded);
     /* Whether pipelines were left to be loaded while the server runs; their names, as far as they fit. */
     bool (*loading)(void *ctx, char *names, size_t size);
-    /* Loads them, on a thread of its own, once; then show_rest, or when it failed the server ends with it. */
-    int (*load_rest)(void *ctx, struct sg_error *err);
-    void (*show_rest)(void *ctx);
-    /* The server ends: load_rest should too. */
-    void (*leave_rest)(void *ctx);
+    /* Loads them, on a thread of its own, once; then show_late, or when it failed the server ends with it. */
+    int (*load_late)(void *ctx, struct sg_error *err);
+    void (*show_late)(void *ctx);
+    /* The server ends: load_late should too. */
+    void (*leave_late)(void *ctx);
 };
 
 struct sg_server_options {
@@ -100,7 +100,7 @@ const char *sg_server_address(const struct sg_server *server, int index);
  * sg_server_destroy. What ops->open said, or SG_E_NOMEM. */
 int sg_server_start(struct sg_server *server, const struct sg_job_ops *ops, struct sg_error *err);
 /* Serves on the calling thread, which becomes the loop thread. 0: stopped, everything admitted was answered.
- * What load_rest said: stopped for that.
+ * What load_late said: stopped for that.
  * SG_E_SHUTDOWN: stopped, err says how many requests were abandoned. */
 int sg_server_run(struct sg_server *server, struct sg_error *err);
 /* SG_E_INVALID: a value that makes no sense. */
