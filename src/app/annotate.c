@@ -3,6 +3,7 @@
  */
 #include "app/annotate.h"
 
+#include "base/path.h"
 #include "base/utf8.h"
 #include "img/encode.h"
 #include "sink/file.h"
@@ -11,7 +12,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #define ANNOTATE_MAX_BYTES ((size_t)64 << 20) /* of one JPEG written */
 #define LABEL_BYTES        64                 /* of a label in the name of a crop */
@@ -36,8 +36,7 @@ void sg_annotator_fini(struct sg_annotator *annotator)
 
 int sg_annotator_path(const char *drawn, const char *name, char *out, struct sg_error *err)
 {
-    const char *dot = strrchr(name, '.');
-    bool jpeg = dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
+    bool jpeg = sg_path_ends_in_any_case(name, ".jpg") || sg_path_ends_in_any_case(name, ".jpeg");
     int wrote = snprintf(out, SG_FILE_PATH_MAX, "%s/%s%s", drawn, name, jpeg ? "" : ".jpg");
 
     if (wrote < 0 || wrote >= SG_FILE_PATH_MAX)

@@ -4,6 +4,7 @@
 #include "app/pictures.h"
 
 #include "app/command.h"
+#include "base/path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -62,11 +63,10 @@ bool sg_picture_name(const char *name)
                                           ".dib",  ".tif",  ".tiff", ".gif",  ".heic", ".heif", ".hif",
                                           ".avif", ".jp2",  ".j2k",  ".jpx",  ".pnm",  ".ppm",  ".pgm",
                                           ".pbm",  ".pam",  ".ras",  ".sr",   ".exr",  ".qoi"};
-    const char *dot = strrchr(name, '.');
     size_t i;
 
-    for (i = 0; dot && name[0] != '.' && i < sizeof(endings) / sizeof(endings[0]); i++)
-        if (strcasecmp(dot, endings[i]) == 0)
+    for (i = 0; name[0] != '.' && i < sizeof(endings) / sizeof(endings[0]); i++)
+        if (sg_path_ends_in_any_case(name, endings[i]))
             return true;
     return false;
 }

@@ -3,6 +3,7 @@
  */
 #include "conf/files.h"
 
+#include "base/path.h"
 #include "conf/bind.h"
 #include "conf/card.h"
 #include "conf/docs.h"
@@ -18,20 +19,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int sg_conf_beside(const char *file, const char *path, char *out, size_t out_bytes)
-{
-    const char *slash = file ? strrchr(file, '/') : NULL;
-    int folder = slash && path[0] != '/' ? (int)(slash - file) + 1 : 0;
-    int wrote = snprintf(out, out_bytes, "%.*s%s", folder, folder ? file : "", path);
-
-    return wrote < 0 || (size_t)wrote >= out_bytes ? SG_E_TOO_LARGE : 0;
-}
-
 static int is_yaml(const struct dirent *entry)
 {
-    const char *dot = strrchr(entry->d_name, '.');
-
-    return entry->d_name[0] != '.' && dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+    return entry->d_name[0] != '.' &&
+           (sg_path_ends(entry->d_name, ".yaml") || sg_path_ends(entry->d_name, ".yml"));
 }
 
 static int list_folder(const char *file, const char *folder, const struct sg_text *place,
@@ -69,7 +60,7 @@ int sg_conf_list(const char *file, const struct sg_texts *paths, struct sg_texts
         char path[PATH_MAX];
         struct stat info;
 
-        if (sg_conf_beside(place->line > 0 ? file : NULL, place->value, path, sizeof(path)) < 0 ||
+        if (sg_path_beside(place->line > 0 ? file : NULL, place->value, path, sizeof(path)) < 0 ||
             stat(path, &info) != 0)
             code = sg_conf_problems_add(problems, file, place->line, place->column, NULL,
                                         "\"%s\" cannot be read: %s", path, strerror(errno));

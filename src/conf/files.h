@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Files that configuration names: paths beside a file, folders of pipelines; and what kind of
- * configuration a file is. Start and reload only.
+ * Files that configuration names: folders of pipelines; and what kind of configuration a file is. Start and
+ * reload only.
  */
 #ifndef SG_CONF_FILES_H
 #define SG_CONF_FILES_H
 
 #include "base/option.h"
 #include "conf/problems.h"
-
-/* path as `file` means it: absolute ones and those of no file as they are, others in the folder of file.
- * SG_E_TOO_LARGE when out is too small; out is always terminated. */
-int sg_conf_beside(const char *file, const char *path, char *out, size_t out_bytes);
 
 /* The .yaml and .yml files that paths (folders or files; relative to `file`, NULL = the current folder) stand
  * for, each folder's in alphabetical order, appended to out_files with the place of the path. A path that

@@ -57,22 +57,6 @@ static const char *make(const char *name, const char *content, size_t size)
     return path;
 }
 
-static void paths_are_beside_their_file(void **state)
-{
-    char out[32];
-
-    (void)state;
-    assert_int_equal(sg_conf_beside("a/b.yaml", "c.txt", out, sizeof(out)), 0);
-    assert_string_equal(out, "a/c.txt");
-    assert_int_equal(sg_conf_beside("b.yaml", "c.txt", out, sizeof(out)), 0);
-    assert_string_equal(out, "c.txt");
-    assert_int_equal(sg_conf_beside("a/b.yaml", "/c", out, sizeof(out)), 0);
-    assert_string_equal(out, "/c");
-    assert_int_equal(sg_conf_beside(NULL, "c", out, sizeof(out)), 0);
-    assert_string_equal(out, "c");
-    assert_int_equal(sg_conf_beside("a/b", "cccc", out, 6), SG_E_TOO_LARGE);
-}
-
 static void folders_are_listed_in_order(void **state)
 {
     struct sg_texts paths = {0};
@@ -143,7 +127,6 @@ static void other_files_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths_are_beside_their_file),
         cmocka_unit_test_setup_teardown(folders_are_listed_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(shipped_files_are_told_apart_and_right, setup, teardown),
         cmocka_unit_test_setup_teardown(other_files_are_refused, setup, teardown),

@@ -5,6 +5,7 @@
 #include "conf/names.h"
 
 #include "base/buf.h"
+#include "base/path.h"
 #include "conf/yaml.h"
 #include "data/literal.h"
 
@@ -12,7 +13,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static int complain(const char *file, const char *prefix, const struct sg_yaml_node *at,
                     struct sg_conf_problems *problems, const char *text)
@@ -218,17 +218,11 @@ static int read_literal(const char *text, size_t size, struct sg_texts *labels, 
     return code;
 }
 
-static bool has_ending(const char *path, const char *ending)
-{
-    const char *dot = strrchr(path, '.');
-
-    return dot && strcasecmp(dot, ending) == 0;
-}
-
 int sg_conf_labels_parse(const char *path, const char *text, size_t size, struct sg_texts *labels,
                          struct sg_error *err)
 {
-    bool yaml_named = has_ending(path, ".yaml") || has_ending(path, ".yml") || has_ending(path, ".json");
+    bool yaml_named = sg_path_ends_in_any_case(path, ".yaml") || sg_path_ends_in_any_case(path, ".yml") ||
+                      sg_path_ends_in_any_case(path, ".json");
     struct sg_conf_problems problems = {0};
     struct sg_yaml yaml = {0};
     bool done = false;
@@ -241,11 +235,11 @@ int sg_conf_labels_parse(const char *path, const char *text, size_t size, struct
         text += 3;
         size -= 3;
     }
-    if (!has_ending(path, ".yaml") && !has_ending(path, ".yml"))
+    if (!sg_path_ends_in_any_case(path, ".yaml") && !sg_path_ends_in_any_case(path, ".yml"))
         code = read_literal(text, size, labels, &done);
     if (code < 0 || done)
         return code == SG_E_NOMEM ? sg_error_set(err, code, "no memory for labels") : code;
-    if (has_ending(path, ".pbtxt") || (!yaml_named && sg_conf_is_labelmap(text, size))) {
+    if (sg_path_ends_in_any_case(path, ".pbtxt") || (!yaml_named && sg_conf_is_labelmap(text, size))) {
         code = sg_conf_labelmap(path, text, size, labels, &problems);
     } else if (yaml_named || is_bracketed(text, size)) {
         code = sg_yaml_parse(&yaml, path, text, size, &problems);

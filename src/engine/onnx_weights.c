@@ -3,6 +3,7 @@
  */
 #include "engine/onnx_weights.h"
 
+#include "base/path.h"
 #include "data/protobuf.h"
 
 #include <fcntl.h>
@@ -15,16 +16,6 @@
 #define WEIGHTS_PATH_MAX 4096
 
 enum { LOCATION_VALUE = 2 };
-
-/* name as the graph means it: beside the graph. False when out is too small. */
-static bool beside(const char *graph_path, const char *name, char *out, size_t out_bytes)
-{
-    const char *slash = strrchr(graph_path, '/');
-    int folder = slash && name[0] != '/' ? (int)(slash - graph_path) + 1 : 0;
-    int wrote = snprintf(out, out_bytes, "%.*s%s", folder, graph_path, name);
-
-    return wrote >= 0 && (size_t)wrote < out_bytes;
-}
 
 /* A graph keeps weights in other files as pairs of TensorProto.external_data: key "location" (field 1) and
  * behind it the path beside the graph (field 2). Pairs are found by their bytes, in whatever message they
@@ -48,7 +39,7 @@ static int visit_weights(const char *graph_path, const uint8_t *graph, size_t si
             continue;
         memcpy(name, graph + field.at, (size_t)field.size);
         name[field.size] = '\0';
-        if (strcmp(name, last) == 0 || !beside(graph_path, name, path, sizeof(path)))
+        if (strcmp(name, last) == 0 || sg_path_beside(graph_path, name, path, sizeof(path)) < 0)
             continue; /* one file holds all tensors, most often */
         memcpy(last, name, (size_t)field.size + 1);
         code = visit(ctx, path, err);

@@ -3,6 +3,7 @@
  * once.
  */
 #include "base/log.h"
+#include "base/path.h"
 #include "engine/onnx_weights.h"
 #include "engine/ort_private.h"
 
@@ -152,9 +153,7 @@ static const char *const endings[] = {".onnx", NULL};
 
 static bool claims(const char *path)
 {
-    size_t length = strlen(path), tail = strlen(endings[0]);
-
-    return length >= tail && strcmp(path + length - tail, endings[0]) == 0;
+    return sg_path_ends(path, endings[0]);
 }
 
 /* A FlatBuffer of this identifier (ort.fbs). */

@@ -2,6 +2,7 @@
  * Sessions: one per graph, opened by any thread.
  */
 #include "base/log.h"
+#include "base/path.h"
 #include "engine/onnx_metadata.h"
 #include "engine/ort_private.h"
 
@@ -38,22 +39,15 @@ int ort_session_options(const struct ort_runtime *runtime, const struct sg_graph
     return 0;
 }
 
-/* The runtime takes a file of this name for its own format. */
-static bool has_own_format(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-
-    return dot && strcasecmp(dot, ".ort") == 0;
-}
-
 int ort_signature_read(struct ort_graph *graph, const char *path, struct sg_error *err)
 {
     int code = ort_signature_slots(graph, err);
 
     if (code < 0)
         return code;
-    return has_own_format(path) ? ort_signature_metadata(graph, err)
-                                : sg_onnx_metadata(path, &graph->base.signature, err);
+    /* The runtime takes a file of this name for its own format. */
+    return sg_path_ends_in_any_case(path, ".ort") ? ort_signature_metadata(graph, err)
+                                                  : sg_onnx_metadata(path, &graph->base.signature, err);
 }
 
 static int use_shared_arena(const struct ort_runtime *runtime, OrtSessionOptions *session,

@@ -2,6 +2,7 @@
  * Pipeline handles: opening, closing, what they are. Any thread opens; closing is the owner's.
  */
 #include "base/cpu.h"
+#include "base/path.h"
 #include "lib/lib_private.h"
 
 #include <stdlib.h>
@@ -102,17 +103,10 @@ out:
     return code;
 }
 
-static int ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), end_length = strlen(end);
-
-    return length > end_length && strcmp(text + length - end_length, end) == 0;
-}
-
 int sight_pipeline_open(const char *name, const struct sight_open_options *options,
                         struct sight_pipeline **out_pipeline, struct sight_error *error)
 {
-    bool file = name && (strchr(name, '/') || ends_with(name, ".yaml") || ends_with(name, ".yml"));
+    bool file = name && (strchr(name, '/') || sg_path_ends(name, ".yaml") || sg_path_ends(name, ".yml"));
     struct sg_open_options wanted = {.pipeline = file ? NULL : name};
     struct sg_error err = {0};
     int code;

@@ -2,6 +2,7 @@
  * What a model's classes are called. Called once per model by decide.c.
  */
 #include "base/log.h"
+#include "base/path.h"
 #include "conf/files.h"
 #include "model/model_private.h"
 
@@ -30,7 +31,7 @@ static int labels_of_card(const struct sg_card *card, const struct sg_texts *giv
         *out_what = code != 0 ? "the card names a well-known set" : "the card names a file";
         if (code != 0)
             return code < 0 ? code : 0;
-        code = sg_conf_beside(card->path, name->value, path, sizeof(path));
+        code = sg_path_beside(card->path, name->value, path, sizeof(path));
         code = code < 0 ? sg_error_set(err, code, "the path of labels \"%.80s\" is too long", name->value)
                         : sg_labels_read(path, labels, err);
         if (code < 0 && err)

@@ -4,6 +4,7 @@
 #include "model/model.h"
 
 #include "base/clock.h"
+#include "base/path.h"
 #include "conf/files.h"
 #include "model/core_choice.h"
 #include "model/file_kind.h"
@@ -34,13 +35,6 @@ static void drop_runners(struct sg_model_pool *pool)
     while (pool->narrow_count > 0)
         sg_runner_destroy(&pool->narrow[--pool->narrow_count]);
     sg_runner_destroy(&pool->wide);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), tail = strlen(end);
-
-    return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
 static bool is_file(const char *path)
@@ -93,7 +87,7 @@ static int find_files(const char *path, char *card_path, char *graph_path, size_
             card_path[0] = '\0';
             return only_graph(path, graph_path, bytes, err);
         }
-    } else if (ends_with(path, ".yaml") || ends_with(path, ".yml")) {
+    } else if (sg_path_ends(path, ".yaml") || sg_path_ends(path, ".yml")) {
         snprintf(card_path, bytes, "%s", path);
     } else {
         snprintf(graph_path, bytes, "%s", path);
@@ -139,7 +133,7 @@ static int find_graph(const struct sg_card *card, struct sg_conf_problems *probl
     int code, i;
 
     if (file->value) {
-        if (sg_conf_beside(card->path, file->value, graph_path, bytes) == 0 && is_file(graph_path))
+        if (sg_path_beside(card->path, file->value, graph_path, bytes) == 0 && is_file(graph_path))
             return 0;
         sg_error_set(err, SG_E_NOT_FOUND, "no model file \"%s\"; `make deps` fetches those of sightd",
                      graph_path);

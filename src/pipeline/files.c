@@ -2,6 +2,7 @@
  * Which files an open model or pipeline came from: so that no output is written over them.
  */
 #include "conf/files.h"
+#include "base/path.h"
 #include "conf/places.h"
 #include "pipeline/library_private.h"
 #include "pipeline/open.h"
@@ -17,7 +18,7 @@ static int visit_labels(const struct sg_card *card, const struct sg_texts *label
     char path[FILES_PATH_MAX];
 
     if (labels->count != 1 || !labels->scalar ||
-        sg_conf_beside(card->path, labels->items[0].value, path, sizeof(path)) < 0)
+        sg_path_beside(card->path, labels->items[0].value, path, sizeof(path)) < 0)
         return 0;
     return visit(ctx, path, err);
 }

@@ -4,6 +4,7 @@
 #include "pipeline/golden.h"
 
 #include "base/buf.h"
+#include "base/path.h"
 #include "conf/files.h"
 #include "pipeline/pipeline.h"
 
@@ -217,7 +218,7 @@ static int read_picture(const struct sg_card *card, struct sg_buf *bytes, struct
 {
     const struct sg_text *image = &card->golden.image;
     char path[GOLDEN_PATH_MAX];
-    int code = sg_conf_beside(card->path, image->value, path, sizeof(path));
+    int code = sg_path_beside(card->path, image->value, path, sizeof(path));
 
     if (code == 0)
         code = sg_buf_append_file(bytes, path);

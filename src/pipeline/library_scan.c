@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Finding models and recipes in folders. Runs at start and at reload.
  */
+#include "base/path.h"
 #include "conf/files.h"
 #include "pipeline/library_private.h"
 
@@ -13,13 +14,6 @@
 
 #define LIBRARY_PATH_MAX 4096
 #define LIBRARY_NAME_MAX 256 /* of a file in a folder, NUL included */
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), tail = strlen(end);
-
-    return length > tail && strcmp(text + length - tail, end) == 0;
-}
 
 static bool is_folder(const char *path)
 {
@@ -107,7 +101,7 @@ static int consider_model(struct sg_library *library, const char *folder, const 
         *strrchr(name, '.') = '\0';
         return add_model(library, path, name, is_file(card) ? card : NULL);
     }
-    if (ends_with(entry, ".yaml")) {
+    if (sg_path_ends(entry, ".yaml")) {
         name[strlen(name) - strlen(".yaml")] = '\0';
         return add_model(library, path, name, path);
     }
@@ -142,7 +136,7 @@ int sg_library_scan_models(struct sg_library *library, const struct sg_texts *fo
         const struct sg_text *place = &folders->items[i];
         bool in_file = settings && place->line > 0;
         char folder[LIBRARY_PATH_MAX];
-        int one = sg_conf_beside(in_file ? settings : NULL, place->value, folder, sizeof(folder));
+        int one = sg_path_beside(in_file ? settings : NULL, place->value, folder, sizeof(folder));
 
         one = one < 0
                   ? sg_error_set(err, one, "the path of models folder \"%.80s\" is too long", place->value)

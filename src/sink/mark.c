@@ -3,6 +3,8 @@
  */
 #include "sink/mark.h"
 
+#include "base/path.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -110,7 +112,6 @@ bool sg_mark_in(const void *head, size_t head_bytes, uint64_t file_bytes)
 bool sg_mark_found(const char *path)
 {
     uint8_t head[SG_MARK_HEAD_BYTES];
-    size_t length = strlen(path);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st = {0};
     ssize_t got = -1;
@@ -121,8 +122,7 @@ bool sg_mark_found(const char *path)
         close(fd);
     if (got <= 0)
         return false;
-    if (length > strlen(PART_ENDING) && strcmp(path + length - strlen(PART_ENDING), PART_ENDING) == 0 &&
-        begins((const char *)head, (size_t)got, "{\"file_name\":\""))
+    if (sg_path_ends(path, PART_ENDING) && begins((const char *)head, (size_t)got, "{\"file_name\":\""))
         return true; /* the lines that a COCO document is made of; by themselves others write such, too */
     return sg_mark_in(head, (size_t)got, (uint64_t)st.st_size);
 }

@@ -3,6 +3,7 @@
  */
 #include "sink/sink.h"
 
+#include "base/path.h"
 #include "sink/file.h"
 #include "sink/sink_private.h"
 
@@ -10,7 +11,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,11 +31,9 @@ struct sg_sink {
 
 enum sg_sink_format sg_sink_format_of(const char *output)
 {
-    const char *dot = strrchr(output, '.');
-
-    if (dot && strcasecmp(dot, ".csv") == 0)
+    if (sg_path_ends_in_any_case(output, ".csv"))
         return SG_SINK_CSV;
-    return dot && strcasecmp(dot, ".json") == 0 ? SG_SINK_JSON : SG_SINK_JSONL;
+    return sg_path_ends_in_any_case(output, ".json") ? SG_SINK_JSON : SG_SINK_JSONL;
 }
 
 /* The whole file as memory; *out_text is NULL for an empty or absent one. */
