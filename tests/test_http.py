@@ -274,6 +274,14 @@ def test_files_are_sent_once(server: Server) -> None:
     assert "ETag" not in ask(server, "GET", "/livez").headers
 
 
+def with_examples(path: str, described: dict[str, Any]) -> str:
+    """The path of a document of OpenAPI with its parameters' examples in it."""
+    for parameter in described.get("parameters", []):
+        path = path.replace("{%s}" % parameter["name"], parameter.get("example", ""))
+    assert "{" not in path, path
+    return path
+
+
 def test_every_route_is_described(server: Server) -> None:
     """openapi.json and the server agree: each described pair is there, each other method is 405."""
     described = ask(server, "GET", "/openapi.json").json()
@@ -284,7 +292,7 @@ def test_every_route_is_described(server: Server) -> None:
         for method in ("get", "post", "put", "delete"):
             if path == "/v1/reload" and method == "post":
                 continue  # has its own test
-            status = ask(server, method.upper(), path).status
+            status = ask(server, method.upper(), with_examples(path, methods)).status
             assert (status != 405) == (method in methods), (method, path, status)
             assert status != 404
     listed = set(re.findall(r"(?:GET|POST) +(/\S+)", ask(server, "GET", "/").body.decode()))
@@ -335,11 +343,14 @@ def test_replies_are_those_described(server: Server, group: bytes) -> None:
     assert bad.error(422, "bad_image") and bad.json()["pipeline"] == "faces"
     check(bad, "post", "/v1/infer")
     for path, methods in described["paths"].items():
-        check(ask(server, "PUT", path), "put", path)  # 405, or 400
+        target = with_examples(path, methods)
+        check(ask(server, "PUT", target), "put", path)  # 405, or 400
         if "get" in methods:
-            check(ask(server, "GET", path), "get", path)
-            check(ask(server, "GET", path, bytes(100_000)), "get", path)  # 413
-            check(ask(server, "GET", path, Transfer_Encoding="gzip"), "get", path)  # 415
+            check(ask(server, "GET", target), "get", path)
+            check(ask(server, "GET", target, bytes(100_000)), "get", path)  # 413
+            check(ask(server, "GET", target, Transfer_Encoding="gzip"), "get", path)  # 415
+        if target != path:
+            check(ask(server, "GET", path.replace("{name}", "nope")), "get", path)  # 404
 
 
 def test_lists(server: Server) -> None:
@@ -353,6 +364,33 @@ def test_lists(server: Server) -> None:
     assert face["input"]["width"] == 256 and {d["key"] for d in face["decisions"]} >= {"head"}
     version = ask(server, "GET", "/v1/version").json()
     assert version["name"] == "sightd" and "onnxruntime" in version["runtime"]
+
+
+def test_one_of_a_list(server: Server, small: bytes) -> None:
+    """GET /v1/pipelines/NAME is the element that the list has; who asks for another is told which there are, as
+    POST /v1/infer tells them."""
+    for kind in ("pipelines", "models"):
+        listed = ask(server, "GET", "/v1/" + kind).json()[kind]
+        names = [one["name"] for one in listed]
+        assert len(names) > 2
+        for one in listed:
+            assert ask(server, "GET", f"/v1/{kind}/{one['name']}?a=b").json() == one
+            assert ask(server, "HEAD", f"/v1/{kind}/{one['name']}").body == b""
+        escaped = "".join(f"%{byte:02x}" for byte in names[0].encode())
+        assert ask(server, "GET", f"/v1/{kind}/{escaped}").json()["name"] == names[0]
+        message = ask(server, "GET", f"/v1/{kind}/{names[0]}x").error(404, "not_found")
+        assert message.startswith(f'no {kind[:-1]} called "{names[0]}x"; there are: {names[0]}, {names[1]}, ')
+        assert f'did you mean "{names[0]}"?' in message
+        for name in ("..", "%2e%2e", names[0] + "/", names[0] + "%2F", names[0] + ";a", "a/b", "a%2Fb", "%22%0a"):
+            assert ask(server, "GET", f"/v1/{kind}/{name}").error(404, "not_found")
+        for name in ("%", "%00", names[0] + "%00", "%ff"):
+            assert ask(server, "GET", f"/v1/{kind}/{name}").error(400, "invalid_argument")
+        answer = ask(server, "DELETE", f"/v1/{kind}/{names[0]}")
+        assert answer.error(405, "unsupported") and answer.headers["Allow"] == "GET, HEAD"
+        lines = ask(server, "GET", "/metrics").body.decode()
+        assert f'{{route="/v1/{kind}/{{name}}",status="200"}}' in lines and names[0] + '",status' not in lines
+    told = ask(server, "GET", "/v1/pipelines/nope").error(404, "not_found")
+    assert told == post(server, small, "?pipeline=nope").error(404, "not_found")
 
 
 def test_metrics(server: Server, small: bytes) -> None:

@@ -224,6 +224,8 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
                                 .list_pipelines = serve_list_pipelines,
                                 .list_models = serve_list_models,
                                 .list_metrics = serve_list_metrics,
+                                .tell_pipeline = serve_tell_pipeline,
+                                .tell_model = serve_tell_model,
                                 .load = serve_load,
                                 .swap = serve_swap,
                                 .discard = serve_discard,

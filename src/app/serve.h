@@ -31,11 +31,14 @@ struct serve {
 /* serve_work.c: what workers do. ctx is the struct serve. */
 extern const struct sg_job_ops serve_job_ops;
 
-/* serve_lists.c: GET /v1/pipelines, GET /v1/models, lines of /metrics. ctx is the struct serve; loop thread.
+/* serve_lists.c: GET /v1/pipelines, GET /v1/models, the one of a name, lines of /metrics. ctx is the struct
+ * serve; loop thread.
  */
 int serve_list_pipelines(void *ctx, struct sg_buf *out);
 int serve_list_models(void *ctx, struct sg_buf *out);
 int serve_list_metrics(void *ctx, struct sg_buf *out);
+int serve_tell_pipeline(void *ctx, const char *name, struct sg_buf *out, struct sg_error *err);
+int serve_tell_model(void *ctx, const char *name, struct sg_buf *out, struct sg_error *err);
 
 /* serve_reload.c */
 /* Models and pipelines of these settings; first: the default one alone, see sg_library_load_late. */

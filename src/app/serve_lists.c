@@ -45,33 +45,50 @@ static void put_number(struct list *list, const char *key, double value, int dec
         list->code = sg_json_number(value, decimals, list->out);
 }
 
+static void put_pipeline(struct list *list, const struct sg_library *library, int index)
+{
+    const struct sg_pipeline *pipeline = sg_library_pipeline(library, index);
+    struct sg_model *const *models = NULL;
+    int count = 0, i;
+
+    if (pipeline)
+        models = sg_pipeline_models(pipeline, &count);
+    put(list, "{\"name\":");
+    put_text(list, sg_library_pipeline_name(library, index));
+    put_member(list, "description", pipeline ? sg_pipeline_description(pipeline) : NULL);
+    put(list, index == sg_library_default(library) ? ",\"default\":true" : ",\"default\":false");
+    put(list, pipeline ? ",\"models\":[" : ",\"loading\":true,\"models\":[");
+    for (i = 0; i < count; i++) {
+        put(list, i ? "," : "");
+        put_text(list, models[i]->name);
+    }
+    put(list, "]}");
+}
+
 int serve_list_pipelines(void *ctx, struct sg_buf *out)
 {
     const struct serve *serve = ctx;
     struct list list = {.out = out};
-    int i, k, count;
+    int i;
 
     put(&list, "{\"pipelines\":[");
     for (i = 0; i < sg_library_pipeline_count(serve->library); i++) {
-        const struct sg_pipeline *pipeline = sg_library_pipeline(serve->library, i);
-        struct sg_model *const *models = NULL;
-
-        count = 0;
-        if (pipeline)
-            models = sg_pipeline_models(pipeline, &count);
-
-        put(&list, i ? ",{\"name\":" : "{\"name\":");
-        put_text(&list, sg_library_pipeline_name(serve->library, i));
-        put_member(&list, "description", pipeline ? sg_pipeline_description(pipeline) : NULL);
-        put(&list, i == sg_library_default(serve->library) ? ",\"default\":true" : ",\"default\":false");
-        put(&list, pipeline ? ",\"models\":[" : ",\"loading\":true,\"models\":[");
-        for (k = 0; k < count; k++) {
-            put(&list, k ? "," : "");
-            put_text(&list, models[k]->name);
-        }
-        put(&list, "]}");
+        put(&list, i ? "," : "");
+        put_pipeline(&list, serve->library, i);
     }
     put(&list, "]}");
+    return list.code;
+}
+
+int serve_tell_pipeline(void *ctx, const char *name, struct sg_buf *out, struct sg_error *err)
+{
+    const struct serve *serve = ctx;
+    struct list list = {.out = out};
+    int index = sg_library_pipeline_index(serve->library, name, err);
+
+    if (index < 0)
+        return index;
+    put_pipeline(&list, serve->library, index);
     return list.code;
 }
 
@@ -101,7 +118,7 @@ static void put_decisions(struct list *list, const struct sg_model *model)
     put(list, "]");
 }
 
-static void put_model(struct list *list, const struct sg_model *model)
+static void put_served(struct list *list, const struct sg_model *model)
 {
     int i;
 
@@ -125,6 +142,16 @@ static void put_model(struct list *list, const struct sg_model *model)
     put(list, "]");
 }
 
+static void put_model(struct list *list, const struct sg_library_model *model)
+{
+    put(list, "{\"name\":");
+    put_text(list, model->name);
+    put(list, model->model ? ",\"served\":true" : ",\"served\":false");
+    if (model->model)
+        put_served(list, model->model);
+    put(list, "}");
+}
+
 int serve_list_models(void *ctx, struct sg_buf *out)
 {
     const struct serve *serve = ctx;
@@ -134,14 +161,22 @@ int serve_list_models(void *ctx, struct sg_buf *out)
 
     put(&list, "{\"models\":[");
     for (i = 0; i < count; i++) {
-        put(&list, i ? ",{\"name\":" : "{\"name\":");
-        put_text(&list, models[i].name);
-        put(&list, models[i].model ? ",\"served\":true" : ",\"served\":false");
-        if (models[i].model)
-            put_model(&list, models[i].model);
-        put(&list, "}");
+        put(&list, i ? "," : "");
+        put_model(&list, &models[i]);
     }
     put(&list, "]}");
+    return list.code;
+}
+
+int serve_tell_model(void *ctx, const char *name, struct sg_buf *out, struct sg_error *err)
+{
+    const struct serve *serve = ctx;
+    struct list list = {.out = out};
+    int count, index = sg_library_model_index(serve->library, name, err);
+
+    if (index < 0)
+        return index;
+    put_model(&list, &sg_library_models(serve->library, &count)[index]);
     return list.code;
 }
 

@@ -46,6 +46,40 @@ void http_models_serve(struct http_request *request)
     serve_list(request, app ? app->list_models : NULL, app ? app->ctx : NULL);
 }
 
+/* The one that the path names. */
+static void serve_one(struct http_request *request, const struct sg_server_app *app,
+                      int (*tell)(void *ctx, const char *name, struct sg_buf *out, struct sg_error *err))
+{
+    const char *name = http_path_value(request, 0);
+    struct sg_error err = {0};
+    struct sg_buf body;
+
+    sg_buf_init(&body, INFO_MAX_BYTES);
+    if (!tell)
+        sg_error_set(&err, SG_E_NOT_FOUND, "there is no \"%.80s\" here", name);
+    else if (tell(app->ctx, name, &body, &err) < 0 && err.code == SG_OK)
+        sg_error_set(&err, SG_E_NOMEM, "no memory for the answer");
+    if (err.code == SG_OK)
+        http_reply_take(request, "application/json", &body);
+    else
+        http_reply_error(request, &err);
+    sg_buf_fini(&body);
+}
+
+void http_pipeline_serve(struct http_request *request)
+{
+    const struct sg_server_app *app = request->http->server.app;
+
+    serve_one(request, app, app ? app->tell_pipeline : NULL);
+}
+
+void http_model_serve(struct http_request *request)
+{
+    const struct sg_server_app *app = request->http->server.app;
+
+    serve_one(request, app, app ? app->tell_model : NULL);
+}
+
 static int write_version(void *ctx, struct sg_buf *out)
 {
     const struct sg_server_app *app = ctx;

@@ -223,7 +223,9 @@ void http_infer_serve(struct http_request *request);
 /* The job is back from the workers. */
 void http_infer_answer(struct http_request *request);
 void http_pipelines_serve(struct http_request *request);
+void http_pipeline_serve(struct http_request *request);
 void http_models_serve(struct http_request *request);
+void http_model_serve(struct http_request *request);
 void http_version_serve(struct http_request *request);
 void http_live_serve(struct http_request *request);
 void http_ready_serve(struct http_request *request);

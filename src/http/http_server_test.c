@@ -205,6 +205,10 @@ static void a_path_that_there_is_not(void **state)
     (void)state;
     say(fd, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_status(read_one(fd), "404", "not_found");
+    say(fd, "GET /v1/pipelines/faces HTTP/1.1\r\nHost: x\r\n\r\n"); /* of a server without an application */
+    assert_status(read_one(fd), "404", "not_found");
+    say(fd, "GET /v1/models/%2e%2e HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_status(read_one(fd), "404", "not_found");
     close(fd);
     assert_int_equal(stop(f), 0);
 }

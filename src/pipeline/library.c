@@ -220,7 +220,7 @@ static int unknown(const struct sg_library *library, const char *name, struct sg
 
     for (i = 0; i < library->recipe_count; i++)
         names[i] = library->recipes[i].name.value;
-    return sg_library_unknown(name, names, library->recipe_count, err);
+    return sg_library_unknown("pipeline", name, names, library->recipe_count, err);
 }
 
 static int choose_default(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err)
@@ -491,6 +491,26 @@ int sg_library_find(const struct sg_library *library, const char *name,
 
     *out_pipeline = index >= 0 ? library->served[index].pipeline : NULL;
     return index >= 0 ? 0 : unknown(library, name ? name : "", err);
+}
+
+int sg_library_pipeline_index(const struct sg_library *library, const char *name, struct sg_error *err)
+{
+    int index = index_of(library, name);
+
+    return index >= 0 ? index : unknown(library, name, err);
+}
+
+int sg_library_model_index(const struct sg_library *library, const char *name, struct sg_error *err)
+{
+    const char *names[SG_LIBRARY_MAX_MODELS];
+    int i;
+
+    for (i = 0; i < library->model_count; i++) {
+        if (strcmp(library->models[i].name, name) == 0)
+            return i;
+        names[i] = library->models[i].name;
+    }
+    return sg_library_unknown("model", name, names, library->model_count, err);
 }
 
 const struct sg_library_model *sg_library_models(const struct sg_library *library, int *out_count)

@@ -78,6 +78,11 @@ const struct sg_pipeline *sg_library_pipeline(const struct sg_library *library, 
 int sg_library_find(const struct sg_library *library, const char *name,
                     const struct sg_pipeline **out_pipeline, struct sg_error *err);
 
+/* Which pipeline, loaded or not, or which of sg_library_models has the name. SG_E_NOT_FOUND with the names
+ * there are. */
+int sg_library_pipeline_index(const struct sg_library *library, const char *name, struct sg_error *err);
+int sg_library_model_index(const struct sg_library *library, const char *name, struct sg_error *err);
+
 /* A model folder or file found, opened or not. */
 struct sg_library_model {
     char *name, *path;

@@ -36,7 +36,8 @@ int sg_library_scan_models(struct sg_library *library, const struct sg_texts *fo
 int sg_library_scan_recipes(struct sg_library *library, struct sg_conf_problems *problems,
                             struct sg_error *err);
 
-/* SG_E_NOT_FOUND: no pipeline is called name; the text lists those there are and the closest. */
-int sg_library_unknown(const char *name, const char *const *names, int count, struct sg_error *err);
+/* SG_E_NOT_FOUND: no `what` is called name; the text lists those there are and the closest. */
+int sg_library_unknown(const char *what, const char *name, const char *const *names, int count,
+                       struct sg_error *err);
 
 #endif

@@ -148,7 +148,8 @@ int sg_library_scan_models(struct sg_library *library, const struct sg_texts *fo
     return code;
 }
 
-int sg_library_unknown(const char *name, const char *const *names, int count, struct sg_error *err)
+int sg_library_unknown(const char *what, const char *name, const char *const *names, int count,
+                       struct sg_error *err)
 {
     const char *close = sg_suggest(name, names, count);
     char list[SG_ERROR_TEXT_MAX / 2] = "";
@@ -157,7 +158,7 @@ int sg_library_unknown(const char *name, const char *const *names, int count, st
 
     for (i = 0; i < count && used < sizeof(list) - 1; i++)
         used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", names[i]);
-    return sg_error_set(err, SG_E_NOT_FOUND, "no pipeline called \"%.80s\"; there are: %s%s%.80s%s", name,
+    return sg_error_set(err, SG_E_NOT_FOUND, "no %s called \"%.80s\"; there are: %s%s%.80s%s", what, name,
                         list, close ? "; did you mean \"" : "", close ? close : "", close ? "\"?" : "");
 }
 
@@ -200,7 +201,7 @@ static int no_such_pipeline(const char *name, const struct sg_texts *others, str
 
     for (count = 0; count < others->count && count < SG_LIBRARY_MAX_PIPELINES; count++)
         names[count] = others->items[count].value;
-    return sg_library_unknown(name, names, count, err);
+    return sg_library_unknown("pipeline", name, names, count, err);
 }
 
 int sg_library_scan_recipes(struct sg_library *library, struct sg_conf_problems *problems,

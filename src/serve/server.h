@@ -39,6 +39,10 @@ struct sg_server_app {
     /* The JSON of GET /v1/pipelines and /v1/models; further lines of /metrics. Appended; 0 or SG_E_NOMEM. */
     int (*list_pipelines)(void *ctx, struct sg_buf *out);
     int (*list_models)(void *ctx, struct sg_buf *out);
+    /* The element of those lists that has this name: GET /v1/pipelines/NAME, /v1/models/NAME. Appended;
+     * SG_E_NOT_FOUND with the names there are, SG_E_NOMEM. */
+    int (*tell_pipeline)(void *ctx, const char *name, struct sg_buf *out, struct sg_error *err);
+    int (*tell_model)(void *ctx, const char *name, struct sg_buf *out, struct sg_error *err);
     int (*list_metrics)(void *ctx, struct sg_buf *out);
     /* On a thread of its own, one at a time: reads configuration and models again, changes nothing. The
      * report takes one line for each problem, or on success for each remark. */
