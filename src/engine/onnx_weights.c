@@ -3,15 +3,12 @@
  */
 #include "engine/onnx_weights.h"
 
+#include "base/mapping.h"
 #include "base/path.h"
 #include "data/protobuf.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define WEIGHTS_PATH_MAX 4096
 
@@ -49,17 +46,12 @@ static int visit_weights(const char *graph_path, const uint8_t *graph, size_t si
 
 int sg_onnx_weights(const char *path, sg_file_fn visit, void *ctx, struct sg_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC), code = 0;
-    void *graph = MAP_FAILED;
-    struct stat st;
+    struct sg_mapping graph;
+    int code = 0;
 
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
-        graph = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (graph != MAP_FAILED) {
-        code = visit_weights(path, graph, (size_t)st.st_size, visit, ctx, err);
-        munmap(graph, (size_t)st.st_size);
-    }
-    if (fd >= 0)
-        close(fd);
+    (void)sg_mapping_open(&graph, path, false, NULL);
+    if (graph.bytes)
+        code = visit_weights(path, graph.bytes, graph.size, visit, ctx, err);
+    sg_mapping_close(&graph);
     return code;
 }

@@ -3,46 +3,24 @@
  * mapping costs the pages that were changed; the runtime copies weights out of it as it does out of a file,
  * and those beside the file (external data) it maps by itself in either case.
  */
+#include "base/mapping.h"
 #include "engine/onnx_factor.h"
 #include "engine/onnx_sides.h"
 #include "engine/ort_private.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define FILE_MAX_BYTES ((size_t)INT32_MAX) /* of any protobuf message */
 
-struct mapping {
-    uint8_t *bytes;
-    size_t size;
-};
-
-static int map_file(const char *path, struct mapping *out, struct sg_error *err)
+static int map_file(const char *path, struct sg_mapping *out, struct sg_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC), code = 0;
-    void *bytes = MAP_FAILED;
-    struct stat st;
+    int code = sg_mapping_open(out, path, true, err);
 
-    *out = (struct mapping){0};
-    if (fd < 0 || fstat(fd, &st) != 0)
-        code = sg_error_set(err, SG_E_IO, "cannot read it: %s", strerror(errno));
-    else if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uintmax_t)st.st_size > FILE_MAX_BYTES)
+    if (code == 0 && (!out->bytes || out->size > FILE_MAX_BYTES))
         code = sg_error_set(err, SG_E_MODEL, "its sizes cannot be set free: no file of 1 to %zu bytes",
                             FILE_MAX_BYTES);
-    else
-        bytes = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-    if (code == 0 && bytes == MAP_FAILED)
-        code = sg_error_set(err, SG_E_NOMEM, "no memory to map it: %s", strerror(errno));
-    else if (code == 0)
-        *out = (struct mapping){.bytes = bytes, .size = (size_t)st.st_size};
-    if (fd >= 0)
-        close(fd);
     return code;
 }
 
@@ -69,7 +47,7 @@ int ort_file_session(struct ort_graph *graph, const char *path, OrtSessionOption
 {
     static const char *const what = "the runtime cannot load it";
     const struct ort_runtime *runtime = ort_runtime_of(graph);
-    struct mapping file;
+    struct sg_mapping file;
     int code;
 
     if (graph->base.free.sides == 0)
@@ -88,7 +66,6 @@ int ort_file_session(struct ort_graph *graph, const char *path, OrtSessionOption
                          runtime->api->CreateSessionFromArray(runtime->env, file.bytes, file.size, options,
                                                               &graph->session),
                          SG_E_MODEL, what, err);
-    if (file.bytes)
-        munmap(file.bytes, file.size);
+    sg_mapping_close(&file);
     return code;
 }

@@ -3,14 +3,11 @@
  */
 #include "model/file_kind.h"
 
+#include "base/mapping.h"
 #include "engine/engine.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct magic {
     size_t at, size;
@@ -114,20 +111,12 @@ bool sg_file_kind_tell(const struct sg_file_kind *file, char *out, size_t out_by
 
 bool sg_file_kind_file(const char *path, char *out, size_t out_bytes)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct sg_file_kind file;
-    struct stat st;
-    void *map = MAP_FAILED;
-    bool told = false;
+    struct sg_mapping map;
+    bool told;
 
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
-        map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map != MAP_FAILED) {
-        file = (struct sg_file_kind){.data = map, .size = (size_t)st.st_size};
-        told = sg_file_kind_tell(&file, out, out_bytes);
-        munmap(map, (size_t)st.st_size);
-    }
-    if (fd >= 0)
-        close(fd);
+    (void)sg_mapping_open(&map, path, false, NULL);
+    told = map.bytes &&
+           sg_file_kind_tell(&(struct sg_file_kind){.data = map.bytes, .size = map.size}, out, out_bytes);
+    sg_mapping_close(&map);
     return told;
 }

@@ -3,6 +3,7 @@
  */
 #include "sink/sink.h"
 
+#include "base/mapping.h"
 #include "base/path.h"
 #include "sink/file.h"
 #include "sink/sink_private.h"
@@ -11,7 +12,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,43 +36,31 @@ enum sg_sink_format sg_sink_format_of(const char *output)
     return sg_path_ends_in_any_case(output, ".json") ? SG_SINK_JSON : SG_SINK_JSONL;
 }
 
-/* The whole file as memory; *out_text is NULL for an empty or absent one. */
-static int map_file(const char *path, char **out_text, size_t *out_size, struct sg_error *err)
+/* What is there, as memory; nothing when there is none. */
+static int map_file(const char *path, struct sg_mapping *out, struct sg_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st = {0};
-    void *text = NULL;
+    int code = sg_mapping_open(out, path, false, err);
 
-    *out_text = NULL;
-    *out_size = 0;
-    if (fd < 0 && errno == ENOENT)
-        return 0;
-    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0)
-        text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (fd >= 0)
-        close(fd);
-    if (fd < 0 || text == MAP_FAILED)
-        return sg_error_set(err, SG_E_IO, "cannot read \"%s\": %s", path, strerror(errno));
-    *out_text = text;
-    *out_size = text ? (size_t)st.st_size : 0;
-    return 0;
+    return code == SG_E_NOT_FOUND ? 0 : code < 0 ? sg_error_prefix(err, "cannot resume \"%s\"", path) : 0;
 }
 
 /* A finished document becomes lines again, so that more can be added. */
 static int reopen_document(struct sg_sink *sink, struct sg_error *err)
 {
-    char *text = NULL, *part = NULL;
-    size_t size = 0, part_size = 0;
+    struct sg_mapping text;
+    char *part = NULL;
+    size_t part_size = 0;
     FILE *to = NULL;
     int code = 0;
 
     if (access(sink->path, F_OK) == 0)
         return 0; /* its .part is there and has the same or more */
-    code = map_file(sink->options.output, &text, &size, err);
-    if (code < 0 || !text)
+    code = map_file(sink->options.output, &text, err);
+    if (code < 0 || !text.bytes)
         return code;
     to = open_memstream(&part, &part_size);
-    code = to ? sink->ops->lines(text, size, to, err) : sg_error_set(err, SG_E_NOMEM, "no memory");
+    code = to ? sink->ops->lines((const char *)text.bytes, text.size, to, err)
+              : sg_error_set(err, SG_E_NOMEM, "no memory");
     if (code < 0)
         sg_error_prefix(err, "cannot resume \"%s\"", sink->options.output);
     if (to && fclose(to) != 0 && code == 0)
@@ -80,21 +68,22 @@ static int reopen_document(struct sg_sink *sink, struct sg_error *err)
     if (code == 0)
         code = sg_file_put(sink->path, part, part_size, err);
     free(part);
-    munmap(text, size);
+    sg_mapping_close(&text);
     return code;
 }
 
 /* Reads what is there and cuts off a torn end. */
 static int read_back(struct sg_sink *sink, struct sg_error *err)
 {
-    char *text = NULL;
-    size_t size = 0, whole = 0;
-    int code = map_file(sink->path, &text, &size, err);
+    size_t size, whole = 0;
+    struct sg_mapping text;
+    int code = map_file(sink->path, &text, err);
 
-    if (code < 0 || !text)
+    if (code < 0 || !text.bytes)
         return code;
-    code = sink->ops->scan(text, size, &sink->written, &whole, err);
-    munmap(text, size);
+    size = text.size;
+    code = sink->ops->scan((const char *)text.bytes, size, &sink->written, &whole, err);
+    sg_mapping_close(&text);
     if (code < 0)
         return sg_error_prefix(err, "cannot resume \"%s\"", sink->path);
     sg_written_sort(&sink->written);
