@@ -81,21 +81,6 @@ const char *sg_dims_text(const int64_t *dims, int rank, char *out, size_t out_by
     return out;
 }
 
-float sg_half_to_float(uint16_t half)
-{
-    int exponent = (half >> 10) & 31;
-    float fraction = (float)(half & 1023);
-    float value;
-
-    if (exponent == 31)
-        value = fraction == 0.0f ? INFINITY : NAN;
-    else if (exponent == 0)
-        value = ldexpf(fraction, -24);
-    else
-        value = ldexpf(fraction + 1024.0f, exponent - 25);
-    return half & 0x8000 ? -value : value;
-}
-
 uint16_t sg_float_to_half(float value)
 {
     uint16_t sign = signbit(value) ? 0x8000 : 0;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define SG_TENSOR_MAX_RANK    8
 #define SG_TENSOR_NAME_MAX    128
@@ -46,8 +47,23 @@ int64_t sg_tensor_count(const struct sg_tensor *tensor);
 bool sg_shape_is(const struct sg_tensor *tensor, int rank, const int64_t *want);
 /* "1x84x8400" into out. Returns out. */
 const char *sg_dims_text(const int64_t *dims, int rank, char *out, size_t out_bytes);
-/* IEEE 754 half to single, exact (subnormals, infinities, NaN kept). */
-float sg_half_to_float(uint16_t half);
+/* IEEE 754 half to single, exact (subnormals, infinities, NaN kept). Shifts exponent and fraction into place
+ * and rescales by 2^112, the difference of the biases (127 - 15); this also normalises subnormals. IEEE
+ * 754-2008, 3.4. */
+static inline float sg_half_to_float(uint16_t half)
+{
+    uint32_t bits = (uint32_t)(half & 0x7fffu) << 13;
+    float value;
+
+    memcpy(&value, &bits, sizeof(value));
+    value *= 0x1p112f;
+    memcpy(&bits, &value, sizeof(bits));
+    /* Exponent 31 landed on 2^16: infinity or NaN */
+    bits |= (half & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0;
+    bits |= (uint32_t)(half & 0x8000u) << 16;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
 /* Single to half, round to nearest even. */
 uint16_t sg_float_to_half(float value);
 /* Element at a flat index as float, whatever the dtype (SG_DTYPE_OTHER gives 0). For cold paths. */

@@ -6,7 +6,6 @@
 #include "base/cpu.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -14,25 +13,12 @@
 
 #define ALIGN 64
 
-/* Shifts exponent and fraction into place and rescales by 2^112, the difference of the biases (127 - 15);
- * this also normalises subnormals. IEEE 754-2008, 3.4. */
 static void halves_plain(const uint16_t *halves, float *floats, int64_t n)
 {
     int64_t i;
 
-    for (i = 0; i < n; i++) {
-        uint32_t bits = (uint32_t)(halves[i] & 0x7fffu) << 13;
-        uint32_t sign = (uint32_t)(halves[i] & 0x8000u) << 16;
-        float value;
-
-        memcpy(&value, &bits, sizeof(value));
-        value *= 0x1p112f;
-        memcpy(&bits, &value, sizeof(bits));
-        /* Exponent 31 landed on 2^16: infinity or NaN */
-        bits |= (halves[i] & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0;
-        bits |= sign;
-        memcpy(&floats[i], &bits, sizeof(bits));
-    }
+    for (i = 0; i < n; i++)
+        floats[i] = sg_half_to_float(halves[i]);
 }
 
 #if defined(__x86_64__)
