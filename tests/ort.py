@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_void_p
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ _INDEX = {
     "ReleaseValue": 96,
     "ReleaseTensorTypeAndShapeInfo": 99,
     "ReleaseSessionOptions": 100,
+    "AddSessionConfigEntry": 130,
 }
 # ONNXTensorElementDataType ↔ numpy.
 _DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 10: np.float16}
@@ -107,6 +109,14 @@ def _api() -> _Api:
     return _apis[path]
 
 
+def has_vnni() -> bool:
+    """Whether this processor adds products of bytes in 32 bits, or is none of those that could not."""
+    if platform.machine() != "x86_64":
+        return True
+    flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+    return "avx512_vnni" in flags or "avx_vnni" in flags
+
+
 class Session:
     """A loaded model. `optimise` 0 = run the graph as written, 99 = everything (the default of the server)."""
 
@@ -116,6 +126,8 @@ class Session:
         api.call("CreateSessionOptions", byref(options))
         api.call("SetIntraOpNumThreads", options, c_int(threads))
         api.call("SetSessionGraphOptimizationLevel", options, c_int(optimise))
+        if not has_vnni():  # sums of products of bytes overflow in the fast kernels
+            api.call("AddSessionConfigEntry", options, c_char_p(b"session.x64quantprecision"), c_char_p(b"1"))
         self._handle = c_void_p()
         try:
             api.call("CreateSession", api.env, c_char_p(str(model).encode()), options, byref(self._handle))

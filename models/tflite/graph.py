@@ -172,10 +172,13 @@ class Graph:
         moved = (data.astype(np.int16) + shift).astype(dtype).transpose(order)
         zeros = (quant.zero_point + shift).astype(dtype)
         scalar = quant.scale.size == 1
+        # Initialisers of its own, also where levels share a filter: ONNX Runtime rewrites those of signed bytes for
+        # processors without VNNI, and does not load a graph in which two nodes share one.
+        own = self.fresh(f"w{index}")
         inputs = [
-            self.constant(np.ascontiguousarray(moved), stem=f"w{index}"),
+            self.constant(np.ascontiguousarray(moved), stem=own),
             self.constant(quant.scale[0] if scalar else quant.scale, np.float32, "scale"),
-            self.constant(zeros[0] if scalar else zeros, dtype, "zero"),
+            self.constant(zeros[0] if scalar else zeros, dtype, f"{own}_zero"),
         ]
         return self.node("DequantizeLinear", inputs, [self.fresh(f"w{index}_f")], axis=0)
 

@@ -7,6 +7,7 @@
 enum sg_cpu_flag {
     SG_CPU_AVX2 = 1 << 0, /* with FMA and F16C */
     SG_CPU_NEON = 1 << 1,
+    SG_CPU_VNNI = 1 << 2, /* adds products of bytes in 32 bits */
 };
 
 /* Flags of this machine, less those masked. */

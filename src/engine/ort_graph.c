@@ -1,12 +1,31 @@
 /* SPDX-License-Identifier: MIT
  * Sessions: one per graph, opened by any thread.
  */
+#include "base/cpu.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "engine/onnx_metadata.h"
 #include "engine/ort_private.h"
 
 #include <string.h>
+
+bool ort_bytes_overflow(void)
+{
+#if defined(__x86_64__)
+    return !(sg_cpu_flags() & SG_CPU_VNNI);
+#else
+    return false;
+#endif
+}
+
+int ort_careful_bytes(const struct ort_runtime *runtime, OrtSessionOptions *options, bool careful,
+                      struct sg_error *err)
+{
+    return ort_check(
+        runtime,
+        runtime->api->AddSessionConfigEntry(options, "session.x64quantprecision", careful ? "1" : "0"),
+        SG_E_INVALID, "products of bytes", err);
+}
 
 int ort_session_options(const struct ort_runtime *runtime, const struct sg_graph_options *options,
                         OrtSessionOptions **out_options, struct sg_error *err)
@@ -31,6 +50,8 @@ int ort_session_options(const struct ort_runtime *runtime, const struct sg_graph
                          api->AddSessionConfigEntry(o, "session.intra_op.allow_spinning",
                                                     options->company == SG_COMPANY_NONE ? "1" : "0"),
                          SG_E_INVALID, "spinning", err);
+    if (code == 0 && ort_bytes_overflow())
+        code = ort_careful_bytes(runtime, o, true, err);
     if (code < 0) {
         api->ReleaseSessionOptions(o);
         return code;

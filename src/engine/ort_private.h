@@ -47,6 +47,13 @@ ONNXTensorElementDataType ort_dtype_theirs(enum sg_dtype ours);
 int ort_session_options(const struct ort_runtime *runtime, const struct sg_graph_options *options,
                         OrtSessionOptions **out_options, struct sg_error *err);
 
+/* Products of unsigned and signed bytes overflow in the fast kernels for x86 processors without VNNI, and
+ * what a quantised model answers is wrong without an error. Careful: its weights are rewritten for slower
+ * kernels that do not. ort_session_options are where they would. */
+bool ort_bytes_overflow(void);
+int ort_careful_bytes(const struct ort_runtime *runtime, OrtSessionOptions *options, bool careful,
+                      struct sg_error *err);
+
 /* ort_file.c: graph->session of a file, with graph->base.free set free in it. */
 int ort_file_session(struct ort_graph *graph, const char *path, OrtSessionOptions *options,
                      struct sg_error *err);
