@@ -10,7 +10,6 @@
 #include "head/levels.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define FINE_ROWS   512 /* 16 x 16 x 2 */
 #define COARSE_ROWS 384 /* 8 x 8 x 6 */
@@ -26,13 +25,15 @@ struct blazeface {
     float width, height;
 };
 
-static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                   struct blazeface *state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
+    struct blazeface *state = opaque;
     static const char *const names[] = {"scores", "boxes and points"};
     uint32_t used = 0;
     int i;
 
+    (void)signature;
     if (count != 2 && count != 4)
         return sg_error_set(err, SG_E_MODEL, "expected 2 or 4 outputs, got %d", count);
     if (spec->input_width < 1 || spec->input_height < 1)
@@ -59,8 +60,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
 {
     struct blazeface state = {0};
 
-    (void)signature;
-    if (prepare(outputs, count, spec, &state, NULL) < 0)
+    if (init(signature, outputs, count, spec, &state, NULL) < 0)
         return;
     guess->confidence = 95;
     snprintf(guess->evidence, sizeof(guess->evidence),
@@ -71,24 +71,6 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     guess->iou = 0.3f;
     guess->class_count = 1;
     snprintf(guess->labels, sizeof(guess->labels), "face");
-}
-
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
-{
-    struct blazeface *state = calloc(1, sizeof(*state));
-    int code;
-
-    (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(outputs, count, spec, state, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
 }
 
 static int views(const struct blazeface *state, const struct sg_tensor *outputs, int count, int item,
@@ -185,8 +167,8 @@ const struct sg_head_ops sg_head_blazeface = {
     .summary = "MediaPipe BlazeFace: scores, boxes and six points for 896 anchors",
     .task = SG_TASK_DETECT,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct blazeface),
+    .init = init,
     .detect = detect,
     .refine = refine,
 };

@@ -81,12 +81,14 @@ static enum finish choose_finish(const struct sg_head_spec *spec, enum looks loo
 /* Transformers' exports have a sequence beside the vector (last_hidden_state, pooler_output). It is passed
  * over only when the card asks for this head: a graph of unknown outputs is no classifier because one of them
  * is flat. */
-static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                   struct classify *state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
+    struct classify *state = opaque;
     bool asked = spec->embedding || strcmp(spec->kind, "classify") == 0;
     int i;
 
+    (void)signature;
     for (i = 0; i < count && state->set_count < MAX_SETS; i++) {
         int64_t length = flat_length(&outputs[i]);
         struct set *set = &state->sets[state->set_count];
@@ -214,7 +216,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     int i, numbers = 0;
 
     if (stated_otherwise(signature) || !row_per_picture(signature, outputs, count) ||
-        prepare(outputs, count, spec, &state, NULL) < 0)
+        init(signature, outputs, count, spec, &state, NULL) < 0)
         return;
     for (i = 0; i < state.set_count; i++) {
         numbers += state.sets[i].length == 1;
@@ -237,24 +239,6 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
                  values);
     guess_picture(signature, spec, guess);
     guess->class_count = first->length > 1 && !spec->embedding ? first->length : 0;
-}
-
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
-{
-    struct classify *state = calloc(1, sizeof(*state));
-    int code;
-
-    (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(outputs, count, spec, state, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
 }
 
 /* Copies one picture's numbers; the shape must be that of the start. */
@@ -373,7 +357,7 @@ const struct sg_head_ops sg_head_classify = {
     .task = SG_TASK_CLASSIFY,
     .keys = SG_KEY_SCORES | SG_KEY_EMBEDDING,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct classify),
+    .init = init,
     .answer = answer,
 };

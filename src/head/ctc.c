@@ -16,7 +16,6 @@
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Figures: docs/DECISIONS-text.md. */
@@ -119,25 +118,17 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     guess->class_count = state.layout.classes;
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    struct ctc *state = calloc(1, sizeof(*state));
+    struct ctc *state = opaque;
     struct sg_ctc_steps steps;
-    int code;
+    int code = prepare(signature, outputs, count, spec, state, &steps, NULL, err);
 
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(signature, outputs, count, spec, state, &steps, NULL, err);
     if (code == SG_OK && state->layout.classes > 0 && state->blank.spec > state->layout.classes)
-        code = sg_error_set(err, SG_E_CONFIG, "`blank: %d`: the classes are 0 to %d", state->blank.spec - 1,
+        return sg_error_set(err, SG_E_CONFIG, "`blank: %d`: the classes are 0 to %d", state->blank.spec - 1,
                             state->layout.classes - 1);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
+    return code;
 }
 
 /* A step without a finite number is a blank. space < 0: the model knows no space. pitch: distance of two
@@ -303,7 +294,7 @@ const struct sg_head_ops sg_head_ctc = {
     .task = SG_TASK_TEXT_READ,
     .keys = SG_KEY_SCORES | SG_KEY_SPACE | SG_KEY_BLANK,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct ctc),
+    .init = init,
     .answer = answer,
 };

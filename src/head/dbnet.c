@@ -9,7 +9,6 @@
 #include "head/region.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MAX_REGIONS     1000 /* PP-OCR's max_candidates */
@@ -44,11 +43,13 @@ static int measure(const struct sg_tensor *outputs, int count, int item, struct 
     return SG_OK;
 }
 
-static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                   struct dbnet *state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
+    struct dbnet *state = opaque;
     int code = measure(outputs, count, 0, state, err);
 
+    (void)signature;
     if (code < 0)
         return code;
     if (spec->input_width < 1 || spec->input_height < 1)
@@ -69,8 +70,8 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     int64_t n, step, i;
 
     (void)signature;
-    if (count != 1 || prepare(outputs, count, spec, &state, NULL) < 0 || state.columns != spec->input_width ||
-        state.rows != spec->input_height || state.rows < 32)
+    if (count != 1 || init(signature, outputs, count, spec, &state, NULL) < 0 ||
+        state.columns != spec->input_width || state.rows != spec->input_height || state.rows < 32)
         return;
     n = (int64_t)state.columns * state.rows;
     step = n > 4096 ? n / 4096 : 1;
@@ -90,24 +91,6 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     guess->threshold = SCORE_THRESHOLD;
     guess->class_count = 1;
     snprintf(guess->labels, sizeof(guess->labels), "text");
-}
-
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
-{
-    struct dbnet *state = calloc(1, sizeof(*state));
-    int code;
-
-    (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(outputs, count, spec, state, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
 }
 
 /* Corners in a walk around the rectangle. */
@@ -231,7 +214,7 @@ const struct sg_head_ops sg_head_dbnet = {
     .task = SG_TASK_TEXT_DETECT,
     .keys = SG_KEY_MASK_THRESHOLD | SG_KEY_UNCLIP,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct dbnet),
+    .init = init,
     .detect = detect,
 };

@@ -10,7 +10,6 @@
 #include "head/kinds.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum part { LABELS, BOXES, SCORES, PARTS };
@@ -146,27 +145,22 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     sg_guess_classes(guess, sg_meta_class_count(signature));
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    struct state *state = calloc(1, sizeof(*state));
+    struct state *state = opaque;
 
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    if (!tell(outputs, count, state)) {
-        free(state);
+    if (!tell(outputs, count, state))
         return count > 0
                    ? sg_shape_error(
                          err, &outputs[0],
                          "whole-number labels BxQ, boxes BxQx4 and scores BxQ, or boxes BxQx5 (%d outputs)",
                          count)
                    : sg_count_check(err, "detr", count, PARTS);
-    }
     state->pixels = takes_size(signature);
     state->size[0] = (float)spec->input_width;
     state->size[1] = (float)spec->input_height;
     state->class_offset = spec->class_offset;
-    *out_state = state;
     return SG_OK;
 }
 
@@ -245,7 +239,7 @@ const struct sg_head_ops sg_head_detr = {
     .graph_nms = true,
     .keys = SG_KEY_CLASS_OFFSET,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct state),
+    .init = init,
     .detect = detect,
 };

@@ -11,7 +11,6 @@
 #include "head/kinds.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MAX_QUERIES   2000
@@ -131,24 +130,19 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
         snprintf(guess->labels, sizeof(guess->labels), "coco91");
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    struct state *state = calloc(1, sizeof(*state));
+    struct state *state = opaque;
 
     (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    if (!tell(outputs, count, state)) {
-        free(state);
+    if (!tell(outputs, count, state))
         return sg_outputs_error(err, outputs, count,
                                 "\"logits\" BxQxC and \"pred_boxes\" BxQx4 of at most 2000 queries");
-    }
     state->softmax = is_softmax(&outputs[state->logits], state, spec);
     state->size[0] = (float)spec->input_width;
     state->size[1] = (float)spec->input_height;
     state->class_offset = spec->class_offset;
-    *out_state = state;
     return SG_OK;
 }
 
@@ -228,7 +222,7 @@ const struct sg_head_ops sg_head_detr_raw = {
     .graph_nms = true,
     .keys = SG_KEY_CLASS_OFFSET | SG_KEY_SCORES,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct state),
+    .init = init,
     .detect = detect,
 };

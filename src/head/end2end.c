@@ -11,7 +11,6 @@
 #include "head/kinds.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The usual order of each width first: it stands when the probe found nothing to judge by. */
@@ -183,25 +182,14 @@ int sg_end2end_prepare(struct sg_end2end *state, const struct sg_tensor *outputs
     return SG_OK;
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
     int code = sg_count_check(err, "end2end", count, 1);
-    struct sg_end2end *state;
+    struct sg_end2end *state = opaque;
 
     (void)signature;
-    if (code < 0)
-        return code;
-    state = calloc(1, sizeof(*state));
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = sg_end2end_prepare(state, outputs, spec, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
+    return code < 0 ? code : sg_end2end_prepare(state, outputs, spec, err);
 }
 
 /* A probe in which nothing was found tells nothing. Then each picture's own rows do. */
@@ -280,7 +268,7 @@ const struct sg_head_ops sg_head_end2end = {
     .graph_nms = true,
     .keys = SG_KEY_CLASS_OFFSET,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct sg_end2end),
+    .init = init,
     .detect = sg_end2end_detect,
 };

@@ -9,7 +9,6 @@
 #include "head/kinds.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define TABLE_COLUMNS 6
@@ -128,41 +127,34 @@ static void match_points(const struct sg_signature *signature, const struct sg_t
         snprintf(guess->labels, sizeof(guess->labels), state.point_count == 5 ? "face" : "person");
 }
 
-static int create(tell_fn tell, const char *expected, const struct sg_signature *signature,
-                  const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                  void **out_state, struct sg_error *err)
+static int init(tell_fn tell, const char *expected, const struct sg_signature *signature,
+                const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec, void *opaque,
+                struct sg_error *err)
 {
-    struct sg_end2end *state = calloc(1, sizeof(*state));
+    struct sg_end2end *state = opaque;
     int code = SG_OK;
 
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
     if (!tell(signature, outputs, count, state))
         code = sg_outputs_error(err, outputs, count, expected);
     if (code == SG_OK)
         code = sg_end2end_prepare(state, outputs, spec, err);
     if (code == SG_OK && !state->point_count)
-        code = sg_masks_prepare(&state->masks, outputs, state->masks.proto, spec, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
+        return sg_masks_prepare(&state->masks, outputs, state->masks.proto, spec, err);
+    return code;
 }
 
-static int create_masks(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                        const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init_masks(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                      const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    return create(tell_masks, "a finished table 1xNx(6+M) and prototypes 1xMxHxW", signature, outputs, count,
-                  spec, out_state, err);
+    return init(tell_masks, "a finished table 1xNx(6+M) and prototypes 1xMxHxW", signature, outputs, count,
+                spec, opaque, err);
 }
 
-static int create_points(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                         const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init_points(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                       const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    return create(tell_points, "a finished table 1xNx(6+K*2) or 1xNx(6+K*3) of K keypoints", signature,
-                  outputs, count, spec, out_state, err);
+    return init(tell_points, "a finished table 1xNx(6+K*2) or 1xNx(6+K*3) of K keypoints", signature, outputs,
+                count, spec, opaque, err);
 }
 
 static int refine_masks(const void *opaque, const struct sg_tensor *outputs, int count, int item,
@@ -210,8 +202,8 @@ const struct sg_head_ops sg_head_end2end_seg = {
     .graph_nms = true,
     .keys = SG_KEY_CLASS_OFFSET | SG_KEY_MASK_THRESHOLD,
     .match = match_masks,
-    .create = create_masks,
-    .destroy = free,
+    .state_bytes = sizeof(struct sg_end2end),
+    .init = init_masks,
     .detect = sg_end2end_detect,
     .refine = refine_masks,
 };
@@ -223,8 +215,8 @@ const struct sg_head_ops sg_head_end2end_pose = {
     .graph_nms = true,
     .keys = SG_KEY_CLASS_OFFSET,
     .match = match_points,
-    .create = create_points,
-    .destroy = free,
+    .state_bytes = sizeof(struct sg_end2end),
+    .init = init_points,
     .detect = sg_end2end_detect,
     .refine = refine_points,
 };

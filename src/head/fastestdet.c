@@ -8,7 +8,6 @@
 #include "head/levels.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define STRIDE 16
 
@@ -17,11 +16,13 @@ struct fastestdet {
     float width, height;
 };
 
-static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                   struct fastestdet *state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
+    struct fastestdet *state = opaque;
     const int64_t want[] = {-1, -1, spec->input_height / STRIDE, spec->input_width / STRIDE};
 
+    (void)signature;
     if (count != 1)
         return sg_error_set(err, SG_E_MODEL, "expected 1 output, got %d", count);
     if (want[2] < 1 || want[3] < 1)
@@ -59,8 +60,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
 {
     struct fastestdet state = {0};
 
-    (void)signature;
-    if (prepare(outputs, count, spec, &state, NULL) < 0 || !plausible(&outputs[0], &state))
+    if (init(signature, outputs, count, spec, &state, NULL) < 0 || !plausible(&outputs[0], &state))
         return;
     guess->confidence = 90;
     snprintf(guess->evidence, sizeof(guess->evidence),
@@ -70,24 +70,6 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     guess->threshold = 0.5f;
     guess->iou = 0.45f;
     sg_guess_classes(guess, state.class_count);
-}
-
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
-{
-    struct fastestdet *state = calloc(1, sizeof(*state));
-    int code;
-
-    (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(outputs, count, spec, state, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
 }
 
 static int detect(const void *opaque, const struct sg_tensor *outputs, int count, int item,
@@ -134,7 +116,7 @@ const struct sg_head_ops sg_head_fastestdet = {
     .summary = "FastestDet: one map of object score, box and softmax classes",
     .task = SG_TASK_DETECT,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct fastestdet),
+    .init = init,
     .detect = detect,
 };

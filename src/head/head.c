@@ -154,6 +154,20 @@ static int refuse_empty_batch(const struct sg_tensor *outputs, int count, struct
     return SG_OK;
 }
 
+static struct sg_head *empty_head(const struct sg_head_ops *ops)
+{
+    struct sg_head *head = calloc(1, sizeof(*head));
+    void *state = calloc(1, ops->state_bytes);
+
+    if (!head || !state) {
+        free(head);
+        free(state);
+        return NULL;
+    }
+    *head = (struct sg_head){.ops = ops, .state = state};
+    return head;
+}
+
 int sg_head_create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
                    const struct sg_head_spec *spec, struct sg_head **out_head, struct sg_head_guess *guess,
                    struct sg_error *err)
@@ -182,13 +196,12 @@ int sg_head_create(const struct sg_signature *signature, const struct sg_tensor 
         full.class_count = guess->class_count;
     if (!full.class_offset)
         full.class_offset = guess->class_offset;
-    head = calloc(1, sizeof(*head));
+    head = empty_head(ops);
     if (!head)
         return sg_error_set(err, SG_E_NOMEM, "out of memory while preparing head %s", ops->name);
-    head->ops = ops;
-    code = ops->create(signature, outputs, count, &full, &head->state, err);
+    code = ops->init(signature, outputs, count, &full, head->state, err);
     if (code < 0) {
-        free(head);
+        sg_head_destroy(&head);
         sg_error_prefix(err, "head %s", ops->name);
         return code;
     }
@@ -200,8 +213,7 @@ void sg_head_destroy(struct sg_head **head)
 {
     if (!*head)
         return;
-    if ((*head)->ops->destroy)
-        (*head)->ops->destroy((*head)->state);
+    free((*head)->state);
     free(*head);
     *head = NULL;
 }

@@ -161,17 +161,17 @@ struct sg_head_ops {
     const char *summary; /* one line for --help and docs */
     enum sg_head_task task;
     bool graph_nms; /* the graph suppresses by itself: no NMS here unless somebody asks for it */
-    unsigned keys;  /* of enum sg_head_key: those that match or create reads */
+    unsigned keys;  /* of enum sg_head_key: those that match or init reads */
 
     /* Is this graph mine? outputs are real tensors of a probe run on a synthetic picture (real shapes,
      * plausible values), count of them in signature order. Fills guess when yes. Never fails. */
     void (*match)(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
                   const struct sg_head_spec *spec, struct sg_head_guess *guess);
-    /* Checks the graph fits and prepares tables (anchors, which output is which) into *out_state. SG_E_MODEL
-     * with a text that names tensor, expected and got; SG_E_NOMEM. */
-    int (*create)(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err);
-    void (*destroy)(void *state);
+    /* Checks the graph fits and prepares tables (anchors, which output is which) into state: state_bytes of
+     * zeroes, which need not be undone. SG_E_MODEL with a text that names tensor, expected and got. */
+    size_t state_bytes;
+    int (*init)(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *state, struct sg_error *err);
     /* Detect and text detect: appends candidates with score >= the options' lowest threshold for their class;
      * not sorted, not suppressed. item is the index in the batch. Real shapes are checked again on every
      * call. NaN never passes a threshold. */

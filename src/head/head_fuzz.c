@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Heads on graphs made of bytes: any kind, any shapes and element types, any values, and shapes that change
- * between create and detect. Every output's memory is exactly as large as its shape says.
+ * between init and detect. Every output's memory is exactly as large as its shape says.
  */
 #include "base/fuzzing.h"
 #include "head/head.h"
@@ -223,7 +223,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (sg_head_create(&signature, outputs, count, &spec, &head, &guess, &err) < 0)
         goto out;
     run(head, outputs, count, &input);
-    for (i = 0; i < count && input.size > 8; i++) { /* other shapes and values than at create */
+    for (i = 0; i < count && input.size > 8; i++) { /* other shapes and values than at init */
         free(outputs[i].data);
         outputs[i].data = NULL;
         if (!shape(&outputs[i], &input))

@@ -10,7 +10,7 @@
 #define MAX_PARTS 12
 #define MANY      8192 /* elements, more than any output below */
 
-/* Outputs in a form that create takes when the kind is named. */
+/* Outputs in a form that init takes when the kind is named. */
 struct part {
     const char *name;
     enum sg_dtype dtype;

@@ -10,7 +10,6 @@
 #include "head/levels.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define MAX_LEVELS 4
 #define MAX_BINS   64
@@ -223,43 +222,34 @@ static void match_plus(const struct sg_signature *signature, const struct sg_ten
 
 enum form { NANODET, PICODET, PLUS };
 
-static int create(enum form form, const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                  void **out_state, struct sg_error *err)
+static int init(enum form form, const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
+                void *opaque, struct sg_error *err)
 {
-    struct gfl *state = calloc(1, sizeof(*state));
-    int code;
+    struct gfl *state = opaque;
 
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = form == PLUS ? prepare_plus(outputs, count, spec, state, err)
+    return form == PLUS ? prepare_plus(outputs, count, spec, state, err)
                         : prepare_pairs(outputs, count, form == PICODET ? 4 : 3, spec, state, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
 }
 
-static int create_nanodet(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                          const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init_nanodet(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                        const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
     (void)signature;
-    return create(NANODET, outputs, count, spec, out_state, err);
+    return init(NANODET, outputs, count, spec, opaque, err);
 }
 
-static int create_picodet(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                          const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init_picodet(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                        const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
     (void)signature;
-    return create(PICODET, outputs, count, spec, out_state, err);
+    return init(PICODET, outputs, count, spec, opaque, err);
 }
 
-static int create_plus(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                       const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init_plus(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                     const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
     (void)signature;
-    return create(PLUS, outputs, count, spec, out_state, err);
+    return init(PLUS, outputs, count, spec, opaque, err);
 }
 
 /* Mean of softmax(logits) over 0..bins-1: the distance in cells. */
@@ -334,8 +324,8 @@ const struct sg_head_ops sg_head_nanodet = {
     .summary = "NanoDet: class probabilities and side distributions at strides 8, 16, 32",
     .task = SG_TASK_DETECT,
     .match = match_nanodet,
-    .create = create_nanodet,
-    .destroy = free,
+    .state_bytes = sizeof(struct gfl),
+    .init = init_nanodet,
     .detect = detect,
 };
 
@@ -344,8 +334,8 @@ const struct sg_head_ops sg_head_picodet = {
     .summary = "PP-PicoDet without post-processing: as nanodet at strides 8 to 64",
     .task = SG_TASK_DETECT,
     .match = match_picodet,
-    .create = create_picodet,
-    .destroy = free,
+    .state_bytes = sizeof(struct gfl),
+    .init = init_picodet,
     .detect = detect,
 };
 
@@ -354,7 +344,7 @@ const struct sg_head_ops sg_head_nanodet_plus = {
     .summary = "NanoDet-Plus: one tensor of class probabilities and side distributions",
     .task = SG_TASK_DETECT,
     .match = match_plus,
-    .create = create_plus,
-    .destroy = free,
+    .state_bytes = sizeof(struct gfl),
+    .init = init_plus,
     .detect = detect,
 };

@@ -10,7 +10,6 @@
 #include "head/kinds.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ZOO_SIDE 416 /* where the graph takes any size: what the zoo's weights were trained at */
@@ -147,27 +146,21 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     sg_guess_classes(guess, state.classes);
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    struct state *state;
+    struct state *state = opaque;
     bool normalised;
 
     (void)signature;
-    state = calloc(1, sizeof(*state));
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    if (!tell(outputs, count, state)) {
-        free(state);
+    if (!tell(outputs, count, state))
         return sg_outputs_error(err, outputs, count,
                                 "boxes BxNx4, scores BxCxN and picked rows Kx3 or 1xKx3 (int32 or int64)");
-    }
     normalised = is_normalised(&outputs[state->boxes]);
     state->form = tell_form(&outputs[state->boxes]);
     state->scale[0] = normalised ? (float)spec->input_width : 1.0f;
     state->scale[1] = normalised ? (float)spec->input_height : 1.0f;
     state->class_offset = spec->class_offset;
-    *out_state = state;
     return SG_OK;
 }
 
@@ -250,7 +243,7 @@ const struct sg_head_ops sg_head_nms_indices = {
     .graph_nms = true,
     .keys = SG_KEY_CLASS_OFFSET,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct state),
+    .init = init,
     .detect = detect,
 };

@@ -9,7 +9,6 @@
 #include "head/kinds.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum part { BOXES, SCORES, CLASSES, NUMBER, PARTS };
@@ -148,40 +147,35 @@ static void match_plugin(const struct sg_signature *signature, const struct sg_t
     sg_guess_classes(guess, sg_meta_class_count(signature));
 }
 
-static int create(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec, bool tf,
-                  void **out_state, struct sg_error *err)
+static int init(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec, bool tf,
+                void *opaque, struct sg_error *err)
 {
-    struct state *state = calloc(1, sizeof(*state));
+    struct state *state = opaque;
     size_t row;
 
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    if (!find(outputs, count, state, &row)) {
-        free(state);
+    if (!find(outputs, count, state, &row))
         return sg_outputs_error(err, outputs, count,
                                 "detection_boxes BxNx4, detection_scores BxN, detection_classes BxN and "
                                 "num_detections (or det_…, nmsed_…)");
-    }
     state->tf = tf;
     state->size[0] = (float)spec->input_width;
     state->size[1] = (float)spec->input_height;
     state->class_offset = spec->class_offset;
-    *out_state = state;
     return SG_OK;
 }
 
-static int create_tf(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                     const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init_tf(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                   const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
     (void)signature;
-    return create(outputs, count, spec, true, out_state, err);
+    return init(outputs, count, spec, true, opaque, err);
 }
 
-static int create_plugin(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                         const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init_plugin(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                       const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
     (void)signature;
-    return create(outputs, count, spec, false, out_state, err);
+    return init(outputs, count, spec, false, opaque, err);
 }
 
 static int check(const struct state *state, const struct sg_tensor *outputs, int count, int item,
@@ -267,8 +261,8 @@ const struct sg_head_ops sg_head_efficientnms = {
     .graph_nms = true,
     .keys = SG_KEY_CLASS_OFFSET,
     .match = match_plugin,
-    .create = create_plugin,
-    .destroy = free,
+    .state_bytes = sizeof(struct state),
+    .init = init_plugin,
     .detect = detect,
 };
 
@@ -279,7 +273,7 @@ const struct sg_head_ops sg_head_tfod = {
     .graph_nms = true,
     .keys = SG_KEY_CLASS_OFFSET,
     .match = match_tf,
-    .create = create_tf,
-    .destroy = free,
+    .state_bytes = sizeof(struct state),
+    .init = init_tf,
     .detect = detect,
 };

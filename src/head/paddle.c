@@ -9,7 +9,6 @@
 #include "head/kinds.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 struct state {
     int table, counts; /* outputs */
@@ -74,25 +73,17 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     sg_guess_classes(guess, sg_meta_class_count(signature));
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    struct state *state = calloc(1, sizeof(*state));
-    int code = SG_OK;
+    struct state *state = opaque;
 
     (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
     if (!tell(outputs, count, state))
-        code = count > 0
+        return count > 0
                    ? sg_shape_error(err, &outputs[0], "a table Nx6 and a whole-number count per picture")
                    : sg_count_check(err, "paddle", count, 2);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
     state->class_offset = spec->class_offset;
-    *out_state = state;
     return SG_OK;
 }
 
@@ -157,7 +148,7 @@ const struct sg_head_ops sg_head_paddle = {
     .graph_nms = true,
     .keys = SG_KEY_CLASS_OFFSET,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct state),
+    .init = init,
     .detect = detect,
 };

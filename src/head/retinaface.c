@@ -10,7 +10,6 @@
 #include "head/levels.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define LEVELS  3
 #define PARTS   3
@@ -42,12 +41,14 @@ static int find_map(const struct sg_tensor *outputs, int count, int64_t depth, c
     return -1;
 }
 
-static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                   struct retinaface *state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
+    struct retinaface *state = opaque;
     static const char *const names[PARTS] = {"probabilities", "deltas", "points"};
     int part, i;
 
+    (void)signature;
     if (count != PARTS * LEVELS)
         return sg_error_set(err, SG_E_MODEL, "expected %d outputs, got %d", PARTS * LEVELS, count);
     if (sg_levels_make(state->levels, spec->input_width, spec->input_height, strides, LEVELS, ANCHORS) < 0)
@@ -70,8 +71,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
 {
     struct retinaface state = {0};
 
-    (void)signature;
-    if (prepare(outputs, count, spec, &state, NULL) < 0)
+    if (init(signature, outputs, count, spec, &state, NULL) < 0)
         return;
     guess->confidence = 97;
     snprintf(guess->evidence, sizeof(guess->evidence),
@@ -82,24 +82,6 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     guess->iou = 0.5f;
     guess->class_count = 1;
     snprintf(guess->labels, sizeof(guess->labels), "face");
-}
-
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
-{
-    struct retinaface *state = calloc(1, sizeof(*state));
-    int code;
-
-    (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(outputs, count, spec, state, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
 }
 
 static int views(const struct retinaface *state, const struct sg_tensor *outputs, int count, int item,
@@ -227,8 +209,8 @@ const struct sg_head_ops sg_head_retinaface = {
     .summary = "RetinaFace from MXNet: probabilities, deltas and point deltas at three strides",
     .task = SG_TASK_DETECT,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct retinaface),
+    .init = init,
     .detect = detect,
     .refine = refine,
 };

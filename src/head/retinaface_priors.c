@@ -13,7 +13,6 @@
 #include "head/levels.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define VARIANCE_CENTRE 0.1f
@@ -190,30 +189,22 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
         snprintf(guess->labels, sizeof(guess->labels), "face");
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    struct priors *state = calloc(1, sizeof(*state));
-    int code;
+    struct priors *state = opaque;
+    int code = prepare(outputs, count, spec, state, err);
 
     (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(outputs, count, spec, state, err);
     if (code == SG_OK && state->points != FACE_POINTS && !state->given)
-        code = sg_error_set(
+        return sg_error_set(
             err, SG_E_MODEL,
             "output \"%s\" has %d points each, so it is no face detector, and the sides of its "
             "priors stand in no graph; give them in the card, two squares for each of the strides "
             "8, 16, 32: `anchors: [16, 16, 32, 32, 64, 64, 128, 128, 256, 256, 512, 512]` are a "
             "face's, plates have others",
             outputs[state->output[LANDMS]].name, state->points);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
+    return code;
 }
 
 static int views(const struct priors *state, const struct sg_tensor *outputs, int count, int item,
@@ -325,8 +316,8 @@ const struct sg_head_ops sg_head_retinaface_priors = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_ANCHORS | SG_KEY_STRIDES | SG_KEY_SCORES,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct priors),
+    .init = init,
     .detect = detect,
     .refine = refine,
 };

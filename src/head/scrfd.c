@@ -8,7 +8,6 @@
 #include "head/levels.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define MAX_LEVELS 5
 #define POINTS     5
@@ -26,14 +25,16 @@ static const char *const part_names[] = {"scores", "box distances", "points"};
 
 /* InsightFace: 6 or 9 outputs are strides 8, 16, 32 with two anchors per cell; 10 or 15 add 64 and 128 and
  * have one. */
-static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                   struct scrfd *state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
+    struct scrfd *state = opaque;
     static const int strides[MAX_LEVELS] = {8, 16, 32, 64, 128};
     static const int64_t channels[] = {1, 4, 2 * POINTS};
     uint32_t used = 0;
     int parts, part, i;
 
+    (void)signature;
     if (count != 6 && count != 9 && count != 10 && count != 15)
         return sg_error_set(err, SG_E_MODEL, "expected 6, 9, 10 or 15 outputs, got %d", count);
     state->level_count = count % 5 == 0 ? 5 : 3;
@@ -61,8 +62,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
 {
     struct scrfd state = {0};
 
-    (void)signature;
-    if (prepare(outputs, count, spec, &state, NULL) < 0)
+    if (init(signature, outputs, count, spec, &state, NULL) < 0)
         return;
     guess->confidence = 95;
     snprintf(guess->evidence, sizeof(guess->evidence),
@@ -75,24 +75,6 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     guess->iou = 0.4f;
     guess->class_count = 1;
     snprintf(guess->labels, sizeof(guess->labels), "face");
-}
-
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
-{
-    struct scrfd *state = calloc(1, sizeof(*state));
-    int code;
-
-    (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(outputs, count, spec, state, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
 }
 
 static int views(const struct scrfd *state, const struct sg_tensor *outputs, int count, int item,
@@ -184,8 +166,8 @@ const struct sg_head_ops sg_head_scrfd = {
     .summary = "SCRFD faces: scores, distances and five points per stride",
     .task = SG_TASK_DETECT,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct scrfd),
+    .init = init,
     .detect = detect,
     .refine = refine,
 };

@@ -11,7 +11,6 @@
 #include "head/levels.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define VARIANCE_CENTRE 0.1f
@@ -76,14 +75,16 @@ static int prepare_grids(const struct sg_head_spec *spec, struct ssd *state, str
     return SG_OK;
 }
 
-static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                   struct ssd *state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
+    struct ssd *state = opaque;
     int64_t rows = 0;
     uint32_t used = 0;
     int code = prepare_grids(spec, state, err);
     int i;
 
+    (void)signature;
     if (code < 0)
         return code;
     for (i = 0; i < state->level_count; i++)
@@ -136,8 +137,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
 {
     struct ssd state = {0};
 
-    (void)signature;
-    if (prepare(outputs, count, spec, &state, NULL) < 0 ||
+    if (init(signature, outputs, count, spec, &state, NULL) < 0 ||
         !sigmoid_like(&outputs[state.output[1]], state.rows[1], state.class_count))
         return;
     guess->confidence = 85;
@@ -152,24 +152,6 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     guess->class_count = state.class_count;
     if (state.class_count == 2 && !spec->anchor_count)
         snprintf(guess->labels, sizeof(guess->labels), "mask");
-}
-
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
-{
-    struct ssd *state = calloc(1, sizeof(*state));
-    int code;
-
-    (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(outputs, count, spec, state, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
 }
 
 static struct sg_box decode(const struct ssd *state, int at, int64_t row, const float *loc)
@@ -225,7 +207,7 @@ const struct sg_head_ops sg_head_ssd_variance = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_ANCHORS | SG_KEY_STRIDES,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct ssd),
+    .init = init,
     .detect = detect,
 };

@@ -8,7 +8,6 @@
 #include "head/levels.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 struct ultraface {
     int output[2]; /* scores, boxes */
@@ -30,11 +29,13 @@ static int64_t priors(int width, int height)
     return total;
 }
 
-static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                   struct ultraface *state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
+    struct ultraface *state = opaque;
     uint32_t used = 0;
 
+    (void)signature;
     if (count != 2)
         return sg_error_set(err, SG_E_MODEL, "expected 2 outputs, got %d", count);
     if (spec->input_width < 1 || spec->input_height < 1)
@@ -67,8 +68,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
 {
     struct ultraface state = {0};
 
-    (void)signature;
-    if (prepare(outputs, count, spec, &state, NULL) < 0 ||
+    if (init(signature, outputs, count, spec, &state, NULL) < 0 ||
         !sums_to_one(&outputs[state.output[0]], state.rows[0]))
         return;
     guess->confidence = 90;
@@ -82,24 +82,6 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     guess->iou = 0.3f;
     guess->class_count = 1;
     snprintf(guess->labels, sizeof(guess->labels), "face");
-}
-
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
-{
-    struct ultraface *state = calloc(1, sizeof(*state));
-    int code;
-
-    (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(outputs, count, spec, state, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
 }
 
 static int detect(const void *opaque, const struct sg_tensor *outputs, int count, int item,
@@ -137,7 +119,7 @@ const struct sg_head_ops sg_head_ultraface = {
     .summary = "UltraFace: two probabilities and a decoded box per prior",
     .task = SG_TASK_DETECT,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct ultraface),
+    .init = init,
     .detect = detect,
 };

@@ -10,7 +10,6 @@
 #include "head/levels.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LEVELS  2
@@ -28,13 +27,15 @@ static const float coco_anchors[LEVELS][ANCHORS][2] = {
     {{126.91f, 78.23f}, {131.57f, 214.55f}, {279.92f, 258.87f}},
 };
 
-static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                   struct fastestv2 *state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
+    struct fastestv2 *state = opaque;
     static const int strides[LEVELS] = {16, 32};
     int64_t width;
     uint32_t used = 0;
 
+    (void)signature;
     if (count != 1)
         return sg_error_set(err, SG_E_MODEL, "expected 1 output, got %d", count);
     if (sg_levels_make(state->levels, spec->input_width, spec->input_height, strides, LEVELS, 1) < 0)
@@ -81,8 +82,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
 {
     struct fastestv2 state = {0};
 
-    (void)signature;
-    if (prepare(outputs, count, spec, &state, NULL) < 0 || !plausible(&outputs[0], &state))
+    if (init(signature, outputs, count, spec, &state, NULL) < 0 || !plausible(&outputs[0], &state))
         return;
     guess->confidence = 93;
     snprintf(guess->evidence, sizeof(guess->evidence),
@@ -97,24 +97,6 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     guess->threshold = 0.3f;
     guess->iou = 0.45f;
     sg_guess_classes(guess, state.class_count);
-}
-
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
-{
-    struct fastestv2 *state = calloc(1, sizeof(*state));
-    int code;
-
-    (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(outputs, count, spec, state, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
 }
 
 static struct sg_box decode(const struct sg_level *level, int64_t cell, const float *box, const float *anchor)
@@ -169,7 +151,7 @@ const struct sg_head_ops sg_head_yolo_fastestv2 = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_ANCHORS,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct fastestv2),
+    .init = init,
     .detect = detect,
 };

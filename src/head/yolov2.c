@@ -9,7 +9,6 @@
 #include "head/kinds.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define STRIDE  32
@@ -102,22 +101,18 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
         snprintf(guess->labels, sizeof(guess->labels), "voc20");
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    struct state *state = calloc(1, sizeof(*state));
+    struct state *state = opaque;
 
     (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
     if (!prepare(outputs, count, spec, state)) {
-        free(state);
         if (count < 1)
             return sg_count_check(err, "yolov2", count, 1);
         return sg_shape_error(err, &outputs[0], "one grid of stride %d, 1xA(5+C)x%dx%d (%d outputs)", STRIDE,
                               spec->input_height / STRIDE, spec->input_width / STRIDE, count);
     }
-    *out_state = state;
     return SG_OK;
 }
 
@@ -195,7 +190,7 @@ const struct sg_head_ops sg_head_yolov2 = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_ANCHORS,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct state),
+    .init = init,
     .detect = detect,
 };

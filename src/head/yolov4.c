@@ -8,7 +8,6 @@
 #include "head/scan.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define ANCHORS 3
 
@@ -91,28 +90,22 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     sg_guess_classes(guess, state.classes);
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    struct state *state;
+    struct state *state = opaque;
     bool normalised;
     int code = sg_count_check(err, "yolov4", count, 2);
 
     (void)signature;
     if (code < 0)
         return code;
-    state = calloc(1, sizeof(*state));
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    if (!tell(outputs, count, state)) {
-        free(state);
+    if (!tell(outputs, count, state))
         return sg_shape_error(err, &outputs[0], "boxes BxNx4 or BxNx1x4 and scores BxNxC (%d outputs)",
                               count);
-    }
     normalised = is_normalised(&outputs[state->boxes]);
     state->scale[0] = normalised ? (float)spec->input_width : 1.0f;
     state->scale[1] = normalised ? (float)spec->input_height : 1.0f;
-    *out_state = state;
     return SG_OK;
 }
 
@@ -168,7 +161,7 @@ const struct sg_head_ops sg_head_yolov4 = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_STRIDES,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct state),
+    .init = init,
     .detect = detect,
 };

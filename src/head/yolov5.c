@@ -6,7 +6,6 @@
 #include "head/table.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ANCHORS 3
@@ -59,22 +58,14 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     sg_guess_classes(guess, (int)classes);
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    struct sg_table *state = calloc(1, sizeof(*state));
-    int index = find_table(outputs, count), code;
+    struct sg_table *state = opaque;
+    int index = find_table(outputs, count);
 
     (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = sg_table_prepare(state, "yolov5", index < 0 ? 0 : index, outputs, count, spec, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
+    return sg_table_prepare(state, "yolov5", index < 0 ? 0 : index, outputs, count, spec, err);
 }
 
 const struct sg_head_ops sg_head_yolov5 = {
@@ -83,7 +74,7 @@ const struct sg_head_ops sg_head_yolov5 = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_STRIDES | SG_KEY_SCORES,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct sg_table),
+    .init = init,
     .detect = sg_table_detect,
 };

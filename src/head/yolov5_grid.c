@@ -18,7 +18,6 @@
 #include "head/scan.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MAX_LEVELS 5
@@ -217,15 +216,12 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
                    "YOLOv5 family: RGB/255, centred letterbox on gray 114");
 }
 
-static int create_grid(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                       enum formula formula, void **out_state, struct sg_error *err)
+static int init_grid(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
+                     enum formula formula, void *opaque, struct sg_error *err)
 {
-    struct state *state = calloc(1, sizeof(*state));
+    struct state *state = opaque;
 
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
     if (!prepare(outputs, count, spec, formula, state)) {
-        free(state);
         if (count < 1)
             return sg_count_check(err, kinds[formula], count, 3);
         return sg_shape_error(err, &outputs[0],
@@ -233,15 +229,14 @@ static int create_grid(const struct sg_tensor *outputs, int count, const struct 
                               "per cell; %d outputs, input %dx%d)",
                               count, spec->input_width, spec->input_height);
     }
-    *out_state = state;
     return SG_OK;
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
     (void)signature;
-    return create_grid(outputs, count, spec, YOLOV5, out_state, err);
+    return init_grid(outputs, count, spec, YOLOV5, opaque, err);
 }
 
 struct walk {
@@ -391,11 +386,11 @@ static void match_yolov3(const struct sg_signature *signature, const struct sg_t
                    "darknet: RGB/255, stretched; `input: {resize: letterbox}` where cfg has letter_box=1");
 }
 
-static int create_yolov3(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                         const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init_yolov3(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                       const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
     (void)signature;
-    return create_grid(outputs, count, spec, YOLOV3, out_state, err);
+    return init_grid(outputs, count, spec, YOLOV3, opaque, err);
 }
 
 static void match_yolov4(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
@@ -424,11 +419,11 @@ static void match_yolov4(const struct sg_signature *signature, const struct sg_t
             "darknet: RGB/255, stretched; `input: {resize: letterbox}` where cfg has letter_box=1");
 }
 
-static int create_yolov4(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                         const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init_yolov4(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                       const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
     (void)signature;
-    return create_grid(outputs, count, spec, YOLOV4, out_state, err);
+    return init_grid(outputs, count, spec, YOLOV4, opaque, err);
 }
 
 const struct sg_head_ops sg_head_yolov5_grid = {
@@ -437,8 +432,8 @@ const struct sg_head_ops sg_head_yolov5_grid = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_ANCHORS | SG_KEY_SCORES,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct state),
+    .init = init,
     .detect = detect,
 };
 
@@ -448,8 +443,8 @@ const struct sg_head_ops sg_head_yolov3_grid = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_ANCHORS | SG_KEY_SCORES,
     .match = match_yolov3,
-    .create = create_yolov3,
-    .destroy = free,
+    .state_bytes = sizeof(struct state),
+    .init = init_yolov3,
     .detect = detect,
 };
 
@@ -459,7 +454,7 @@ const struct sg_head_ops sg_head_yolov4_grid = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_ANCHORS | SG_KEY_SCORES,
     .match = match_yolov4,
-    .create = create_yolov4,
-    .destroy = free,
+    .state_bytes = sizeof(struct state),
+    .init = init_yolov4,
     .detect = detect,
 };

@@ -9,7 +9,6 @@
 #include "head/scan.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BOX_ROWS    4
@@ -159,16 +158,14 @@ int sg_yolov8_prepare(struct sg_yolov8 *state, const struct sg_tensor *outputs, 
     return SG_OK;
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    struct sg_yolov8 *state = calloc(1, sizeof(*state));
+    struct sg_yolov8 *state = opaque;
     struct sg_yolov8_shape shape;
     int code;
 
     (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
     code = sg_count_check(err, "yolov8", count, 1);
     if (code == SG_OK) {
         /* The shape counts, not the labels: a label file with a line too many must not hide a model. */
@@ -176,12 +173,7 @@ static int create(const struct sg_signature *signature, const struct sg_tensor *
         state->classes = shape.rows > BOX_ROWS ? (int)shape.rows - BOX_ROWS : 0;
         code = sg_yolov8_prepare(state, outputs, count, spec, err);
     }
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
+    return code;
 }
 
 static int push(const struct sg_yolov8 *state, const struct sg_head_options *options, const float *box,
@@ -283,7 +275,7 @@ const struct sg_head_ops sg_head_yolov8 = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_STRIDES | SG_KEY_SCORES,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct sg_yolov8),
+    .init = init,
     .detect = sg_yolov8_detect,
 };

@@ -7,7 +7,6 @@
 #include "head/kinds.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BOX_ROWS 4
@@ -67,16 +66,14 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
         snprintf(guess->labels, sizeof(guess->labels), layout.points == 5 ? "face" : "person");
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    struct sg_yolov8 *state = calloc(1, sizeof(*state));
+    struct sg_yolov8 *state = opaque;
     struct sg_yolov8_shape shape;
     struct layout layout = {0};
     int code;
 
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
     code = sg_count_check(err, "yolov8-pose", count, 1);
     if (code == SG_OK) {
         sg_yolov8_shape(&outputs[0], spec, &shape);
@@ -91,12 +88,7 @@ static int create(const struct sg_signature *signature, const struct sg_tensor *
         state->extra = layout.points * layout.values;
         code = sg_yolov8_prepare(state, outputs, count, spec, err);
     }
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
+    return code;
 }
 
 static int refine(const void *opaque, const struct sg_tensor *outputs, int count, int item,
@@ -129,8 +121,8 @@ const struct sg_head_ops sg_head_yolov8_pose = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_SCORES,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct sg_yolov8),
+    .init = init,
     .detect = sg_yolov8_detect,
     .refine = refine,
 };

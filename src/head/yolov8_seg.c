@@ -8,7 +8,6 @@
 #include "head/kinds.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BOX_ROWS 4
@@ -40,16 +39,14 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     sg_guess_classes(guess, (int)classes);
 }
 
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
-    struct sg_yolov8 *state = calloc(1, sizeof(*state));
+    struct sg_yolov8 *state = opaque;
     struct sg_yolov8_shape shape;
     int code, proto;
 
     (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
     if (!sg_masks_tell(outputs, count, &state->output, &proto))
         code = sg_outputs_error(err, outputs, count, "1x(4+C+M)xN, a grid, and 1xMxHxW, prototypes");
     else
@@ -60,12 +57,7 @@ static int create(const struct sg_signature *signature, const struct sg_tensor *
         state->classes = shape.rows > BOX_ROWS + state->extra ? (int)shape.rows - BOX_ROWS - state->extra : 0;
         code = sg_yolov8_prepare(state, outputs, count, spec, err);
     }
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
+    return code;
 }
 
 static int refine(const void *opaque, const struct sg_tensor *outputs, int count, int item,
@@ -91,8 +83,8 @@ const struct sg_head_ops sg_head_yolov8_seg = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_STRIDES | SG_KEY_SCORES | SG_KEY_MASK_THRESHOLD,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct sg_yolov8),
+    .init = init,
     .detect = sg_yolov8_detect,
     .refine = refine,
 };

@@ -8,7 +8,6 @@
 #include "head/table.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static const int usual_strides[] = {8, 16, 32};
 
@@ -62,15 +61,13 @@ static void match_decoded(const struct sg_signature *signature, const struct sg_
     fill(&outputs[0], signature, spec, true, guess);
 }
 
-static int create(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec, bool decoded,
-                  void **out_state, struct sg_error *err)
+static int init(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec, bool decoded,
+                void *opaque, struct sg_error *err)
 {
-    struct sg_table *state = calloc(1, sizeof(*state));
+    struct sg_table *state = opaque;
     int64_t cells;
     int code, i;
 
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
     code = sg_table_prepare(state, decoded ? "yolox-decoded" : "yolox", 0, outputs, count, spec, err);
     if (code == SG_OK && !decoded) {
         state->scale[0] = state->scale[1] = 1.0f;
@@ -87,26 +84,21 @@ static int create(const struct sg_tensor *outputs, int count, const struct sg_he
                                       (long long)cells, spec->input_width, spec->input_height);
         }
     }
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
+    return code;
 }
 
-static int create_raw(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                      const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init_raw(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                    const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
     (void)signature;
-    return create(outputs, count, spec, false, out_state, err);
+    return init(outputs, count, spec, false, opaque, err);
 }
 
-static int create_decoded(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                          const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
+static int init_decoded(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                        const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
     (void)signature;
-    return create(outputs, count, spec, true, out_state, err);
+    return init(outputs, count, spec, true, opaque, err);
 }
 
 const struct sg_head_ops sg_head_yolox = {
@@ -115,8 +107,8 @@ const struct sg_head_ops sg_head_yolox = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_STRIDES | SG_KEY_SCORES,
     .match = match_raw,
-    .create = create_raw,
-    .destroy = free,
+    .state_bytes = sizeof(struct sg_table),
+    .init = init_raw,
     .detect = sg_table_detect,
 };
 
@@ -126,7 +118,7 @@ const struct sg_head_ops sg_head_yolox_decoded = {
     .task = SG_TASK_DETECT,
     .keys = SG_KEY_STRIDES | SG_KEY_SCORES,
     .match = match_decoded,
-    .create = create_decoded,
-    .destroy = free,
+    .state_bytes = sizeof(struct sg_table),
+    .init = init_decoded,
     .detect = sg_table_detect,
 };

@@ -10,7 +10,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define LEVELS 3
 #define POINTS 5
@@ -41,15 +40,17 @@ static void order_scores(const struct sg_tensor *outputs, struct yunet *state)
     }
 }
 
-static int prepare(const struct sg_tensor *outputs, int count, const struct sg_head_spec *spec,
-                   struct yunet *state, struct sg_error *err)
+static int init(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
+                const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
+    struct yunet *state = opaque;
     static const int strides[LEVELS] = {8, 16, 32};
     static const int64_t channels[PARTS] = {1, 1, 4, 2 * POINTS};
     static const char *const names[PARTS] = {"class scores", "object scores", "boxes", "points"};
     uint32_t used = 0;
     int part, i;
 
+    (void)signature;
     if (count != PARTS * LEVELS)
         return sg_error_set(err, SG_E_MODEL, "expected %d outputs, got %d", PARTS * LEVELS, count);
     if (sg_levels_make(state->levels, spec->input_width, spec->input_height, strides, LEVELS, 1) < 0)
@@ -74,8 +75,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
 {
     struct yunet state = {0};
 
-    (void)signature;
-    if (prepare(outputs, count, spec, &state, NULL) < 0)
+    if (init(signature, outputs, count, spec, &state, NULL) < 0)
         return;
     guess->confidence = 97;
     snprintf(guess->evidence, sizeof(guess->evidence),
@@ -87,24 +87,6 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     guess->dynamic_side = 960; /* its small strides are for small faces: the picture should not shrink much */
     guess->class_count = 1;
     snprintf(guess->labels, sizeof(guess->labels), "face");
-}
-
-static int create(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
-                  const struct sg_head_spec *spec, void **out_state, struct sg_error *err)
-{
-    struct yunet *state = calloc(1, sizeof(*state));
-    int code;
-
-    (void)signature;
-    if (!state)
-        return sg_error_set(err, SG_E_NOMEM, "out of memory");
-    code = prepare(outputs, count, spec, state, err);
-    if (code < 0) {
-        free(state);
-        return code;
-    }
-    *out_state = state;
-    return SG_OK;
 }
 
 static int views(const struct yunet *state, const struct sg_tensor *outputs, int count, int item,
@@ -200,8 +182,8 @@ const struct sg_head_ops sg_head_yunet = {
     .summary = "YuNet faces: class and object scores, boxes and five points per stride",
     .task = SG_TASK_DETECT,
     .match = match,
-    .create = create,
-    .destroy = free,
+    .state_bytes = sizeof(struct yunet),
+    .init = init,
     .detect = detect,
     .refine = refine,
 };
