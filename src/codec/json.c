@@ -4,6 +4,7 @@
  */
 #include "codec/json.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,13 @@ static void put_number(struct writer *writer, double value, int decimals)
 {
     if (writer->code == 0)
         writer->code = sg_json_number(value, decimals, writer->out);
+}
+
+/* Of what is followed. All 64 bits, as a whole number. */
+static void put_track(struct writer *writer, const struct sg_object *object)
+{
+    if (writer->code == 0 && object->track_id != 0)
+        writer->code = sg_buf_printf(writer->out, ",\"track_id\":%" PRIu64, object->track_id);
 }
 
 static void put_error(struct writer *writer, const struct sg_error *err)
@@ -209,6 +217,7 @@ static void put_seed_object(struct writer *writer, const struct sg_object *objec
         put_text(writer, object->text);
     }
     put_landmarks(writer, object);
+    put_track(writer, object);
     put(writer, "}");
 }
 
@@ -358,6 +367,7 @@ static void put_native_object(struct writer *writer, const struct sg_object *obj
         put(writer, ",\"parent\":");
         put_number(writer, object->parent, 0);
     }
+    put_track(writer, object);
 }
 
 static void put_timing(struct writer *writer, const struct sg_result *result)
@@ -374,7 +384,7 @@ static void put_timing(struct writer *writer, const struct sg_result *result)
     put(writer, "}");
 }
 
-/* id, source and pipeline, each with a comma behind it. */
+/* id, source, pipeline and stream, each with a comma behind it. */
 static void put_native_head(struct writer *writer, const struct sg_result *result,
                             const struct sg_json_native *options)
 {
@@ -391,6 +401,11 @@ static void put_native_head(struct writer *writer, const struct sg_result *resul
     if (result && result->pipeline) {
         put(writer, "\"pipeline\":");
         put_text(writer, result->pipeline);
+        put(writer, ",");
+    }
+    if (result && result->stream) {
+        put(writer, "\"stream\":");
+        put_text(writer, result->stream);
         put(writer, ",");
     }
 }

@@ -25,7 +25,7 @@ struct sg_json_native {
 };
 
 /* The native reply, appended to out, without a line end. options NULL = none. With an error only id, source,
- * pipeline and error are written. */
+ * pipeline, stream and error are written. */
 int sg_json_native(const struct sg_result *result, const struct sg_error *err,
                    const struct sg_json_native *options, struct sg_buf *out);
 

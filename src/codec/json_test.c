@@ -177,6 +177,52 @@ static void native_reply_is_as_designed(void **state)
         "\"classify\":6,\"read\":7,\"encode\":8,\"total\":36}}");
 }
 
+/* Of a stream: its name, and a number of all 64 bits for what is followed. Written by hand from
+ * docs/PROTOCOL.md; the replies above show that nothing is said where there is none. */
+static void streams_and_what_is_followed(void **state)
+{
+    struct sg_object followed[] = {{.box = {0, 0, 1, 1}, .score = 0.5f, .parent = -1, .track_id = UINT64_MAX},
+                                   {.box = {0, 0, 1, 1}, .score = 0.25f, .parent = 0},
+                                   {.box = {0, 0, 1, 1}, .score = 0.25f, .parent = 0, .track_id = 1}};
+    const struct sg_result of_stream = {.pipeline = "cars",
+                                        .stream = "gate \"1\"",
+                                        .width = 1,
+                                        .height = 1,
+                                        .objects = followed,
+                                        .object_count = 3};
+    const struct sg_json_native options = {.no_timing = true};
+    struct sg_error err;
+
+    (void)state;
+    assert_int_equal(sg_json_native(&of_stream, NULL, &options, &buf), 0);
+    assert_string_equal(
+        sg_buf_text(&buf),
+        "{\"pipeline\":\"cars\",\"stream\":\"gate "
+        "\\\"1\\\"\",\"image\":{\"width\":1,\"height\":1},\"objects\":["
+        "{\"bbox\":{\"x\":0,\"y\":0,\"w\":1,\"h\":1},\"class_id\":0,\"score\":0.5,\"track_id\":"
+        "18446744073709551615},"
+        "{\"bbox\":{\"x\":0,\"y\":0,\"w\":1,\"h\":1},\"class_id\":0,\"score\":0.25,\"parent\":0},"
+        "{\"bbox\":{\"x\":0,\"y\":0,\"w\":1,\"h\":1},\"class_id\":0,\"score\":0.25,\"parent\":0,\"track_id\":"
+        "1}]}");
+    sg_buf_clear(&buf);
+    assert_int_equal(sg_json_seed(&of_stream, NULL, SG_JSON_SEED_MAX_BYTES, &buf), 0);
+    assert_string_equal(
+        sg_buf_text(&buf),
+        "{\"object_list\":{\"object_num\":3,"
+        "\"object0\":{\"bbox\":{\"x\":0,\"y\":0,\"w\":1,\"h\":1},\"classes\":0,\"objectness\":0.5,\"track_"
+        "id\":"
+        "18446744073709551615},"
+        "\"object1\":{\"bbox\":{\"x\":0,\"y\":0,\"w\":1,\"h\":1},\"classes\":0,\"objectness\":0.25},"
+        "\"object2\":{\"bbox\":{\"x\":0,\"y\":0,\"w\":1,\"h\":1},\"classes\":0,\"objectness\":0.25,\"track_"
+        "id\":1}}}");
+    sg_buf_clear(&buf);
+    sg_error_set(&err, SG_E_BAD_IMAGE, "no picture");
+    assert_int_equal(sg_json_native(&of_stream, &err, NULL, &buf), 0);
+    assert_string_equal(sg_buf_text(&buf),
+                        "{\"pipeline\":\"cars\",\"stream\":\"gate \\\"1\\\"\",\"error\":{\"code\":"
+                        "\"bad_image\",\"message\":\"no picture\"}}");
+}
+
 static void pictures_can_be_classified_as_a_whole(void **state)
 {
     static const float vector[] = {0.6f, -0.8f};
@@ -343,6 +389,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(seed_reply_is_as_designed, setup, teardown),
         cmocka_unit_test_setup_teardown(failures_are_replies_too, setup, teardown),
         cmocka_unit_test_setup_teardown(native_reply_is_as_designed, setup, teardown),
+        cmocka_unit_test_setup_teardown(streams_and_what_is_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(pictures_can_be_classified_as_a_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(large_replies_keep_the_best, setup, teardown),
         cmocka_unit_test_setup_teardown(large_answers_are_cut_as_well, setup, teardown),

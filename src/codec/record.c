@@ -12,8 +12,8 @@
 
 /* The structs are written as they lie in memory. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are little-endian");
-_Static_assert(sizeof(struct sg_record_head) == 88, "published in docs/PROTOCOL.md");
-_Static_assert(sizeof(struct sg_record_object) == 80, "published in docs/PROTOCOL.md");
+_Static_assert(sizeof(struct sg_record_head) == 96, "published in docs/PROTOCOL.md");
+_Static_assert(sizeof(struct sg_record_object) == 88, "published in docs/PROTOCOL.md");
 _Static_assert(sizeof(struct sg_record_attribute) == 52, "published in docs/PROTOCOL.md");
 
 #define LANDMARK_FLOATS 3
@@ -51,7 +51,7 @@ static void count_attributes(struct sizes *sizes, const struct sg_attribute *att
 
 static struct sizes count(const struct sg_result *result)
 {
-    struct sizes sizes = {.text_bytes = text_bytes(result->pipeline)};
+    struct sizes sizes = {.text_bytes = text_bytes(result->pipeline) + text_bytes(result->stream)};
     int i;
 
     count_attributes(&sizes, result->attributes, result->attribute_count);
@@ -134,6 +134,7 @@ static void put_object(struct writer *writer, const struct sg_object *object, ui
         .polygon = put_floats(writer, object->polygon, (size_t)object->polygon_count * POINT_FLOATS),
         .attribute_first = (uint32_t)writer->attributes,
         .attribute_count = (uint32_t)object->attribute_count,
+        .track_id = object->track_id,
     };
 
     put_attributes(writer, object->attributes, object->attribute_count);
@@ -188,6 +189,7 @@ int sg_record_write(const struct sg_result *result, struct sg_buf *out)
     writer.block = out->data + out->size;
     head.total_bytes = (uint32_t)total;
     head.pipeline = put_text(&writer, result->pipeline);
+    head.stream = put_text(&writer, result->stream);
     memcpy(writer.block, &head, sizeof(head));
     sg_record_set_timing(writer.block, result);
     put_attributes(&writer, result->attributes, result->attribute_count);

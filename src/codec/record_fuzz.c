@@ -29,7 +29,8 @@ static size_t weigh_attributes(const struct sg_attribute *attributes, int count)
 
 static size_t weigh(const struct sg_result *result)
 {
-    size_t weight = weigh_attributes(result->attributes, result->attribute_count);
+    size_t weight = weigh_attributes(result->attributes, result->attribute_count) +
+                    (result->stream ? strlen(result->stream) : 0);
     int i, j;
 
     CHECK(result->object_count >= 0 && result->object_count <= SG_RESULT_MAX_OBJECTS);
@@ -44,6 +45,7 @@ static size_t weigh(const struct sg_result *result)
         for (j = 0; j < object->polygon_count; j++)
             weight += 1 + (object->polygon[j].x > 0.0f);
         weight += object->has_quad;
+        weight ^= (size_t)object->track_id;
     }
     return weight;
 }

@@ -61,23 +61,31 @@ static bool table_fits(const struct reader *r, uint32_t offset, uint32_t count, 
     return bytes >= least && offset <= r->size && (uint64_t)count * bytes <= r->size - offset;
 }
 
+/* A struct that has `bytes` of them: what was appended since the first ones counts where it is whole. */
+static void read_struct(const uint8_t *from, size_t bytes, void *to, size_t size, size_t least)
+{
+    memset(to, 0, size);
+    memcpy(to, from, bytes >= size ? size : least);
+}
+
 static int read_head(struct reader *r)
 {
     struct sg_record_head *head = &r->head;
 
-    if (r->size < sizeof(*head))
+    if (r->size < SG_RECORD_HEAD_LEAST)
         return SG_E_FRAMING;
-    memcpy(head, r->block, sizeof(*head));
-    if (head->magic != SG_RECORD_MAGIC || head->head_bytes < sizeof(*head) || head->total_bytes != r->size)
+    memcpy(head, r->block, SG_RECORD_HEAD_LEAST);
+    if (head->magic != SG_RECORD_MAGIC || head->head_bytes < SG_RECORD_HEAD_LEAST ||
+        head->head_bytes > r->size || head->total_bytes != r->size)
         return SG_E_FRAMING;
+    read_struct(r->block, head->head_bytes, head, sizeof(*head), SG_RECORD_HEAD_LEAST);
     if (head->version < SG_RECORD_VERSION)
         return SG_E_UNSUPPORTED;
     if (head->object_count > SG_RESULT_MAX_OBJECTS || head->picture_attribute_count > head->attribute_count ||
         head->width > INT32_MAX || head->height > INT32_MAX ||
-        !table_fits(r, head->object_offset, head->object_count, head->object_bytes,
-                    sizeof(struct sg_record_object)) ||
+        !table_fits(r, head->object_offset, head->object_count, head->object_bytes, SG_RECORD_OBJECT_LEAST) ||
         !table_fits(r, head->attribute_offset, head->attribute_count, head->attribute_bytes,
-                    sizeof(struct sg_record_attribute)))
+                    SG_RECORD_ATTRIBUTE_LEAST))
         return SG_E_FRAMING;
     return 0;
 }
@@ -119,14 +127,16 @@ static void read_object(struct reader *r, uint32_t index, struct sg_attribute *a
     const struct sg_point *quad;
     int corners;
 
-    memcpy(&from, r->block + r->head.object_offset + (size_t)index * r->head.object_bytes, sizeof(from));
+    read_struct(r->block + r->head.object_offset + (size_t)index * r->head.object_bytes, r->head.object_bytes,
+                &from, sizeof(from), SG_RECORD_OBJECT_LEAST);
     *to = (struct sg_object){.box = {from.x, from.y, from.x + from.w, from.y + from.h},
                              .class_id = from.class_id,
                              .label = text_at(r, from.label),
                              .score = from.score,
                              .text = text_at(r, from.text),
                              .text_score = from.text_score,
-                             .parent = from.parent};
+                             .parent = from.parent,
+                             .track_id = from.track_id};
     to->landmarks = floats_at(r, from.landmarks, 3, &to->landmark_count);
     to->polygon = floats_at(r, from.polygon, 2, &to->polygon_count);
     quad = floats_at(r, from.quad, 2, &corners);
@@ -155,6 +165,7 @@ int sg_record_read(const uint8_t *block, size_t size, struct sg_result *result)
         return r.code;
     attributes = read_attributes(&r);
     result->pipeline = text_at(&r, r.head.pipeline);
+    result->stream = text_at(&r, r.head.stream);
     if (r.code == 0 && r.head.object_count > 0) {
         result->objects = sg_result_alloc(result, r.head.object_count * sizeof(*result->objects));
         if (!result->objects)

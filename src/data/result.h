@@ -70,13 +70,15 @@ struct sg_object {
     int polygon_count;
     struct sg_attribute *attributes; /* in the order of the pipeline's stages */
     int attribute_count;
-    int parent; /* index of the object this one was found inside of, or -1 */
+    int parent;        /* index of the object this one was found inside of, or -1 */
+    uint64_t track_id; /* what is followed through a stream, a number that nothing else ever gets; 0 = none */
 };
 
 struct sg_result_chunk;
 
 struct sg_result {
     const char *pipeline;      /* name, borrowed from the pipeline */
+    const char *stream;        /* name of the stream that the picture is of, borrowed; NULL = of none */
     int width, height;         /* upright original picture; 0 before decode */
     struct sg_object *objects; /* best first */
     int object_count;

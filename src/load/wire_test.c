@@ -152,6 +152,26 @@ static void v2_frames_name_their_request(void **state)
     assert_false(reply.close);
 }
 
+/* The head of records is all that is looked at: 88 bytes from a server of before there were streams. */
+static void v2_records_may_be_an_older_servers(void **state)
+{
+    uint8_t bytes[16 + 88] = {88, 0, 0, 0, 0x82, 0, 1, 0, 9, [16] = 'S', 'G', 'R', '1', 1, 0, 88, 0, 88};
+    struct sg_bench_reply reply = {0};
+    struct sg_bench_scan scan = {0};
+
+    (void)state;
+    bytes[16 + 12] = 80;
+    bytes[16 + 14] = 52;
+    assert_int_equal(wire("v2")->reply(&scan, bytes, sizeof(bytes), &reply), sizeof(bytes));
+    assert_int_equal(reply.objects, 0);
+    assert_int_equal(reply.id, 9);
+    bytes[16 + 28] = 3;
+    assert_int_equal(wire("v2")->reply(&scan, bytes, sizeof(bytes), &reply), sizeof(bytes));
+    assert_int_equal(reply.objects, 3);
+    bytes[0] = bytes[16 + 8] = 87;
+    assert_true(wire("v2")->reply(&scan, bytes, sizeof(bytes) - 1, &reply) < 0);
+}
+
 static void v2_requests_are_what_the_document_says(void **state)
 {
     static const uint8_t expected[] = {
@@ -220,6 +240,7 @@ int main(void)
         cmocka_unit_test(http_replies_end_by_length_or_last_chunk),
         cmocka_unit_test(what_is_no_reply_is_refused),
         cmocka_unit_test(v2_frames_name_their_request),
+        cmocka_unit_test(v2_records_may_be_an_older_servers),
         cmocka_unit_test(v2_requests_are_what_the_document_says),
         cmocka_unit_test(seed_head_is_the_length_in_little_endian),
         cmocka_unit_test(targets_are_read_and_others_refused),

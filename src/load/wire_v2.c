@@ -45,7 +45,7 @@ static int read_error(const uint8_t *body, size_t size, struct sg_bench_reply *r
 
 static int read_result(const struct sg_v2_header *header, const uint8_t *body, struct sg_bench_reply *reply)
 {
-    struct sg_record_head records;
+    struct sg_record_head records = {0};
 
     if (header->format == SG_V2_JSON) {
         if (header->body_bytes < 2 || body[0] != '{' || body[header->body_bytes - 1] != '}')
@@ -53,9 +53,9 @@ static int read_result(const struct sg_v2_header *header, const uint8_t *body, s
         sg_bench_read_json(body, header->body_bytes, reply);
         return 0;
     }
-    if (header->format != SG_V2_RECORDS || header->body_bytes < sizeof(records))
+    if (header->format != SG_V2_RECORDS || header->body_bytes < SG_RECORD_HEAD_LEAST)
         return SG_E_FRAMING;
-    memcpy(&records, body, sizeof(records));
+    memcpy(&records, body, SG_RECORD_HEAD_LEAST);
     if (records.magic != SG_RECORD_MAGIC || records.total_bytes != header->body_bytes)
         return SG_E_FRAMING;
     reply->objects = (int)records.object_count;
