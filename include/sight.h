@@ -183,6 +183,8 @@ SIGHT_API void sight_result_destroy(struct sight_result **result);
 SIGHT_API int sight_result_code(const struct sight_result *result);
 /* Name of the pipeline that ran, or "". */
 SIGHT_API const char *sight_result_pipeline(const struct sight_result *result);
+/* Name of the stream that the picture is of, or "": it came by itself. */
+SIGHT_API const char *sight_result_stream(const struct sight_result *result);
 /* Size of the upright picture; 0 when it was never known. */
 SIGHT_API int sight_result_width(const struct sight_result *result);
 SIGHT_API int sight_result_height(const struct sight_result *result);
@@ -190,6 +192,9 @@ SIGHT_API int sight_result_height(const struct sight_result *result);
 SIGHT_API int sight_result_object_count(const struct sight_result *result);
 /* NULL when index is out of range. */
 SIGHT_API const struct sight_object *sight_result_object(const struct sight_result *result, int index);
+/* By what number object `index` is followed through its stream: no other thing ever gets it. 0: it is not
+ * followed, or index is out of range. */
+SIGHT_API uint64_t sight_result_track_id(const struct sight_result *result, int index);
 /* Of object `object` (its attribute_count), or of the picture itself when object is -1 (a pipeline that only
  * classifies; sight_result_attribute_count). In the order of the pipeline's stages. NULL when out of range.
  */

@@ -241,6 +241,35 @@ static void the_attributes_of_objects(void **state)
     sight_result_destroy(&result);
 }
 
+/* A head of 96 bytes with a stream, one object of 88 with a number: docs/PROTOCOL.md. */
+static void streams_and_what_is_followed(void **state)
+{
+    struct sight_result *result = read_packed(); /* of before there were any */
+    struct sight_error error;
+    uint8_t block[96 + 88 + 4] = "SGR1\1";
+
+    (void)state;
+    assert_string_equal(sight_result_stream(result), "");
+    assert_true(sight_result_track_id(result, 0) == 0);
+    put(block + 6, 96, 2);
+    put(block + 8, sizeof(block), 4);
+    put(block + 12, 88, 2);
+    put(block + 14, ATTRIBUTE, 2);
+    put(block + 24, 96, 4);
+    put(block + 28, 1, 4);
+    put(block + 88, 96 + 88, 4);
+    put(block + 92, 4, 4);
+    put(block + 96 + 24, UINT32_MAX, 4);
+    put(block + 96 + 80, 7, 4);
+    put(block + 96 + 84, 0x80000000u, 4);
+    put(block + 96 + 88, 0x65746167, 4); /* "gate" */
+    assert_int_equal(sight_result_read(result, block, sizeof(block), &error), 0);
+    assert_string_equal(sight_result_stream(result), "gate");
+    assert_true(sight_result_track_id(result, 0) == 0x8000000000000007u);
+    assert_true(sight_result_track_id(result, 1) == 0 && sight_result_track_id(result, -1) == 0);
+    sight_result_destroy(&result);
+}
+
 static void nothing_says_nothing(void **state)
 {
     struct sight_result *empty = NULL;
@@ -255,6 +284,8 @@ static void nothing_says_nothing(void **state)
     sight_result_destroy(&empty);
     assert_int_equal(sight_result_code(NULL), 0);
     assert_string_equal(sight_result_pipeline(NULL), "");
+    assert_string_equal(sight_result_stream(NULL), "");
+    assert_true(sight_result_track_id(NULL, 0) == 0);
     assert_int_equal(sight_result_width(NULL), 0);
     assert_int_equal(sight_result_height(NULL), 0);
     assert_int_equal(sight_result_object_count(NULL), 0);
@@ -269,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(the_picture), cmocka_unit_test(the_objects),
                                        cmocka_unit_test(the_attributes_of_objects),
+                                       cmocka_unit_test(streams_and_what_is_followed),
                                        cmocka_unit_test(nothing_says_nothing)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

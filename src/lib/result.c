@@ -145,6 +145,11 @@ const char *sight_result_pipeline(const struct sight_result *result)
     return result && result->result.pipeline ? result->result.pipeline : "";
 }
 
+const char *sight_result_stream(const struct sight_result *result)
+{
+    return result && result->result.stream ? result->result.stream : "";
+}
+
 int sight_result_width(const struct sight_result *result)
 {
     return result ? result->result.width : 0;
@@ -163,6 +168,13 @@ int sight_result_object_count(const struct sight_result *result)
 const struct sight_object *sight_result_object(const struct sight_result *result, int index)
 {
     return result && index >= 0 && index < result->result.object_count ? &result->objects[index].shown : NULL;
+}
+
+uint64_t sight_result_track_id(const struct sight_result *result, int index)
+{
+    return result && index >= 0 && index < result->result.object_count
+               ? result->result.objects[index].track_id
+               : 0;
 }
 
 int sight_result_attribute_count(const struct sight_result *result)
