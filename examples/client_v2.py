@@ -113,7 +113,7 @@ def error_of(body: bytes) -> tuple[str, str, int]:
 
 def parse_records(block: bytes) -> dict[str, Any]:
     """A block of records as what the JSON reply would be. With numpy: np.frombuffer, see docs/PROTOCOL.md."""
-    (magic, _, _, _, object_bytes, attribute_bytes, width, height, objects_at, object_count, attributes_at, _,
+    (magic, _, head_bytes, _, object_bytes, attribute_bytes, width, height, objects_at, object_count, attributes_at, _,
      own_attributes) = struct.unpack_from("<4sHHIHHIIIIIII", block)
     if magic != b"SGR1":
         raise ValueError("no record block")
@@ -151,10 +151,15 @@ def parse_records(block: bytes) -> dict[str, Any]:
             points = floats(*row[at:at + 2])
             one |= {key: [points[k:k + 2] for k in range(0, len(points), 2)]} if points else {}
         one |= {"attributes": attributes(*row[18:20])} if row[19] else {}
+        if object_bytes >= 88:  # else a server of before there were any
+            track_id, = struct.unpack_from("<Q", block, objects_at + i * object_bytes + 80)
+            one |= {"track_id": track_id} if track_id else {}
         objects.append(one)
     result: dict[str, Any] = {"pipeline": text(*struct.unpack_from("<II", block, 44)),
                               "image": {"width": width, "height": height}, "objects": objects,
                               "timing_us": dict(zip(STAGES, struct.unpack_from("<9I", block, 52)))}
+    stream = text(*struct.unpack_from("<II", block, 88)) if head_bytes >= 96 else ""
+    result |= {"stream": stream} if stream else {}
     return result | ({"attributes": attributes(0, own_attributes)} if own_attributes else {})
 
 

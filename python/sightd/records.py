@@ -15,6 +15,9 @@ STAGES = "queue decode preprocess detect postprocess classify read encode total"
 _HEAD = struct.Struct("<4sHHIHHIIIIIIIII9I")
 _OBJECT = struct.Struct("<4fifi4If8I")
 _ATTRIBUTE = struct.Struct("<8IiffII")
+# What was appended behind those later: a shorter struct is an older server's, which has none.
+_STREAM = struct.Struct("<II")
+_TRACK = struct.Struct("<Q")
 _BOX_DECIMALS, _SCORE_DECIMALS, _VECTOR_DECIMALS = 2, 4, 6  # of the JSON reply
 
 
@@ -37,10 +40,13 @@ def object_table(block: bytes) -> Tuple[int, int, int]:
 class _Block:
     def __init__(self, block: bytes) -> None:
         self.block = block
-        (_, _, _, _, self.object_bytes, self.attribute_bytes, self.width, self.height, self.objects_at,
+        (_, _, head_bytes, _, self.object_bytes, self.attribute_bytes, self.width, self.height, self.objects_at,
          self.object_count, self.attributes_at, self.attribute_count, self.own_attributes, pipeline_at,
          pipeline_bytes, *self.timing_us) = _head(block)
         self.pipeline = self.text(pipeline_at, pipeline_bytes)
+        self.stream = ""
+        if head_bytes >= _HEAD.size + _STREAM.size:
+            self.stream = self.text(*_STREAM.unpack_from(block, _HEAD.size))
 
     def text(self, at: int, size: int) -> str:
         return self.block[at:at + size].decode(errors="replace")
@@ -74,7 +80,8 @@ class _Block:
         return found
 
     def object(self, index: int) -> Dict[str, Any]:
-        row = _OBJECT.unpack_from(self.block, self.objects_at + index * self.object_bytes)
+        at = self.objects_at + index * self.object_bytes
+        row = _OBJECT.unpack_from(self.block, at)
         one: Dict[str, Any] = {"bbox": {key: round(value, _BOX_DECIMALS) for key, value in zip("xywh", row)},
                                "class_id": row[4]}
         if row[8]:
@@ -86,15 +93,19 @@ class _Block:
                                 for k in range(0, row[13], 3)]
             if max(flat[2::3]) >= 0:
                 one["landmark_scores"] = [round(score, _SCORE_DECIMALS) for score in flat[2::3]]
-        for key, at in (("quad", 14), ("polygon", 16)):
-            if row[at + 1]:
-                one[key] = self.points(row[at], row[at + 1])
+        for key, column in (("quad", 14), ("polygon", 16)):
+            if row[column + 1]:
+                one[key] = self.points(row[column], row[column + 1])
         if row[10]:
             one["text"], one["text_score"] = self.text(row[9], row[10]), round(row[11], _SCORE_DECIMALS)
         if row[19]:
             one["attributes"] = self.attributes(row[18], row[19])
         if row[6] >= 0:
             one["parent"] = row[6]
+        if self.object_bytes >= _OBJECT.size + _TRACK.size:
+            track_id, = _TRACK.unpack_from(self.block, at + _OBJECT.size)
+            if track_id:
+                one["track_id"] = track_id
         return one
 
 
@@ -103,6 +114,8 @@ def read(block: bytes) -> Dict[str, Any]:
     try:
         table = _Block(block)
         reply: Dict[str, Any] = {"pipeline": table.pipeline} if table.pipeline else {}
+        if table.stream:
+            reply["stream"] = table.stream
         reply["image"] = {"width": table.width, "height": table.height}
         reply["objects"] = [table.object(i) for i in range(table.object_count)]
         if table.own_attributes:
@@ -121,7 +134,8 @@ class _Writer:
         self.attributes = list(result.attributes)
         for found in result.objects:
             self.attributes += found.attributes
-        self.attributes_at = _HEAD.size + len(result.objects) * _OBJECT.size
+        self.objects_at = _HEAD.size + _STREAM.size
+        self.attributes_at = self.objects_at + len(result.objects) * (_OBJECT.size + _TRACK.size)
         self.rest_at = self.attributes_at + len(self.attributes) * _ATTRIBUTE.size
         self.rest = bytearray()
 
@@ -143,7 +157,7 @@ class _Writer:
         return _OBJECT.pack(*found.box, found.class_id, found.score, -1, *self.text(found.label),
                             *self.text(found.text), found.text_score or 0.0, *self.floats(marks),
                             *self.floats(found.quad), *self.floats(found.polygon), first_attribute,
-                            len(found.attributes))
+                            len(found.attributes)) + _TRACK.pack(found.track_id or 0)
 
     def attribute(self, one: Attribute) -> bytes:
         return _ATTRIBUTE.pack(*self.text(one.model), *self.text(one.name), *self.text(one.label),
@@ -156,11 +170,11 @@ class _Writer:
             objects += self.object(found, first)
             first += len(found.attributes)
         attributes = b"".join(self.attribute(one) for one in self.attributes)
-        pipeline = self.text(result.pipeline)
-        head = _HEAD.pack(b"SGR1", 1, _HEAD.size, self.rest_at + len(self.rest), _OBJECT.size, _ATTRIBUTE.size,
-                          result.width, result.height, _HEAD.size if objects else 0, len(result.objects),
-                          self.attributes_at if attributes else 0, len(self.attributes), len(result.attributes),
-                          *pipeline, *[0] * len(STAGES))
+        pipeline, stream = self.text(result.pipeline), self.text(result.stream)
+        head = _HEAD.pack(b"SGR1", 1, self.objects_at, self.rest_at + len(self.rest), _OBJECT.size + _TRACK.size,
+                          _ATTRIBUTE.size, result.width, result.height, self.objects_at if objects else 0,
+                          len(result.objects), self.attributes_at if attributes else 0, len(self.attributes),
+                          len(result.attributes), *pipeline, *[0] * len(STAGES)) + _STREAM.pack(*stream)
         return head + objects + attributes + bytes(self.rest)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Integers = numpy.typing.NDArray[numpy.int32]
 
 Point = Tuple[float, float]
-_LAZY = frozenset(("pipeline", "width", "height", "objects", "attributes", "timing_us"))
+_LAZY = frozenset(("pipeline", "stream", "width", "height", "objects", "attributes", "timing_us"))
 
 
 @dataclass
@@ -87,6 +87,7 @@ class Object:
     text_score: Optional[float] = None
     attributes: List[Attribute] = field(default_factory=list)
     parent: Optional[int] = None  # index of the object it was found in
+    track_id: Optional[int] = None  # by which it is followed through a stream; no other thing ever gets it
 
     @classmethod
     def from_dict(cls, found: Dict[str, Any]) -> Object:
@@ -95,7 +96,7 @@ class Object:
         return cls(Box(box["x"], box["y"], box["w"], box["h"]), found["class_id"], found["score"], get("label"),
                    _points(get("landmarks")), get("landmark_scores") or [], _points(get("quad")),
                    _points(get("polygon")), get("text"), get("text_score"),
-                   [Attribute.from_dict(one) for one in get("attributes", ())], get("parent"))
+                   [Attribute.from_dict(one) for one in get("attributes", ())], get("parent"), get("track_id"))
 
     def to_dict(self) -> Dict[str, Any]:
         found: Dict[str, Any] = {"bbox": {"x": self.box.x, "y": self.box.y, "w": self.box.w, "h": self.box.h},
@@ -115,6 +116,8 @@ class Object:
             found["attributes"] = [one.to_dict() for one in self.attributes]
         if self.parent is not None:
             found["parent"] = self.parent
+        if self.track_id:
+            found["track_id"] = self.track_id
         return found
 
     def to_json(self) -> str:
@@ -143,6 +146,7 @@ class Result:
     id: Optional[str] = field(default=None, compare=False)
     source: Optional[str] = field(default=None, compare=False)  # the path, where the picture had one
     index: Optional[int] = field(default=None, compare=False)  # place in what was given to map()
+    stream: Optional[str] = field(default_factory=lambda: None)  # name of the stream that the picture is of
 
     @classmethod
     def from_dict(cls, reply: Dict[str, Any]) -> Result:
@@ -179,7 +183,7 @@ class Result:
 
     def _fill(self, reply: Dict[str, Any]) -> None:
         image = reply.get("image", {})
-        self.pipeline = reply.get("pipeline", "")
+        self.pipeline, self.stream = reply.get("pipeline", ""), reply.get("stream")
         self.width, self.height = image.get("width", 0), image.get("height", 0)
         self.objects = [Object.from_dict(found) for found in reply.get("objects", ())]
         self.attributes = [Attribute.from_dict(one) for one in reply.get("attributes", ())]
@@ -195,6 +199,8 @@ class Result:
             return reply
         if self.pipeline:
             reply["pipeline"] = self.pipeline
+        if self.stream:
+            reply["stream"] = self.stream
         reply["image"] = {"width": self.width, "height": self.height}
         reply["objects"] = [found.to_dict() for found in self.objects]
         if self.attributes:
