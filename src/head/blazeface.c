@@ -20,8 +20,7 @@
 /* Outputs: two pairs of scores and numbers, or one pair that holds both grids. */
 struct blazeface {
     int pairs;
-    int output[4]; /* scores of each pair, then numbers of each pair */
-    int64_t rows[4], channels[4];
+    struct sg_level_parts parts; /* scores of each pair, then numbers of each pair */
     float width, height;
 };
 
@@ -30,8 +29,7 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
 {
     struct blazeface *state = opaque;
     static const char *const names[] = {"scores", "boxes and points"};
-    uint32_t used = 0;
-    int i;
+    int code = SG_OK, part, i;
 
     (void)signature;
     if (count != 2 && count != 4)
@@ -41,18 +39,15 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
     state->pairs = count / 2;
     state->width = (float)spec->input_width;
     state->height = (float)spec->input_height;
-    for (i = 0; i < count; i++) {
-        state->channels[i] = i < state->pairs ? 1 : NUMBERS;
-        state->rows[i] = state->pairs == 1       ? FINE_ROWS + COARSE_ROWS
-                         : i % state->pairs == 0 ? FINE_ROWS
-                                                 : COARSE_ROWS;
-        state->output[i] = sg_level_find(outputs, count, state->rows[i], state->channels[i], &used);
-        if (state->output[i] < 0)
-            return sg_level_missing(err, outputs, count, state->rows[i], state->channels[i],
-                                    names[i / state->pairs],
-                                    spec->input_width / (i % state->pairs == 0 ? 16 : 8));
-    }
-    return SG_OK;
+    for (part = 0; part < 2; part++)
+        for (i = 0; i < state->pairs && code == SG_OK; i++)
+            code = sg_level_parts_add(&state->parts, outputs, count,
+                                      state->pairs == 1 ? FINE_ROWS + COARSE_ROWS
+                                      : i == 0          ? FINE_ROWS
+                                                        : COARSE_ROWS,
+                                      part == 0 ? 1 : NUMBERS, names[part],
+                                      spec->input_width / (i == 0 ? 16 : 8), err);
+    return code;
 }
 
 static void match(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
@@ -67,28 +62,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
              "%d outputs: a score and 16 numbers (box, 6 points) for 512 + 384 anchors", count);
     sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_LETTERBOX, 127.5f, 127.5f, 0.0f,
                    "MediaPipe: RGB, -1..1, centred letterbox on black");
-    guess->threshold = 0.5f;
-    guess->iou = 0.3f;
-    guess->class_count = 1;
-    snprintf(guess->labels, sizeof(guess->labels), "face");
-}
-
-static int views(const struct blazeface *state, const struct sg_tensor *outputs, int count, int item,
-                 struct sg_detections *detections, const float **out_views, struct sg_error *err)
-{
-    const struct sg_tensor *tensors[4];
-    int n = 2 * state->pairs;
-    int code = sg_count_check(err, "blazeface", count, n);
-    int i;
-
-    if (code < 0)
-        return code;
-    for (i = 0; i < n; i++)
-        tensors[i] = &outputs[state->output[i]];
-    code = sg_levels_check(err, tensors, n, item, state->rows, state->channels, &item);
-    if (code < 0)
-        return code;
-    return sg_head_views(tensors, n, item, detections, 0, out_views, NULL, err);
+    sg_guess_face(guess, 0.5f, 0.3f);
 }
 
 /* Centre of an anchor of the whole list, input pixels. */
@@ -108,11 +82,11 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
     const float *view[4];
     float threshold = sg_head_threshold(options, 0);
     int64_t base = 0, row;
-    int code = views(state, outputs, count, item, out, view, err);
+    int code = sg_level_parts_views(&state->parts, "blazeface", outputs, count, item, out, view, err);
     int i;
 
     for (i = 0; i < state->pairs && code == SG_OK; i++) {
-        for (row = 0; row < state->rows[i] && code == SG_OK; row++) {
+        for (row = 0; row < state->parts.rows[i] && code == SG_OK; row++) {
             float logit = view[i][row];
             const float *box = view[state->pairs + i] + row * NUMBERS;
             struct sg_detection found = {.row = base + row};
@@ -129,7 +103,7 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
                                         at.y + 0.5f * box[3]};
             code = sg_head_push(out, &found, err);
         }
-        base += state->rows[i];
+        base += state->parts.rows[i];
     }
     return code;
 }
@@ -141,8 +115,8 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
 {
     const struct blazeface *state = opaque;
     const float *view[4];
-    int code = views(state, outputs, count, item, detections, view, err);
-    int i, k;
+    int code = sg_level_parts_views(&state->parts, "blazeface", outputs, count, item, detections, view, err);
+    int i;
 
     (void)options;
     for (i = 0; i < detections->count && code == SG_OK; i++) {
@@ -151,13 +125,8 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
         bool second = state->pairs == 2 && found->row >= FINE_ROWS;
         const float *points =
             view[state->pairs + second] + (found->row - (second ? FINE_ROWS : 0)) * NUMBERS + 4;
-        int first = sg_head_points(detections, found, POINTS, err);
 
-        if (first < 0)
-            return first;
-        for (k = 0; k < POINTS; k++)
-            detections->points[first + k] = (struct sg_keypoint){
-                .x = at.x + points[2 * k], .y = at.y + points[2 * k + 1], .score = -1.0f};
+        code = sg_head_put_points(detections, found, POINTS, points, at, 1.0f, err);
     }
     return code;
 }

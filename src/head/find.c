@@ -140,6 +140,17 @@ int sg_head_points(struct sg_detections *detections, struct sg_detection *found,
     return first;
 }
 
+int sg_head_put_points(struct sg_detections *detections, struct sg_detection *found, int count,
+                       const float *points, struct sg_point at, float reach, struct sg_error *err)
+{
+    int first = sg_head_points(detections, found, count, err), k;
+
+    for (k = 0; k < count && first >= 0; k++)
+        detections->points[first + k] = (struct sg_keypoint){
+            .x = at.x + points[2 * k] * reach, .y = at.y + points[2 * k + 1] * reach, .score = -1.0f};
+    return first < 0 ? first : SG_OK;
+}
+
 int sg_head_read_points(struct sg_detections *detections, struct sg_detection *found,
                         const struct sg_landmarks *landmarks, struct sg_error *err)
 {
@@ -240,6 +251,14 @@ void sg_guess_plain(struct sg_head_guess *guess, enum sg_channels channels, enum
     const float means[3] = {mean, mean, mean}, stds[3] = {std, std, std};
 
     sg_guess_transform(guess, channels, fit, means, stds, pad, evidence);
+}
+
+void sg_guess_face(struct sg_head_guess *guess, float threshold, float iou)
+{
+    guess->threshold = threshold;
+    guess->iou = iou;
+    guess->class_count = 1;
+    snprintf(guess->labels, sizeof(guess->labels), "face");
 }
 
 void sg_guess_classes(struct sg_head_guess *guess, int class_count)

@@ -35,6 +35,12 @@ int sg_count_check(struct sg_error *err, const char *kind, int count, int need);
 int sg_head_push(struct sg_detections *detections, const struct sg_detection *detection,
                  struct sg_error *err);
 
+/* Landmarks of the detection: pairs of numbers, `points`, each at + pair * reach. SG_OK, or as
+ * sg_head_points.
+ */
+int sg_head_put_points(struct sg_detections *detections, struct sg_detection *found, int count,
+                       const float *points, struct sg_point at, float reach, struct sg_error *err);
+
 /* Room for count landmarks of the detection, which from then on has them; the first's index in points[], or a
  * negative code with the reason in err. */
 int sg_head_points(struct sg_detections *detections, struct sg_detection *found, int count,
@@ -69,6 +75,8 @@ void sg_guess_transform(struct sg_head_guess *guess, enum sg_channels channels, 
 /* The same with one mean and one std for all channels. */
 void sg_guess_plain(struct sg_head_guess *guess, enum sg_channels channels, enum sg_fit fit, float mean,
                     float std, float pad, const char *evidence);
+/* One class, "face", with what its kind takes for a face. */
+void sg_guess_face(struct sg_head_guess *guess, float threshold, float iou);
 /* class_count, and labels "coco80" when it is 80 (metadata names are taken by the caller of the head). */
 void sg_guess_classes(struct sg_head_guess *guess, int class_count);
 

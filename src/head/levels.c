@@ -4,6 +4,7 @@
 #include "head/levels.h"
 
 #include "head/find.h"
+#include "head/floats.h"
 
 #include <string.h>
 
@@ -77,4 +78,32 @@ int sg_levels_check(struct sg_error *err, const struct sg_tensor *const *tensors
             *out_item = -1;
     }
     return SG_OK;
+}
+
+int sg_level_parts_add(struct sg_level_parts *parts, const struct sg_tensor *outputs, int count, int64_t rows,
+                       int64_t channels, const char *what, int stride, struct sg_error *err)
+{
+    int found = sg_level_find(outputs, count, rows, channels, &parts->used);
+
+    if (found < 0 || parts->count == SG_LEVEL_PARTS_MAX)
+        return sg_level_missing(err, outputs, count, rows, channels, what, stride);
+    parts->output[parts->count] = found;
+    parts->rows[parts->count] = rows;
+    parts->channels[parts->count++] = channels;
+    return SG_OK;
+}
+
+int sg_level_parts_views(const struct sg_level_parts *parts, const char *kind,
+                         const struct sg_tensor *outputs, int count, int item,
+                         struct sg_detections *detections, const float **out_views, struct sg_error *err)
+{
+    const struct sg_tensor *tensors[SG_LEVEL_PARTS_MAX];
+    int code = sg_count_check(err, kind, count, parts->count), i;
+
+    if (code < 0)
+        return code;
+    for (i = 0; i < parts->count; i++)
+        tensors[i] = &outputs[parts->output[i]];
+    code = sg_levels_check(err, tensors, parts->count, item, parts->rows, parts->channels, &item);
+    return code < 0 ? code : sg_head_views(tensors, parts->count, item, detections, 0, out_views, NULL, err);
 }

@@ -28,6 +28,34 @@ int sg_level_find(const struct sg_tensor *outputs, int count, int64_t rows, int6
 int sg_level_missing(struct sg_error *err, const struct sg_tensor *outputs, int count, int64_t rows,
                      int64_t channels, const char *what, int stride);
 
+/* The outputs that a kind reads, in the kind's own order. Zeroed = none. */
+#define SG_LEVEL_PARTS_MAX 15
+struct sg_level_parts {
+    int count;
+    uint32_t used; /* a bit for each of them */
+    int output[SG_LEVEL_PARTS_MAX];
+    int64_t rows[SG_LEVEL_PARTS_MAX], channels[SG_LEVEL_PARTS_MAX];
+};
+
+/* Finds one more (sg_level_find); sg_level_missing when there is none. */
+int sg_level_parts_add(struct sg_level_parts *parts, const struct sg_tensor *outputs, int count, int64_t rows,
+                       int64_t channels, const char *what, int stride, struct sg_error *err);
+/* The parts of one frame as float32, out_views in their order: sg_levels_check, then sg_head_views. kind: its
+ * name, for a message about another count of outputs. */
+int sg_level_parts_views(const struct sg_level_parts *parts, const char *kind,
+                         const struct sg_tensor *outputs, int count, int item,
+                         struct sg_detections *detections, const float **out_views, struct sg_error *err);
+
+/* Which of the levels a row of their list is of; *row becomes that of the level. */
+static inline int sg_level_of(const struct sg_level *levels, int64_t *row)
+{
+    int i = 0;
+
+    for (; *row >= levels[i].count; i++)
+        *row -= levels[i].count;
+    return i;
+}
+
 /* Tensors of one frame, checked again: each must be [batch x] rows[i] x channels[i], all with or all without
  * a batch axis. *out_item is what sg_head_views takes: item, or -1 without a batch axis. */
 int sg_levels_check(struct sg_error *err, const struct sg_tensor *const *tensors, int n, int item,

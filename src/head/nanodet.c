@@ -18,9 +18,7 @@ struct gfl {
     int level_count, class_count, bins;
     float cell_offset;
     struct sg_level levels[MAX_LEVELS];
-    int tensor_count;
-    int output[2 * MAX_LEVELS]; /* all scores, then all distributions; or the one tensor */
-    int64_t rows[2 * MAX_LEVELS], channels[2 * MAX_LEVELS];
+    struct sg_level_parts parts; /* all scores, then all distributions; or the one tensor */
 };
 
 static const int gfl_strides[MAX_LEVELS] = {8, 16, 32, 64};
@@ -85,11 +83,9 @@ static int read_widths(const struct sg_tensor *outputs, int count, struct gfl *s
 static int prepare_pairs(const struct sg_tensor *outputs, int count, int level_count,
                          const struct sg_head_spec *spec, struct gfl *state, struct sg_error *err)
 {
-    uint32_t used = 0;
     int part, i, code;
 
     state->level_count = level_count;
-    state->tensor_count = 2 * level_count;
     state->cell_offset = 0.5f;
     if (count != 2 * level_count)
         return sg_error_set(err, SG_E_MODEL, "expected %d outputs, got %d", 2 * level_count, count);
@@ -97,16 +93,11 @@ static int prepare_pairs(const struct sg_tensor *outputs, int count, int level_c
         return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
     code = read_widths(outputs, count, state, err);
     for (part = 0; part < 2 && code == SG_OK; part++)
-        for (i = 0; i < level_count && code == SG_OK; i++) {
-            int at = part * level_count + i;
-
-            state->rows[at] = state->levels[i].count;
-            state->channels[at] = part == 0 ? state->class_count : 4 * state->bins;
-            state->output[at] = sg_level_find(outputs, count, state->rows[at], state->channels[at], &used);
-            if (state->output[at] < 0)
-                code = sg_level_missing(err, outputs, count, state->rows[at], state->channels[at],
-                                        part == 0 ? "class probabilities" : "distributions", gfl_strides[i]);
-        }
+        for (i = 0; i < level_count && code == SG_OK; i++)
+            code =
+                sg_level_parts_add(&state->parts, outputs, count, state->levels[i].count,
+                                   part == 0 ? state->class_count : 4 * state->bins,
+                                   part == 0 ? "class probabilities" : "distributions", gfl_strides[i], err);
     return code;
 }
 
@@ -119,7 +110,7 @@ static int prepare_plus(const struct sg_tensor *outputs, int count, const struct
     int output = 0, i;
 
     state->level_count = MAX_LEVELS;
-    state->tensor_count = 1;
+    state->parts.count = 1;
     state->cell_offset = 0.0f;
     state->bins = 8;
     if (count != 1)
@@ -134,19 +125,20 @@ static int prepare_plus(const struct sg_tensor *outputs, int count, const struct
         return sg_level_missing(err, outputs, count, rows, spec->class_count + 4 * state->bins,
                                 "classes and distributions of all strides", 8);
     state->class_count = (int)width - 4 * state->bins;
-    state->rows[0] = rows;
-    state->channels[0] = width;
+    state->parts.rows[0] = rows;
+    state->parts.channels[0] = width;
     return SG_OK;
 }
 
 /* In the one tensor the first columns must be probabilities and the others logits. */
 static bool plus_like(const struct sg_tensor *tensor, const struct gfl *state)
 {
-    int64_t width = state->channels[0], step = state->rows[0] > 64 ? state->rows[0] / 64 : 1, row;
+    int64_t width = state->parts.channels[0], rows = state->parts.rows[0], step = rows > 64 ? rows / 64 : 1,
+            row;
     bool logits = false;
     int i;
 
-    for (row = 0; row < state->rows[0]; row += step)
+    for (row = 0; row < rows; row += step)
         for (i = 0; i < width; i++) {
             float value = sg_tensor_at(tensor, row * width + i);
             bool inside = value >= 0.0f && value <= 1.0f;
@@ -174,7 +166,8 @@ static void match_nanodet(const struct sg_signature *signature, const struct sg_
     struct gfl state = {0};
 
     (void)signature;
-    if (prepare_pairs(outputs, count, 3, spec, &state, NULL) < 0 || !probabilities(&outputs[state.output[0]]))
+    if (prepare_pairs(outputs, count, 3, spec, &state, NULL) < 0 ||
+        !probabilities(&outputs[state.parts.output[0]]))
         return;
     guess->confidence = 90;
     snprintf(guess->evidence, sizeof(guess->evidence),
@@ -191,7 +184,8 @@ static void match_picodet(const struct sg_signature *signature, const struct sg_
     struct gfl state = {0};
 
     (void)signature;
-    if (prepare_pairs(outputs, count, 4, spec, &state, NULL) < 0 || !probabilities(&outputs[state.output[0]]))
+    if (prepare_pairs(outputs, count, 4, spec, &state, NULL) < 0 ||
+        !probabilities(&outputs[state.parts.output[0]]))
         return;
     guess->confidence = 90;
     snprintf(guess->evidence, sizeof(guess->evidence),
@@ -215,7 +209,7 @@ static void match_plus(const struct sg_signature *signature, const struct sg_ten
     guess->confidence = 92;
     snprintf(guess->evidence, sizeof(guess->evidence),
              "%lldx%lld: the cells of strides 8 to 64, %d class probabilities and 4 x 8 bins",
-             (long long)state.rows[0], (long long)state.channels[0], state.class_count);
+             (long long)state.parts.rows[0], (long long)state.parts.channels[0], state.class_count);
     nanodet_convention(guess);
     sg_guess_classes(guess, state.class_count);
 }
@@ -284,24 +278,16 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
                   const struct sg_head_options *options, struct sg_detections *out, struct sg_error *err)
 {
     const struct gfl *state = opaque;
-    const struct sg_tensor *tensors[2 * MAX_LEVELS];
     const float *view[2 * MAX_LEVELS];
     int64_t base = 0, row;
-    int code = sg_count_check(err, "nanodet", count, state->tensor_count);
+    int code = sg_level_parts_views(&state->parts, "nanodet", outputs, count, item, out, view, err);
     int i;
 
-    if (code < 0)
-        return code;
-    for (i = 0; i < state->tensor_count; i++)
-        tensors[i] = &outputs[state->output[i]];
-    code = sg_levels_check(err, tensors, state->tensor_count, item, state->rows, state->channels, &item);
-    if (code == SG_OK)
-        code = sg_head_views(tensors, state->tensor_count, item, out, 0, view, NULL, err);
     for (i = 0; i < state->level_count && code == SG_OK; i++) {
         const struct sg_level *level = &state->levels[i];
-        bool joined = state->tensor_count == 1;
-        int64_t score_step = joined ? state->channels[0] : state->class_count;
-        int64_t side_step = joined ? state->channels[0] : 4 * (int64_t)state->bins;
+        bool joined = state->parts.count == 1;
+        int64_t score_step = joined ? state->parts.channels[0] : state->class_count;
+        int64_t side_step = joined ? state->parts.channels[0] : 4 * (int64_t)state->bins;
         const float *scores = joined ? view[0] + base * score_step : view[i];
         const float *sides = joined ? scores + state->class_count : view[state->level_count + i];
 

@@ -78,10 +78,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
              "9 maps: 4 probabilities, 8 deltas and 20 point deltas at strides 32, 16, 8");
     sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_LETTERBOX_TOPLEFT, 0.0f, 1.0f, 0.0f,
                    "InsightFace RetinaFace: RGB 0..255, top-left letterbox on black");
-    guess->threshold = 0.75f;
-    guess->iou = 0.5f;
-    guess->class_count = 1;
-    snprintf(guess->labels, sizeof(guess->labels), "face");
+    sg_guess_face(guess, 0.75f, 0.5f);
 }
 
 static int views(const struct retinaface *state, const struct sg_tensor *outputs, int count, int item,
@@ -103,17 +100,6 @@ static int views(const struct retinaface *state, const struct sg_tensor *outputs
     if (code < 0)
         return code;
     return sg_head_views(tensors, PARTS * LEVELS, item, detections, 0, out_views, NULL, err);
-}
-
-/* row counts anchors as (cell, anchor); which level it belongs to is left in *out_level. */
-static int64_t locate(const struct retinaface *state, int64_t row, int *out_level)
-{
-    int i = 0;
-
-    for (; row >= state->levels[i].count; i++)
-        row -= state->levels[i].count;
-    *out_level = i;
-    return row;
 }
 
 static int detect(const void *opaque, const struct sg_tensor *outputs, int count, int item,
@@ -182,12 +168,13 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
     const struct retinaface *state = opaque;
     const float *view[PARTS * LEVELS];
     int code = views(state, outputs, count, item, detections, view, err);
-    int i, k, at;
+    int i, k;
 
     (void)options;
     for (i = 0; i < detections->count && code == SG_OK; i++) {
         struct sg_detection *found = &detections->items[i];
-        int64_t row = locate(state, found->row, &at);
+        int64_t row = found->row;
+        int at = sg_level_of(state->levels, &row); /* row counts anchors as (cell, anchor) */
         const struct sg_level *level = &state->levels[at];
         int64_t area = level->count / ANCHORS, cell = row / ANCHORS, which = row % ANCHORS;
         const float *points = view[POINT * LEVELS + at] + which * 2 * POINTS * area + cell;

@@ -38,8 +38,7 @@ struct priors {
     struct sg_level levels[SG_HEAD_MAX_STRIDES];
     float anchors[SG_HEAD_MAX_ANCHORS * 2]; /* width and height, input pixels, by level */
     int first[SG_HEAD_MAX_STRIDES];         /* of a level's pairs */
-    int output[PARTS];
-    int64_t rows[PARTS], channels[PARTS];
+    struct sg_level_parts parts;
     int classes, points; /* classes without the background */
     bool logits, given;  /* given: anchors of the card */
 };
@@ -94,31 +93,34 @@ static bool assign(const struct sg_tensor *outputs, int count, int64_t rows, str
 {
     int left[2], lefts = 0, i;
 
-    state->output[LOC] = sg_find_output_with(outputs, count, "loc");
-    for (i = 0; i < count && state->output[LOC] < 0; i++)
+    state->parts.output[LOC] = sg_find_output_with(outputs, count, "loc");
+    for (i = 0; i < count && state->parts.output[LOC] < 0; i++)
         if (depth(&outputs[i]) == 4)
-            state->output[LOC] = i;
+            state->parts.output[LOC] = i;
     for (i = 0; i < count && lefts < 2; i++)
-        if (i != state->output[LOC])
+        if (i != state->parts.output[LOC])
             left[lefts++] = i;
-    if (count != PARTS || state->output[LOC] < 0 || lefts != 2)
+    if (count != PARTS || state->parts.output[LOC] < 0 || lefts != 2)
         return false;
     i = depth(&outputs[left[0]]) < depth(&outputs[left[1]]) ? 0 : 1;
-    state->output[CONF] = left[i];
-    state->output[LANDMS] = left[1 - i];
+    state->parts.output[CONF] = left[i];
+    state->parts.output[LANDMS] = left[1 - i];
     for (i = 0; i < PARTS; i++) {
-        const struct sg_tensor *tensor = &outputs[state->output[i]];
+        const struct sg_tensor *tensor = &outputs[state->parts.output[i]];
 
-        state->rows[i] = rows;
-        state->channels[i] = depth(tensor);
-        if (state->channels[i] < 1 || tensor->dims[tensor->rank - 2] != rows || !sg_tensor_readable(tensor) ||
-            tensor->rank != outputs[0].rank || (tensor->rank == 3 && tensor->dims[0] < 1))
+        state->parts.rows[i] = rows;
+        state->parts.channels[i] = depth(tensor);
+        if (state->parts.channels[i] < 1 || tensor->dims[tensor->rank - 2] != rows ||
+            !sg_tensor_readable(tensor) || tensor->rank != outputs[0].rank ||
+            (tensor->rank == 3 && tensor->dims[0] < 1))
             return false;
     }
-    state->points = (int)(state->channels[LANDMS] / 2);
-    state->classes = state->channels[CONF] == 1 ? 1 : (int)state->channels[CONF] - 1;
-    return state->channels[LOC] == 4 && state->channels[LANDMS] % 2 == 0 && state->points <= MAX_POINTS &&
-           state->channels[CONF] < state->channels[LANDMS] && state->channels[CONF] <= SG_HEAD_MAX_CLASSES;
+    state->parts.count = PARTS;
+    state->points = (int)(state->parts.channels[LANDMS] / 2);
+    state->classes = state->parts.channels[CONF] == 1 ? 1 : (int)state->parts.channels[CONF] - 1;
+    return state->parts.channels[LOC] == 4 && state->parts.channels[LANDMS] % 2 == 0 &&
+           state->points <= MAX_POINTS && state->parts.channels[CONF] < state->parts.channels[LANDMS] &&
+           state->parts.channels[CONF] <= SG_HEAD_MAX_CLASSES;
 }
 
 /* Rows of a softmax are probabilities that add up to one; one column is a probability or a logit. */
@@ -160,7 +162,8 @@ static int prepare(const struct sg_tensor *outputs, int count, const struct sg_h
             err, outputs, count,
             "loc Nx4, conf Nx2 and landms Nx10 with as many rows as the input has priors");
     state->logits = spec->scores == SG_SCORES_DECIDE
-                        ? are_logits(&outputs[state->output[CONF]], state->rows[CONF], state->channels[CONF])
+                        ? are_logits(&outputs[state->parts.output[CONF]], state->parts.rows[CONF],
+                                     state->parts.channels[CONF])
                         : spec->scores != SG_SCORES_PROBABILITY;
     return SG_OK;
 }
@@ -177,8 +180,8 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     guess->confidence = 96;
     snprintf(guess->evidence, sizeof(guess->evidence),
              "%lld rows of 4 offsets, %lld scores%s and %d points: the priors of %d grids of this input",
-             (long long)state.rows[LOC], (long long)state.channels[CONF], state.logits ? " (logits)" : "",
-             state.points, state.level_count);
+             (long long)state.parts.rows[LOC], (long long)state.parts.channels[CONF],
+             state.logits ? " (logits)" : "", state.points, state.level_count);
     sg_guess_transform(guess, SG_CHANNELS_BGR, SG_FIT_LETTERBOX_TOPLEFT, mean, one, 114.0f,
                        "RetinaFace of PyTorch: BGR minus 104, 117, 123, top-left letterbox");
     guess->threshold = 0.5f;
@@ -203,34 +206,17 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
             "priors stand in no graph; give them in the card, two squares for each of the strides "
             "8, 16, 32: `anchors: [16, 16, 32, 32, 64, 64, 128, 128, 256, 256, 512, 512]` are a "
             "face's, plates have others",
-            outputs[state->output[LANDMS]].name, state->points);
+            outputs[state->parts.output[LANDMS]].name, state->points);
     return code;
-}
-
-static int views(const struct priors *state, const struct sg_tensor *outputs, int count, int item,
-                 struct sg_detections *detections, const float **out_views, struct sg_error *err)
-{
-    const struct sg_tensor *tensors[PARTS];
-    int code = sg_count_check(err, "retinaface-priors", count, PARTS), i;
-
-    if (code < 0)
-        return code;
-    for (i = 0; i < PARTS; i++)
-        tensors[i] = &outputs[state->output[i]];
-    code = sg_levels_check(err, tensors, PARTS, item, state->rows, state->channels, &item);
-    return code < 0 ? code : sg_head_views(tensors, PARTS, item, detections, 0, out_views, NULL, err);
 }
 
 /* Centre and sides of the prior of a row. */
 static void prior(const struct priors *state, int64_t row, float centre[2], const float **out_anchor)
 {
-    const struct sg_level *level = state->levels;
-    int64_t cell;
-    int i = 0;
+    int i = sg_level_of(state->levels, &row);
+    const struct sg_level *level = &state->levels[i];
+    int64_t cell = row / level->per_cell;
 
-    for (; row >= level->count; row -= level->count, level++)
-        i++;
-    cell = row / level->per_cell;
     centre[0] = (sg_cell_x(cell, level->columns) + 0.5f) * (float)level->stride;
     centre[1] = (sg_cell_y(cell, level->columns) + 0.5f) * (float)level->stride;
     *out_anchor = state->anchors + 2 * (state->first[i] + row % level->per_cell);
@@ -239,7 +225,7 @@ static void prior(const struct priors *state, int64_t row, float centre[2], cons
 /* Best class but the background, and its probability. */
 static void judge(const struct priors *state, const float *conf, struct sg_detection *found)
 {
-    int channels = (int)state->channels[CONF], c;
+    int channels = (int)state->parts.channels[CONF], c;
     float most = conf[0], sum = 0.0f;
 
     if (channels == 1) {
@@ -261,14 +247,14 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
     const struct priors *state = opaque;
     const float *view[PARTS] = {NULL};
     int64_t row;
-    int code = views(state, outputs, count, item, out, view, err);
+    int code = sg_level_parts_views(&state->parts, "retinaface-priors", outputs, count, item, out, view, err);
 
-    for (row = 0; row < state->rows[LOC] && code == SG_OK; row++) {
+    for (row = 0; row < state->parts.rows[LOC] && code == SG_OK; row++) {
         struct sg_detection found = {.row = row};
         const float *loc = view[LOC] + row * 4, *anchor;
         float centre[2], half_w, half_h;
 
-        judge(state, view[CONF] + row * state->channels[CONF], &found);
+        judge(state, view[CONF] + row * state->parts.channels[CONF], &found);
         if (!(found.score >= sg_head_threshold(options, found.class_id)))
             continue;
         prior(state, row, centre, &anchor);
@@ -289,12 +275,14 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
 {
     const struct priors *state = opaque;
     const float *view[PARTS] = {NULL};
-    int code = views(state, outputs, count, item, detections, view, err), i, k;
+    int code =
+        sg_level_parts_views(&state->parts, "retinaface-priors", outputs, count, item, detections, view, err);
+    int i, k;
 
     (void)options;
     for (i = 0; i < detections->count && code == SG_OK; i++) {
         struct sg_detection *found = &detections->items[i];
-        const float *points = view[LANDMS] + found->row * state->channels[LANDMS], *anchor;
+        const float *points = view[LANDMS] + found->row * state->parts.channels[LANDMS], *anchor;
         int first = sg_head_points(detections, found, state->points, err);
         float centre[2];
 

@@ -17,8 +17,7 @@ struct scrfd {
     int level_count;
     bool points;
     struct sg_level levels[MAX_LEVELS];
-    int output[3 * MAX_LEVELS];
-    int64_t rows[3 * MAX_LEVELS], channels[3 * MAX_LEVELS];
+    struct sg_level_parts parts;
 };
 
 static const char *const part_names[] = {"scores", "box distances", "points"};
@@ -31,8 +30,7 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
     struct scrfd *state = opaque;
     static const int strides[MAX_LEVELS] = {8, 16, 32, 64, 128};
     static const int64_t channels[] = {1, 4, 2 * POINTS};
-    uint32_t used = 0;
-    int parts, part, i;
+    int parts, part, i, code = SG_OK;
 
     (void)signature;
     if (count != 6 && count != 9 && count != 10 && count != 15)
@@ -44,17 +42,10 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
                        state->level_count == 5 ? 1 : 2) < 0)
         return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
     for (part = 0; part < parts; part++)
-        for (i = 0; i < state->level_count; i++) {
-            int at = part * state->level_count + i;
-
-            state->rows[at] = state->levels[i].count;
-            state->channels[at] = channels[part];
-            state->output[at] = sg_level_find(outputs, count, state->rows[at], channels[part], &used);
-            if (state->output[at] < 0)
-                return sg_level_missing(err, outputs, count, state->rows[at], channels[part],
-                                        part_names[part], strides[i]);
-        }
-    return SG_OK;
+        for (i = 0; i < state->level_count && code == SG_OK; i++)
+            code = sg_level_parts_add(&state->parts, outputs, count, state->levels[i].count, channels[part],
+                                      part_names[part], strides[i], err);
+    return code;
 }
 
 static void match(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
@@ -71,28 +62,7 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
              state.levels[state.level_count - 1].stride);
     sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_LETTERBOX_TOPLEFT, 127.5f, 128.0f, 0.0f,
                    "InsightFace: RGB, (x - 127.5) / 128, top-left letterbox on black");
-    guess->threshold = 0.5f;
-    guess->iou = 0.4f;
-    guess->class_count = 1;
-    snprintf(guess->labels, sizeof(guess->labels), "face");
-}
-
-static int views(const struct scrfd *state, const struct sg_tensor *outputs, int count, int item,
-                 struct sg_detections *detections, const float **out_views, struct sg_error *err)
-{
-    const struct sg_tensor *tensors[3 * MAX_LEVELS];
-    int n = state->level_count * (state->points ? 3 : 2);
-    int code = sg_count_check(err, "scrfd", count, n);
-    int i;
-
-    if (code < 0)
-        return code;
-    for (i = 0; i < n; i++)
-        tensors[i] = &outputs[state->output[i]];
-    code = sg_levels_check(err, tensors, n, item, state->rows, state->channels, &item);
-    if (code < 0)
-        return code;
-    return sg_head_views(tensors, n, item, detections, 0, out_views, NULL, err);
+    sg_guess_face(guess, 0.5f, 0.4f);
 }
 
 static int detect(const void *opaque, const struct sg_tensor *outputs, int count, int item,
@@ -102,7 +72,7 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
     const float *view[3 * MAX_LEVELS];
     float threshold = sg_head_threshold(options, 0);
     int64_t base = 0;
-    int code = views(state, outputs, count, item, out, view, err);
+    int code = sg_level_parts_views(&state->parts, "scrfd", outputs, count, item, out, view, err);
     int i;
 
     for (i = 0; i < state->level_count && code == SG_OK; i++) {
@@ -134,29 +104,24 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
 {
     const struct scrfd *state = opaque;
     const float *view[3 * MAX_LEVELS];
-    int code = state->points ? views(state, outputs, count, item, detections, view, err) : SG_OK;
-    int i, k;
+    int code = state->points
+                   ? sg_level_parts_views(&state->parts, "scrfd", outputs, count, item, detections, view, err)
+                   : SG_OK;
+    int i;
 
     (void)options;
     for (i = 0; state->points && code == SG_OK && i < detections->count; i++) {
         struct sg_detection *found = &detections->items[i];
-        const struct sg_level *level = state->levels;
         int64_t row = found->row;
-        int first = sg_head_points(detections, found, POINTS, err);
-        const float *points;
-        float stride, x, y;
+        int at = sg_level_of(state->levels, &row);
+        const struct sg_level *level = &state->levels[at];
+        int64_t cell = row / level->per_cell;
+        float stride = (float)level->stride;
+        struct sg_point corner = {sg_cell_x(cell, level->columns) * stride,
+                                  sg_cell_y(cell, level->columns) * stride};
 
-        if (first < 0)
-            return first;
-        for (; row >= level->count; level++)
-            row -= level->count;
-        points = view[2 * state->level_count + (int)(level - state->levels)] + row * 2 * POINTS;
-        stride = (float)level->stride;
-        x = sg_cell_x(row / level->per_cell, level->columns) * stride;
-        y = sg_cell_y(row / level->per_cell, level->columns) * stride;
-        for (k = 0; k < POINTS; k++)
-            detections->points[first + k] = (struct sg_keypoint){
-                .x = x + points[2 * k] * stride, .y = y + points[2 * k + 1] * stride, .score = -1.0f};
+        code = sg_head_put_points(detections, found, POINTS,
+                                  view[2 * state->level_count + at] + row * 2 * POINTS, corner, stride, err);
     }
     return code;
 }

@@ -22,8 +22,7 @@ struct ssd {
     int level_count, class_count;
     struct sg_level levels[SG_HEAD_MAX_STRIDES];
     float anchors[SG_HEAD_MAX_ANCHORS * 2]; /* input pixels */
-    int64_t rows[2], channels[2];
-    int output[2]; /* offsets, probabilities */
+    struct sg_level_parts parts;            /* offsets, probabilities */
     float width, height;
 };
 
@@ -91,23 +90,25 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
         rows += state->levels[i].count;
     if (count != 2)
         return sg_error_set(err, SG_E_MODEL, "expected 2 outputs, got %d", count);
-    state->rows[0] = state->rows[1] = rows;
-    state->channels[0] = 4;
-    state->output[0] = sg_find_output_with(outputs, count, "loc"); /* names settle four classes */
-    if (state->output[0] < 0 || outputs[state->output[0]].rank < 2 ||
-        outputs[state->output[0]].dims[outputs[state->output[0]].rank - 1] != 4)
-        state->output[0] = sg_level_find(outputs, count, rows, 4, &used);
-    if (state->output[0] < 0)
+    state->parts.rows[0] = state->parts.rows[1] = rows;
+    state->parts.channels[0] = 4;
+    state->parts.count = 2;
+    state->parts.output[0] = sg_find_output_with(outputs, count, "loc"); /* names settle four classes */
+    if (state->parts.output[0] < 0 || outputs[state->parts.output[0]].rank < 2 ||
+        outputs[state->parts.output[0]].dims[outputs[state->parts.output[0]].rank - 1] != 4)
+        state->parts.output[0] = sg_level_find(outputs, count, rows, 4, &used);
+    if (state->parts.output[0] < 0)
         return sg_level_missing(err, outputs, count, rows, 4, "box offsets", state->levels[0].stride);
-    state->output[1] = 1 - state->output[0];
-    if (outputs[state->output[1]].rank >= 2)
-        state->channels[1] = outputs[state->output[1]].dims[outputs[state->output[1]].rank - 1];
-    used = 1u << state->output[0];
-    if (state->channels[1] < 1 || state->channels[1] > SG_HEAD_MAX_CLASSES ||
-        sg_level_find(outputs, count, rows, state->channels[1], &used) < 0)
+    state->parts.output[1] = 1 - state->parts.output[0];
+    if (outputs[state->parts.output[1]].rank >= 2)
+        state->parts.channels[1] =
+            outputs[state->parts.output[1]].dims[outputs[state->parts.output[1]].rank - 1];
+    used = 1u << state->parts.output[0];
+    if (state->parts.channels[1] < 1 || state->parts.channels[1] > SG_HEAD_MAX_CLASSES ||
+        sg_level_find(outputs, count, rows, state->parts.channels[1], &used) < 0)
         return sg_level_missing(err, outputs, count, rows, spec->class_count, "class probabilities",
                                 state->levels[0].stride);
-    state->class_count = (int)state->channels[1];
+    state->class_count = (int)state->parts.channels[1];
     return SG_OK;
 }
 
@@ -138,12 +139,12 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     struct ssd state = {0};
 
     if (init(signature, outputs, count, spec, &state, NULL) < 0 ||
-        !sigmoid_like(&outputs[state.output[1]], state.rows[1], state.class_count))
+        !sigmoid_like(&outputs[state.parts.output[1]], state.parts.rows[1], state.class_count))
         return;
     guess->confidence = 85;
     snprintf(guess->evidence, sizeof(guess->evidence),
              "%lld rows of 4 offsets and %d probabilities: the anchors of %d grids of this input",
-             (long long)state.rows[0], state.class_count, state.level_count);
+             (long long)state.parts.rows[0], state.class_count, state.level_count);
     sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_STRETCH, 0.0f, 255.0f, 0.0f,
                    "AIZOO FaceMaskDetection: RGB / 255, stretched");
     guess->threshold = 0.5f;
@@ -173,19 +174,11 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
                   const struct sg_head_options *options, struct sg_detections *out, struct sg_error *err)
 {
     const struct ssd *state = opaque;
-    const struct sg_tensor *tensors[2];
     const float *view[2] = {NULL, NULL};
     int64_t base = 0, row;
-    int code = sg_count_check(err, "ssd-variance", count, 2);
+    int code = sg_level_parts_views(&state->parts, "ssd-variance", outputs, count, item, out, view, err);
     int i;
 
-    if (code < 0)
-        return code;
-    tensors[0] = &outputs[state->output[0]];
-    tensors[1] = &outputs[state->output[1]];
-    code = sg_levels_check(err, tensors, 2, item, state->rows, state->channels, &item);
-    if (code == SG_OK)
-        code = sg_head_views(tensors, 2, item, out, 0, view, NULL, err);
     for (i = 0; i < state->level_count && code == SG_OK; i++) {
         for (row = 0; row < state->levels[i].count && code == SG_OK; row++) {
             struct sg_detection found = {.row = base + row};

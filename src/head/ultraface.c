@@ -10,12 +10,9 @@
 #include <stdio.h>
 
 struct ultraface {
-    int output[2]; /* scores, boxes */
-    int64_t rows[2];
+    struct sg_level_parts parts; /* scores, boxes */
     float width, height;
 };
-
-static const int64_t channels[2] = {2, 4};
 
 /* 3, 2, 2, 3 priors per cell of the grids of strides 8, 16, 32, 64. */
 static int64_t priors(int width, int height)
@@ -33,7 +30,8 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
                 const struct sg_head_spec *spec, void *opaque, struct sg_error *err)
 {
     struct ultraface *state = opaque;
-    uint32_t used = 0;
+    int64_t rows;
+    int code;
 
     (void)signature;
     if (count != 2)
@@ -42,14 +40,9 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
         return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
     state->width = (float)spec->input_width;
     state->height = (float)spec->input_height;
-    state->rows[0] = state->rows[1] = priors(spec->input_width, spec->input_height);
-    state->output[0] = sg_level_find(outputs, count, state->rows[0], channels[0], &used);
-    state->output[1] = sg_level_find(outputs, count, state->rows[1], channels[1], &used);
-    if (state->output[0] < 0)
-        return sg_level_missing(err, outputs, count, state->rows[0], channels[0], "scores", 8);
-    if (state->output[1] < 0)
-        return sg_level_missing(err, outputs, count, state->rows[1], channels[1], "boxes", 8);
-    return SG_OK;
+    rows = priors(spec->input_width, spec->input_height);
+    code = sg_level_parts_add(&state->parts, outputs, count, rows, 2, "scores", 8, err);
+    return code < 0 ? code : sg_level_parts_add(&state->parts, outputs, count, rows, 4, "boxes", 8, err);
 }
 
 /* Do background and face add up to one, as a softmax makes them? A few rows tell. */
@@ -69,39 +62,28 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
     struct ultraface state = {0};
 
     if (init(signature, outputs, count, spec, &state, NULL) < 0 ||
-        !sums_to_one(&outputs[state.output[0]], state.rows[0]))
+        !sums_to_one(&outputs[state.parts.output[0]], state.parts.rows[0]))
         return;
     guess->confidence = 90;
     snprintf(
         guess->evidence, sizeof(guess->evidence),
         "scores %lldx2 add up to one and boxes %lldx4: the priors of strides 8, 16, 32, 64 of this input",
-        (long long)state.rows[0], (long long)state.rows[1]);
+        (long long)state.parts.rows[0], (long long)state.parts.rows[1]);
     sg_guess_plain(guess, SG_CHANNELS_RGB, SG_FIT_STRETCH, 127.0f, 128.0f, 0.0f,
                    "UltraFace: RGB, (x - 127) / 128, stretched");
-    guess->threshold = 0.7f;
-    guess->iou = 0.3f;
-    guess->class_count = 1;
-    snprintf(guess->labels, sizeof(guess->labels), "face");
+    sg_guess_face(guess, 0.7f, 0.3f);
 }
 
 static int detect(const void *opaque, const struct sg_tensor *outputs, int count, int item,
                   const struct sg_head_options *options, struct sg_detections *out, struct sg_error *err)
 {
     const struct ultraface *state = opaque;
-    const struct sg_tensor *tensors[2];
     const float *view[2] = {NULL, NULL};
     float threshold = sg_head_threshold(options, 0);
-    int code = sg_count_check(err, "ultraface", count, 2);
+    int code = sg_level_parts_views(&state->parts, "ultraface", outputs, count, item, out, view, err);
     int64_t row;
 
-    if (code < 0)
-        return code;
-    tensors[0] = &outputs[state->output[0]];
-    tensors[1] = &outputs[state->output[1]];
-    code = sg_levels_check(err, tensors, 2, item, state->rows, channels, &item);
-    if (code == SG_OK)
-        code = sg_head_views(tensors, 2, item, out, 0, view, NULL, err);
-    for (row = 0; row < state->rows[0] && code == SG_OK; row++) {
+    for (row = 0; row < state->parts.rows[0] && code == SG_OK; row++) {
         const float *box = view[1] + row * 4;
         struct sg_detection found = {.score = view[0][2 * row + 1], .row = row};
 

@@ -19,8 +19,7 @@ enum part { CLASS, OBJECT, BOX, POINT };
 
 struct yunet {
     struct sg_level levels[LEVELS];
-    int output[PARTS * LEVELS];
-    int64_t rows[PARTS * LEVELS], channels[PARTS * LEVELS];
+    struct sg_level_parts parts;
 };
 
 /* cls and obj have one shape: names tell them apart, else the usual order, all cls first. */
@@ -29,7 +28,7 @@ static void order_scores(const struct sg_tensor *outputs, struct yunet *state)
     int i;
 
     for (i = 0; i < LEVELS; i++) {
-        int *cls = &state->output[CLASS * LEVELS + i], *obj = &state->output[OBJECT * LEVELS + i];
+        int *cls = &state->parts.output[CLASS * LEVELS + i], *obj = &state->parts.output[OBJECT * LEVELS + i];
 
         if (sg_name_has(outputs[*cls].name, "obj") && !sg_name_has(outputs[*obj].name, "obj")) {
             int swap = *cls;
@@ -47,8 +46,7 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
     static const int strides[LEVELS] = {8, 16, 32};
     static const int64_t channels[PARTS] = {1, 1, 4, 2 * POINTS};
     static const char *const names[PARTS] = {"class scores", "object scores", "boxes", "points"};
-    uint32_t used = 0;
-    int part, i;
+    int part, i, code = SG_OK;
 
     (void)signature;
     if (count != PARTS * LEVELS)
@@ -56,18 +54,12 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
     if (sg_levels_make(state->levels, spec->input_width, spec->input_height, strides, LEVELS, 1) < 0)
         return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
     for (part = 0; part < PARTS; part++)
-        for (i = 0; i < LEVELS; i++) {
-            int at = part * LEVELS + i;
-
-            state->rows[at] = state->levels[i].count;
-            state->channels[at] = channels[part];
-            state->output[at] = sg_level_find(outputs, count, state->rows[at], channels[part], &used);
-            if (state->output[at] < 0)
-                return sg_level_missing(err, outputs, count, state->rows[at], channels[part], names[part],
-                                        strides[i]);
-        }
-    order_scores(outputs, state);
-    return SG_OK;
+        for (i = 0; i < LEVELS && code == SG_OK; i++)
+            code = sg_level_parts_add(&state->parts, outputs, count, state->levels[i].count, channels[part],
+                                      names[part], strides[i], err);
+    if (code == SG_OK)
+        order_scores(outputs, state);
+    return code;
 }
 
 static void match(const struct sg_signature *signature, const struct sg_tensor *outputs, int count,
@@ -82,28 +74,8 @@ static void match(const struct sg_signature *signature, const struct sg_tensor *
              "12 outputs: class score, object score, box and 5 points at strides 8, 16, 32");
     sg_guess_plain(guess, SG_CHANNELS_BGR, SG_FIT_LETTERBOX_TOPLEFT, 0.0f, 1.0f, 0.0f,
                    "YuNet: BGR 0..255, top-left letterbox on black");
-    guess->threshold = 0.6f;
-    guess->iou = 0.3f;
     guess->dynamic_side = 960; /* its small strides are for small faces: the picture should not shrink much */
-    guess->class_count = 1;
-    snprintf(guess->labels, sizeof(guess->labels), "face");
-}
-
-static int views(const struct yunet *state, const struct sg_tensor *outputs, int count, int item,
-                 struct sg_detections *detections, const float **out_views, struct sg_error *err)
-{
-    const struct sg_tensor *tensors[PARTS * LEVELS];
-    int code = sg_count_check(err, "yunet", count, PARTS * LEVELS);
-    int i;
-
-    if (code < 0)
-        return code;
-    for (i = 0; i < PARTS * LEVELS; i++)
-        tensors[i] = &outputs[state->output[i]];
-    code = sg_levels_check(err, tensors, PARTS * LEVELS, item, state->rows, state->channels, &item);
-    if (code < 0)
-        return code;
-    return sg_head_views(tensors, PARTS * LEVELS, item, detections, 0, out_views, NULL, err);
+    sg_guess_face(guess, 0.6f, 0.3f);
 }
 
 /* Cut to 0..1; NaN stays NaN and fails the threshold. */
@@ -119,7 +91,7 @@ static int detect(const void *opaque, const struct sg_tensor *outputs, int count
     const float *view[PARTS * LEVELS];
     float threshold = sg_head_threshold(options, 0);
     int64_t base = 0, row;
-    int code = views(state, outputs, count, item, out, view, err);
+    int code = sg_level_parts_views(&state->parts, "yunet", outputs, count, item, out, view, err);
     int i;
 
     for (i = 0; i < LEVELS && code == SG_OK; i++) {
@@ -152,27 +124,21 @@ static int refine(const void *opaque, const struct sg_tensor *outputs, int count
 {
     const struct yunet *state = opaque;
     const float *view[PARTS * LEVELS];
-    int code = views(state, outputs, count, item, detections, view, err);
-    int i, k;
+    int code = sg_level_parts_views(&state->parts, "yunet", outputs, count, item, detections, view, err);
+    int i;
 
     (void)options;
     for (i = 0; i < detections->count && code == SG_OK; i++) {
         struct sg_detection *found = &detections->items[i];
-        const struct sg_level *level = state->levels;
         int64_t row = found->row;
-        int first = sg_head_points(detections, found, POINTS, err);
-        const float *points;
+        int at = sg_level_of(state->levels, &row);
+        const struct sg_level *level = &state->levels[at];
+        float stride = (float)level->stride;
+        struct sg_point corner = {sg_cell_x(row, level->columns) * stride,
+                                  sg_cell_y(row, level->columns) * stride};
 
-        if (first < 0)
-            return first;
-        for (; row >= level->count; level++)
-            row -= level->count;
-        points = view[POINT * LEVELS + (int)(level - state->levels)] + row * 2 * POINTS;
-        for (k = 0; k < POINTS; k++)
-            detections->points[first + k] = (struct sg_keypoint){
-                .x = (sg_cell_x(row, level->columns) + points[2 * k]) * (float)level->stride,
-                .y = (sg_cell_y(row, level->columns) + points[2 * k + 1]) * (float)level->stride,
-                .score = -1.0f};
+        code = sg_head_put_points(detections, found, POINTS, view[POINT * LEVELS + at] + row * 2 * POINTS,
+                                  corner, stride, err);
     }
     return code;
 }
