@@ -34,8 +34,8 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
     (void)signature;
     if (count != 2 && count != 4)
         return sg_error_set(err, SG_E_MODEL, "expected 2 or 4 outputs, got %d", count);
-    if (spec->input_width < 1 || spec->input_height < 1)
-        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
+    if (sg_input_sized(spec, err) < 0)
+        return SG_E_MODEL;
     state->pairs = count / 2;
     state->width = (float)spec->input_width;
     state->height = (float)spec->input_height;

@@ -52,8 +52,8 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
     (void)signature;
     if (code < 0)
         return code;
-    if (spec->input_width < 1 || spec->input_height < 1)
-        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
+    if (sg_input_sized(spec, err) < 0)
+        return SG_E_MODEL;
     state->scale_x = (float)spec->input_width / (float)state->columns;
     state->scale_y = (float)spec->input_height / (float)state->rows;
     state->map_threshold = spec->mask_threshold > 0.0f ? spec->mask_threshold : MAP_THRESHOLD;

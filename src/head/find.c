@@ -253,6 +253,13 @@ void sg_guess_plain(struct sg_head_guess *guess, enum sg_channels channels, enum
     sg_guess_transform(guess, channels, fit, means, stds, pad, evidence);
 }
 
+int sg_input_sized(const struct sg_head_spec *spec, struct sg_error *err)
+{
+    if (spec->input_width > 0 && spec->input_height > 0)
+        return SG_OK;
+    return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
+}
+
 void sg_guess_face(struct sg_head_guess *guess, float threshold, float iou)
 {
     guess->threshold = threshold;

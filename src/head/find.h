@@ -75,6 +75,8 @@ void sg_guess_transform(struct sg_head_guess *guess, enum sg_channels channels, 
 /* The same with one mean and one std for all channels. */
 void sg_guess_plain(struct sg_head_guess *guess, enum sg_channels channels, enum sg_fit fit, float mean,
                     float std, float pad, const char *evidence);
+/* SG_E_MODEL when the size of the model's input is not known. */
+int sg_input_sized(const struct sg_head_spec *spec, struct sg_error *err);
 /* One class, "face", with what its kind takes for a face. */
 void sg_guess_face(struct sg_head_guess *guess, float threshold, float iou);
 /* class_count, and labels "coco80" when it is 80 (metadata names are taken by the caller of the head). */

@@ -8,20 +8,22 @@
 
 #include <string.h>
 
-int sg_levels_make(struct sg_level *levels, int width, int height, const int *strides, int count,
-                   int per_cell)
+int sg_levels_make(struct sg_level *levels, const struct sg_head_spec *spec, const int *strides, int count,
+                   int per_cell, struct sg_error *err)
 {
     int i;
 
-    if (width < 1 || height < 1 || per_cell < 1)
-        return SG_E_INVALID;
+    if (sg_input_sized(spec, err) < 0)
+        return SG_E_MODEL;
     for (i = 0; i < count; i++) {
-        if (strides[i] < 1)
-            return SG_E_INVALID;
-        levels[i].stride = strides[i];
-        levels[i].columns = (width + strides[i] - 1) / strides[i];
-        levels[i].rows = (height + strides[i] - 1) / strides[i];
-        levels[i].per_cell = per_cell;
+        int stride = strides[i];
+
+        if (stride < 1 || per_cell < 1)
+            return sg_error_set(err, SG_E_MODEL, "strides: %d is below 1", stride);
+        levels[i] = (struct sg_level){.stride = stride,
+                                      .columns = (spec->input_width + stride - 1) / stride,
+                                      .rows = (spec->input_height + stride - 1) / stride,
+                                      .per_cell = per_cell};
         levels[i].count = (int64_t)levels[i].columns * levels[i].rows * per_cell;
     }
     return SG_OK;

@@ -16,9 +16,9 @@ struct sg_level {
     int64_t count;     /* columns * rows * per_cell */
 };
 
-/* Grids of an input of width x height; SG_E_INVALID when a side or stride is not positive. */
-int sg_levels_make(struct sg_level *levels, int width, int height, const int *strides, int count,
-                   int per_cell);
+/* Grids of the model's input. SG_E_MODEL: its size is not known, or a stride is below 1. */
+int sg_levels_make(struct sg_level *levels, const struct sg_head_spec *spec, const int *strides, int count,
+                   int per_cell, struct sg_error *err);
 
 /* First output outside *used whose shape is [batch x] rows x channels; its bit is set in *used. -1 if none.
  */

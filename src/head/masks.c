@@ -33,8 +33,8 @@ bool sg_masks_tell(const struct sg_tensor *outputs, int count, int *out_table, i
 int sg_masks_prepare(struct sg_masks *masks, const struct sg_tensor *outputs, int proto,
                      const struct sg_head_spec *spec, struct sg_error *err)
 {
-    if (spec->input_width < 1 || spec->input_height < 1)
-        return sg_error_set(err, SG_E_MODEL, "the size of the model's input is not known");
+    if (sg_input_sized(spec, err) < 0)
+        return SG_E_MODEL;
     *masks = (struct sg_masks){
         .proto = proto,
         .count = (int)outputs[proto].dims[1],

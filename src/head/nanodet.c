@@ -89,8 +89,8 @@ static int prepare_pairs(const struct sg_tensor *outputs, int count, int level_c
     state->cell_offset = 0.5f;
     if (count != 2 * level_count)
         return sg_error_set(err, SG_E_MODEL, "expected %d outputs, got %d", 2 * level_count, count);
-    if (sg_levels_make(state->levels, spec->input_width, spec->input_height, gfl_strides, level_count, 1) < 0)
-        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
+    if (sg_levels_make(state->levels, spec, gfl_strides, level_count, 1, err) < 0)
+        return SG_E_MODEL;
     code = read_widths(outputs, count, state, err);
     for (part = 0; part < 2 && code == SG_OK; part++)
         for (i = 0; i < level_count && code == SG_OK; i++)
@@ -115,8 +115,8 @@ static int prepare_plus(const struct sg_tensor *outputs, int count, const struct
     state->bins = 8;
     if (count != 1)
         return sg_error_set(err, SG_E_MODEL, "expected 1 output, got %d", count);
-    if (sg_levels_make(state->levels, spec->input_width, spec->input_height, gfl_strides, MAX_LEVELS, 1) < 0)
-        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
+    if (sg_levels_make(state->levels, spec, gfl_strides, MAX_LEVELS, 1, err) < 0)
+        return SG_E_MODEL;
     for (i = 0; i < MAX_LEVELS; i++)
         rows += state->levels[i].count;
     width = width_of(outputs, count, rows, -1, &output);

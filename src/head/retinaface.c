@@ -51,8 +51,8 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
     (void)signature;
     if (count != PARTS * LEVELS)
         return sg_error_set(err, SG_E_MODEL, "expected %d outputs, got %d", PARTS * LEVELS, count);
-    if (sg_levels_make(state->levels, spec->input_width, spec->input_height, strides, LEVELS, ANCHORS) < 0)
-        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
+    if (sg_levels_make(state->levels, spec, strides, LEVELS, ANCHORS, err) < 0)
+        return SG_E_MODEL;
     for (part = 0; part < PARTS; part++)
         for (i = 0; i < LEVELS; i++) {
             const struct sg_level *level = &state->levels[i];

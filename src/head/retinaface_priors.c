@@ -61,9 +61,8 @@ static int make_levels(struct priors *state, const struct sg_head_spec *spec, co
     for (i = 0; i < state->level_count; i++) {
         int per_cell = state->given ? spec->anchor_count / state->level_count : table->per_cell[i];
 
-        if (sg_levels_make(&state->levels[i], spec->input_width, spec->input_height, &strides[i], 1,
-                           per_cell) < 0)
-            return sg_error_set(err, SG_E_MODEL, "the size of the model's input is not known");
+        if (sg_levels_make(&state->levels[i], spec, &strides[i], 1, per_cell, err) < 0)
+            return SG_E_MODEL;
         state->first[i] = used;
         for (k = 0; k < per_cell; k++, used++) {
             state->anchors[2 * used] = state->given ? spec->anchors[2 * used] : table->sides[used];

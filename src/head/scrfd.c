@@ -38,9 +38,9 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
     state->level_count = count % 5 == 0 ? 5 : 3;
     parts = count / state->level_count;
     state->points = parts == 3;
-    if (sg_levels_make(state->levels, spec->input_width, spec->input_height, strides, state->level_count,
-                       state->level_count == 5 ? 1 : 2) < 0)
-        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
+    if (sg_levels_make(state->levels, spec, strides, state->level_count, state->level_count == 5 ? 1 : 2,
+                       err) < 0)
+        return SG_E_MODEL;
     for (part = 0; part < parts; part++)
         for (i = 0; i < state->level_count && code == SG_OK; i++)
             code = sg_level_parts_add(&state->parts, outputs, count, state->levels[i].count, channels[part],

@@ -68,9 +68,8 @@ static int prepare_grids(const struct sg_head_spec *spec, struct ssd *state, str
     } else {
         face_anchors(state);
     }
-    if (sg_levels_make(state->levels, spec->input_width, spec->input_height, strides, state->level_count,
-                       per_cell) < 0)
-        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
+    if (sg_levels_make(state->levels, spec, strides, state->level_count, per_cell, err) < 0)
+        return SG_E_MODEL;
     return SG_OK;
 }
 

@@ -36,8 +36,8 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
     (void)signature;
     if (count != 2)
         return sg_error_set(err, SG_E_MODEL, "expected 2 outputs, got %d", count);
-    if (spec->input_width < 1 || spec->input_height < 1)
-        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
+    if (sg_input_sized(spec, err) < 0)
+        return SG_E_MODEL;
     state->width = (float)spec->input_width;
     state->height = (float)spec->input_height;
     rows = priors(spec->input_width, spec->input_height);

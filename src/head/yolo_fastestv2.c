@@ -38,8 +38,8 @@ static int init(const struct sg_signature *signature, const struct sg_tensor *ou
     (void)signature;
     if (count != 1)
         return sg_error_set(err, SG_E_MODEL, "expected 1 output, got %d", count);
-    if (sg_levels_make(state->levels, spec->input_width, spec->input_height, strides, LEVELS, 1) < 0)
-        return sg_error_set(err, SG_E_MODEL, "the model's input size is not known; set `width` and `height`");
+    if (sg_levels_make(state->levels, spec, strides, LEVELS, 1, err) < 0)
+        return SG_E_MODEL;
     state->rows = state->levels[0].count + state->levels[1].count;
     width = outputs[0].rank >= 2 ? outputs[0].dims[outputs[0].rank - 1] : 0;
     if (width <= 5 * ANCHORS || width > SG_HEAD_MAX_CLASSES ||
