@@ -27,6 +27,9 @@ from sight import detect
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "python"))  # the package sightd
 BIN = Path(os.environ.get("SIGHT_BIN") or Path(os.environ.get("SIGHT_BUILD") or ROOT / "build") / "sight")
+# One engine and nothing kept, so that results are the same in every test and run; test_engines.py takes both.
+os.environ.setdefault("SIGHT_ENGINES", "reference")
+os.environ.setdefault("SIGHT_CACHE", "none")
 READY_SECONDS = 60  # generous: sanitizer builds load models slowly
 PYTHON_PICTURES = ["people.jpg", "zidane.jpg", "small.jpg", "coffee.png", "cat.png"]
 ADDRESS = re.compile(r"\b127\.0\.0\.1:(\d+)\b")

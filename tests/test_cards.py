@@ -93,7 +93,7 @@ def test_a_card_finds_its_graph(tmp_path: Path) -> None:
     (folder / "other.onnx").write_bytes(b"no graph")
     done = sight.run("model", "explain", folder / "model.yaml")
     assert done.returncode == 1
-    assert f'model folder "{folder}" holds 2 .onnx files; say which with `file:`' in done.stderr
+    assert f'model folder "{folder}" holds 2 model files; say which with `file:`' in done.stderr
     (folder / "model.yaml").write_text("file: turned.onnx\n", encoding="utf-8")
     assert reply(folder / "model.yaml")["objects"] == want
 

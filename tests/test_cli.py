@@ -377,12 +377,12 @@ def test_a_model_is_called_as_its_folder(tmp_path: Path) -> None:
     for path in (folder, f"{folder}/", f"{folder}//", folder / "model.onnx"):
         assert explained(path)["model"] == "net"
     done = sight.run("model", "explain", empty)
-    assert done.returncode == 1 and f'model folder "{empty}" holds no .onnx file (0)' in done.stderr
+    assert done.returncode == 1 and f'model folder "{empty}" holds no model file (.onnx' in done.stderr
     shutil.copy(QUICK, folder / "other.onnx")
     (folder / "model.onnx").rename(folder / "first.onnx")
     done = sight.run("model", "explain", folder)
     assert done.returncode == 1
-    assert f'model folder "{folder}" holds 2 .onnx files; say which with `file:` in its model.yaml' in done.stderr
+    assert f'model folder "{folder}" holds 2 model files; say which with `file:` in its model.yaml' in done.stderr
 
 
 # --- Traps of real models -----------------------------------------------------------------------------------------

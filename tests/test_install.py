@@ -90,6 +90,11 @@ def test_everything_is_there(installed: Path) -> None:
             assert all(part.startswith("$ORIGIN") for part in path.split(":")), path
 
 
+def test_the_engine_that_is_loaded_at_run_time_is_found(installed: Path) -> None:
+    first = run(installed, installed / "bin" / "sight", "version").split("\n")[0]
+    assert "openvino" in first
+
+
 def test_detect(installed: Path) -> None:
     out = run(installed, installed / "bin" / "sight", "detect", "--pipeline", "faces", installed.parent / "photo.jpg")
     assert "face" in out

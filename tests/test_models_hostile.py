@@ -190,7 +190,7 @@ def test_an_onnx_file_that_is_whole_is_not_called_foreign(tmp_path: Path) -> Non
 
 def test_a_folder_without_a_model_and_nothing_at_all(tmp_path: Path) -> None:
     (tmp_path / "folder.onnx").mkdir()
-    assert "holds no .onnx file" in refused(tmp_path / "folder.onnx")
+    assert "holds no model file" in refused(tmp_path / "folder.onnx")
     assert "absent.onnx" in refused(tmp_path / "absent.onnx")
 
 

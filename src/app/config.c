@@ -73,7 +73,8 @@ static int check_server(const char *path, struct sg_conf_problems *problems, str
                                              .models = &conf.models,
                                              .pipelines = &conf.pipelines,
                                              .default_pipeline = &conf.default_pipeline,
-                                             .exact = conf.decode == SG_SERVER_DECODE_EXACT};
+                                             .exact = conf.decode == SG_SERVER_DECODE_EXACT,
+                                             .engine = &conf.engine};
 
         code = check_library(&options, problems, err);
     }

@@ -14,6 +14,7 @@ struct detect_args {
     struct sg_text pipeline, model, labels;
     struct sg_texts pipelines, models;
     struct sg_found_args found;
+    struct sg_engine_conf engine;
     int decode;
 };
 
@@ -45,6 +46,7 @@ static const struct sg_option detect_rows[] = {
      .value_name = "NAME",
      .absent = "the default one",
      .help = "pipeline to run"},
+    SG_ENGINE_ROWS(struct detect_args, SG_OPTION_FLAG_ONLY, NULL),
     SG_FOUND_ROWS(struct detect_args, "What is found", "the model's"),
     {.key = "decode",
      .type = SG_OPTION_ENUM,
@@ -140,6 +142,7 @@ static int prepare(void *ctx, int pictures, int *out_workers)
                                             .pipeline = args->pipeline.value,
                                             .exact = args->decode == 1,
                                             .crowd = many,
+                                            .engine = &args->engine,
                                             .threads = many ? 1 : sg_cpu_count()};
     int code = sg_opened_init(&detect->opened, &options, &problems, &err);
 

@@ -27,6 +27,7 @@
 struct model_args {
     struct sg_texts models;
     struct sg_text labels;
+    struct sg_engine_conf engine;
     int runs;
 };
 
@@ -53,6 +54,7 @@ static const struct sg_option explain_rows[] = {
      .value_name = "FILE",
      .help = "class names: a file of one a line, the first for class 0, or as exporters write it "
              "(data.yaml, config.json, label_map.pbtxt), or a known set such as coco80"},
+    SG_ENGINE_ROWS(struct model_args, SG_OPTION_FLAG_ONLY, NULL),
 };
 static const struct sg_option bench_rows[] = {
     {.key = "runs",
@@ -63,16 +65,20 @@ static const struct sg_option bench_rows[] = {
      .maximum = 100000,
      .value_default = "31",
      .help = "runs that are timed, after a warm-up"},
+    SG_ENGINE_ROWS(struct model_args, SG_OPTION_FLAG_ONLY, NULL),
 };
 static const struct sg_option_table list_table = TABLE(list_rows), explain_table = TABLE(explain_rows),
                                     bench_table = TABLE(bench_rows);
 
 /* Opens engine and model for a command; on failure says why and returns false. */
-static bool open_model(const struct sg_command *self, const char *path, const char *labels, int wide_threads,
-                       struct sg_engine **engine, struct sg_model **model)
+static bool open_model(const struct sg_command *self, const char *path, const struct model_args *values,
+                       int wide_threads, struct sg_engine **engine, struct sg_model **model)
 {
-    struct sg_model_options options = {
-        .path = path, .labels = labels, .wide_threads = wide_threads, .narrow = true};
+    struct sg_model_options options = {.path = path,
+                                       .labels = values->labels.value,
+                                       .wide_threads = wide_threads,
+                                       .narrow = true,
+                                       .engine = &values->engine};
     struct sg_conf_problems problems = {0};
     struct sg_error err = {0};
     int code = sg_engine_create(engine, &err);
@@ -146,7 +152,7 @@ static int explain(const struct sg_command *self, const char *path, const struct
     bool guessed = false;
     int i;
 
-    if (!open_model(self, path, values->labels.value, 1, &engine, &model)) {
+    if (!open_model(self, path, values, sg_cpu_count(), &engine, &model)) {
         sg_engine_destroy(&engine);
         return SG_EXIT_FAILED;
     }
@@ -267,12 +273,13 @@ out:
 
 static int run_model(const struct sg_command *self, const char *path, const char *picture)
 {
+    static const struct model_args none = {0};
     struct sg_engine *engine = NULL;
     struct sg_model *model = NULL;
     struct sg_error err = {0};
     int status = SG_EXIT_FAILED;
 
-    if (open_model(self, path, NULL, 1, &engine, &model))
+    if (open_model(self, path, &none, 1, &engine, &model))
         status = run_picture(model, picture, &err) < 0 ? sg_command_fail(self, &err) : SG_EXIT_OK;
     sg_model_destroy(&model);
     sg_engine_destroy(&engine);
@@ -338,7 +345,7 @@ static int bench_model(const struct sg_command *self, const char *path, const st
     double median = 0.0, low = 0.0;
     int status = SG_EXIT_FAILED, wide;
 
-    if (!open_model(self, path, NULL, cores, &engine, &model))
+    if (!open_model(self, path, values, cores, &engine, &model))
         goto out;
     sg_args_row(stdout, "", 0, "%s, %dx%d, %d runs", model->name, model->transform.width,
                 model->transform.height, values->runs);

@@ -43,7 +43,9 @@ int serve_open_library(struct sg_engine *engine, struct sg_server_conf *conf, bo
                                          .first = first,
                                          .serve = true,
                                          .prove = true,
-                                         .threads = sg_cpu_count()};
+                                         .threads = sg_cpu_count(),
+                                         .runs = conf->workers,
+                                         .engine = &conf->engine};
 
     if (sg_place_resolve(&conf->pipelines) < 0 || sg_place_resolve(&conf->models) < 0)
         return sg_error_set(err, SG_E_NOMEM, "no memory");

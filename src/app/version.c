@@ -22,8 +22,10 @@ static int print(const struct sg_command *self, void *context, const struct sg_a
     if (sg_engine_create(&engine, &err) < 0)
         return sg_command_fail(self, &err);
     sg_cores_find(&cores);
-    printf("sight %s, %s\n%s, libuv %s\n%s\n", SIGHT_VERSION, sg_engine_version(engine),
-           sg_img_versions(codecs, sizeof(codecs)), uv_version_string(), cores.why);
+    printf("sight %s, %s\n", SIGHT_VERSION, sg_engine_version(engine));
+    if (sg_engine_missing(engine)[0])
+        printf("not loaded: %s\n", sg_engine_missing(engine));
+    printf("%s, libuv %s\n%s\n", sg_img_versions(codecs, sizeof(codecs)), uv_version_string(), cores.why);
     sg_engine_destroy(&engine);
     return SG_EXIT_OK;
 }

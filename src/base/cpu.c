@@ -6,6 +6,8 @@
 #include "base/cores.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -38,6 +40,23 @@ unsigned sg_cpu_flags(void)
     flags |= SG_CPU_NEON;
 #endif
     return flags & atomic_load_explicit(&allowed_flags, memory_order_relaxed);
+}
+
+const char *sg_cpu_name(char *out, size_t out_bytes)
+{
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    char line[256];
+    const char *colon;
+
+    out[0] = '\0';
+    while (file && !out[0] && fgets(line, sizeof(line), file)) {
+        colon = strchr(line, ':');
+        if (colon && strncmp(line, "model name", 10) == 0)
+            snprintf(out, out_bytes, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+    }
+    if (file)
+        fclose(file);
+    return out;
 }
 
 void sg_cpu_mask(unsigned allowed)

@@ -284,6 +284,7 @@ static const struct sg_option card_rows[] = {
      .maximum = 256,
      .value_default = "auto",
      .help = "how many pictures or crops may share one run; `never` where they would influence each other"},
+    SG_ENGINE_ROWS(struct sg_card, 0, "What runs it"),
     {.key = "head",
      .type = SG_OPTION_TEXT,
      CARD(head),

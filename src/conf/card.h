@@ -7,6 +7,7 @@
 #define SG_CONF_CARD_H
 
 #include "base/option.h"
+#include "conf/engine.h"
 #include "conf/problems.h"
 #include "data/transform.h"
 
@@ -123,6 +124,7 @@ struct sg_card {
     struct sg_text blank; /* as written; NULL = decided */
     int blank_class;      /* the number, or one of these */
     struct sg_card_outputs outputs;
+    struct sg_engine_conf engine;
     int batch; /* SG_CARD_BATCH_AUTO, 1 = never, n = at most n */
     struct sg_card_golden golden;
     bool has_golden;

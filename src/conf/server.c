@@ -58,6 +58,7 @@ static const struct sg_option server_rows[] = {
      .section = "How it works",
      .help = "pictures worked on at a time; auto is one per core (of the affinity mask and the control "
              "group's quota)"},
+    SG_ENGINE_ROWS(struct sg_server_conf, 0, NULL),
     {.key = "decode",
      .type = SG_OPTION_ENUM,
      CONF(decode),

@@ -6,6 +6,7 @@
 #define SG_CONF_SERVER_H
 
 #include "base/option.h"
+#include "conf/engine.h"
 #include "conf/problems.h"
 
 /* Below the smallest number that the first four bytes of an HTTP method or of SGT2 make ("PRI ", 541676112),
@@ -23,8 +24,9 @@ struct sg_server_conf {
     struct sg_texts pipelines; /* folders or .yaml files; relative ones to the file that names them */
     struct sg_texts models;    /* folders */
     struct sg_text default_pipeline;
-    int workers; /* 0 = one per core */
-    int decode;  /* enum sg_server_decode */
+    int workers;                  /* 0 = one per core */
+    struct sg_engine_conf engine; /* of models whose card says nothing of it */
+    int decode;                   /* enum sg_server_decode */
     int64_t max_image_bytes;
     int64_t max_pixels;
     int64_t max_decode_bytes;

@@ -3,6 +3,8 @@
  */
 #include "data/tensor.h"
 
+#include "base/error.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +132,25 @@ const char *sg_signature_meta(const struct sg_signature *signature, const char *
         if (strcmp(signature->meta[i].key, key) == 0)
             return signature->meta[i].value;
     return NULL;
+}
+
+int sg_signature_copy(const struct sg_signature *from, struct sg_signature *to)
+{
+    int i;
+
+    *to = *from;
+    to->meta_count = 0;
+    for (i = 0; i < from->meta_count; i++) {
+        struct sg_meta *pair = &to->meta[to->meta_count++];
+
+        pair->key = strdup(from->meta[i].key);
+        pair->value = strdup(from->meta[i].value);
+        if (!pair->key || !pair->value) {
+            sg_signature_fini(to);
+            return SG_E_NOMEM;
+        }
+    }
+    return 0;
 }
 
 void sg_signature_fini(struct sg_signature *signature)

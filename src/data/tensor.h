@@ -95,6 +95,8 @@ struct sg_signature {
 
 /* Value of a metadata key, or NULL. */
 const char *sg_signature_meta(const struct sg_signature *signature, const char *key);
+/* A copy with texts of its own, into *to, which is empty. SG_E_NOMEM: nothing is left of it. */
+int sg_signature_copy(const struct sg_signature *from, struct sg_signature *to);
 void sg_signature_fini(struct sg_signature *signature);
 
 #endif

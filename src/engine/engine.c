@@ -17,6 +17,7 @@ struct sg_engine {
     struct sg_runtime *runtimes[SG_ENGINE_MAX_KINDS]; /* of each kind; NULL where it did not open */
     struct sg_error why[SG_ENGINE_MAX_KINDS];         /* it did not */
     char version[SG_ENGINE_MAX_KINDS * 96];
+    char missing[SG_ENGINE_MAX_KINDS * 256];
 };
 
 static void close_runtime(struct sg_runtime **runtime)
@@ -27,13 +28,33 @@ static void close_runtime(struct sg_runtime **runtime)
     *runtime = NULL;
 }
 
-static int open_runtime(const struct sg_engine_ops *ops, struct sg_runtime **out_runtime,
+/* SIGHT_ENGINES: "reference", the most wanted kind alone, or names with commas; not set: all. */
+static bool is_wanted(const struct sg_engine_ops *ops, bool first)
+{
+    const char *list = getenv("SIGHT_ENGINES"), *at;
+    size_t length = strlen(ops->name);
+
+    if (!list || !*list)
+        return true;
+    for (at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, ops->name, length) == 0 && (at[length] == ',' || !at[length]))
+            return true;
+    }
+    return first && strcmp(list, "reference") == 0;
+}
+
+/* Not wanted: it has an error that says so. */
+static int open_runtime(const struct sg_engine_ops *ops, bool wanted, struct sg_runtime **out_runtime,
                         struct sg_error *err)
 {
-    struct sg_runtime *runtime = calloc(1, ops->runtime_bytes);
+    struct sg_runtime *runtime;
     int code;
 
     *out_runtime = NULL;
+    if (!wanted)
+        return sg_error_set(err, SG_E_MODEL, "switched off by SIGHT_ENGINES");
+    runtime = calloc(1, ops->runtime_bytes);
     if (!runtime)
         return sg_error_set(err, SG_E_NOMEM, "no memory for the inference engine");
     runtime->ops = ops;
@@ -53,7 +74,7 @@ int sg_engine_create_of(const struct sg_engine_ops *const *kinds, struct sg_engi
                         struct sg_error *err)
 {
     struct sg_engine *engine = calloc(1, sizeof(*engine));
-    size_t used = 0;
+    size_t used = 0, missing = 0;
     int i, code;
 
     *out_engine = NULL;
@@ -61,9 +82,13 @@ int sg_engine_create_of(const struct sg_engine_ops *const *kinds, struct sg_engi
         return sg_error_set(err, SG_E_NOMEM, "no memory for the inference engine");
     engine->kinds = kinds;
     for (i = 0; kinds[i] && i < SG_ENGINE_MAX_KINDS; i++)
-        if (open_runtime(kinds[i], &engine->runtimes[i], &engine->why[i]) == 0)
+        if (open_runtime(kinds[i], is_wanted(kinds[i], i == 0), &engine->runtimes[i], &engine->why[i]) == 0)
             used += (size_t)snprintf(engine->version + used, sizeof(engine->version) - used, "%s%.24s %s",
                                      used ? ", " : "", kinds[i]->name, engine->runtimes[i]->version);
+        else
+            missing +=
+                (size_t)snprintf(engine->missing + missing, sizeof(engine->missing) - missing,
+                                 "%s%.24s: %.220s", missing ? "; " : "", kinds[i]->name, engine->why[i].text);
     if (used == 0) {
         code = engine->why[0].code;
         if (err)
@@ -90,6 +115,66 @@ void sg_engine_destroy(struct sg_engine **engine)
 const char *sg_engine_version(const struct sg_engine *engine)
 {
     return engine->version;
+}
+
+const char *sg_engine_missing(const struct sg_engine *engine)
+{
+    return engine->missing;
+}
+
+int sg_engine_readers(const struct sg_engine *engine, const char *path, const char **out_names, int most)
+{
+    int count = 0, i;
+
+    for (i = 0; engine->kinds[i] && i < SG_ENGINE_MAX_KINDS && count < most; i++)
+        if (engine->runtimes[i] && engine->kinds[i]->claims(path))
+            out_names[count++] = engine->kinds[i]->name;
+    return count;
+}
+
+/* Of that name; -1: none of these kinds. */
+static int find_kind(const struct sg_engine *engine, const char *name)
+{
+    int i;
+
+    for (i = 0; engine->kinds[i] && i < SG_ENGINE_MAX_KINDS; i++)
+        if (strcmp(engine->kinds[i]->name, name) == 0)
+            return i;
+    return -1;
+}
+
+bool sg_engine_has_bf16(const struct sg_engine *engine, const char *name)
+{
+    int i = find_kind(engine, name);
+
+    return i >= 0 && engine->runtimes[i] && engine->kinds[i]->has_bf16 &&
+           engine->kinds[i]->has_bf16(engine->runtimes[i]);
+}
+
+const char *sg_engine_of_bf16(const struct sg_engine *engine)
+{
+    int i;
+
+    for (i = 0; engine->kinds[i] && i < SG_ENGINE_MAX_KINDS; i++)
+        if (sg_engine_has_bf16(engine, engine->kinds[i]->name))
+            return engine->kinds[i]->name;
+    return NULL;
+}
+
+/* The runtime of that name. */
+static struct sg_runtime *named_runtime(const struct sg_engine *engine, const char *path, const char *name,
+                                        struct sg_error *err)
+{
+    int i = find_kind(engine, name);
+
+    if (i >= 0 && engine->runtimes[i])
+        return engine->runtimes[i];
+    if (i < 0)
+        sg_error_set(err, SG_E_MODEL, "model \"%s\": there is no engine \"%.40s\"", path, name);
+    else
+        sg_error_set(err, SG_E_MODEL, "model \"%s\" wants %s, which cannot be used here: %s", path,
+                     engine->kinds[i]->title, engine->why[i].text);
+    return NULL;
 }
 
 /* Who reads a file. One that nobody claims goes to the most wanted that there is: names need say nothing, and
@@ -153,15 +238,43 @@ static int check_file(const char *path, struct sg_error *err)
     return 0;
 }
 
+/* A device that a runtime does not have is told before it tries, with those that it has. */
+static int check_device(const struct sg_runtime *runtime, const char *device, struct sg_error *err)
+{
+    char there[256] = "";
+    size_t length;
+
+    if (!device || !*device || strcasecmp(device, "CPU") == 0)
+        return 0;
+    if (runtime->ops->devices)
+        runtime->ops->devices(runtime, there, sizeof(there));
+    length = strcspn(device, ".:"); /* GPU.1, MULTI:GPU,CPU */
+    if (there[0] && (device[length] == ':' || strcasestr(there, device) ||
+                     (device[length] == '.' && memmem(there, strlen(there), device, length))))
+        return 0;
+    return sg_error_set(err, SG_E_MODEL, "there is no device \"%.40s\" for %s here; there is %s", device,
+                        runtime->ops->title, there[0] ? there : "CPU");
+}
+
+/* signature: of a graph of the same file, or NULL where none is open. */
 static int open_file(struct sg_runtime *runtime, const char *path, const struct sg_graph_options *options,
-                     struct sg_graph **out_graph, struct sg_error *err)
+                     const struct sg_signature *signature, struct sg_graph **out_graph, struct sg_error *err)
 {
     struct sg_graph *graph = make_graph(runtime, path, err);
+    int code;
 
     if (!graph)
         return SG_E_NOMEM;
     graph->free = options->free;
-    return finish(graph, runtime->ops->open(graph, path, options, err), path, out_graph, err);
+    graph->precision = options->precision;
+    code = check_device(runtime, options->device, err);
+    if (code == 0 && signature)
+        code = sg_signature_copy(signature, &graph->signature) < 0
+                   ? sg_error_set(err, SG_E_NOMEM, "no memory for the signature")
+                   : 0;
+    if (code == 0)
+        code = runtime->ops->open(graph, path, options, err);
+    return finish(graph, code, path, out_graph, err);
 }
 
 int sg_graph_open(struct sg_engine *engine, const char *path, const struct sg_graph_options *options,
@@ -173,8 +286,21 @@ int sg_graph_open(struct sg_engine *engine, const char *path, const struct sg_gr
     *out_graph = NULL;
     if (code < 0)
         return code;
-    runtime = find_runtime(engine, path, err);
-    return runtime ? open_file(runtime, path, options, out_graph, err) : SG_E_MODEL;
+    runtime =
+        options->engine ? named_runtime(engine, path, options->engine, err) : find_runtime(engine, path, err);
+    return runtime ? open_file(runtime, path, options, NULL, out_graph, err) : SG_E_MODEL;
+}
+
+int sg_graph_open_as(struct sg_engine *engine, const struct sg_graph *first, const char *path,
+                     const struct sg_graph_options *options, struct sg_graph **out_graph,
+                     struct sg_error *err)
+{
+    struct sg_graph_options again = *options;
+    struct sg_runtime *runtime = named_runtime(engine, path, options->engine, err);
+
+    *out_graph = NULL;
+    again.free = first->free;
+    return runtime ? open_file(runtime, path, &again, &first->signature, out_graph, err) : SG_E_MODEL;
 }
 
 int sg_graph_open_beside(const struct sg_graph *first, const char *path,
@@ -189,12 +315,14 @@ int sg_graph_open_beside(const struct sg_graph *first, const char *path,
     again.free = first->free;
     if (code < 0)
         return code;
+    again.precision = first->precision;
     if (!first->shares)
-        return open_file(first->runtime, path, &again, out_graph, err);
+        return open_file(first->runtime, path, &again, NULL, out_graph, err);
     graph = make_graph(first->runtime, path, err);
     if (!graph)
         return SG_E_NOMEM;
     graph->free = first->free;
+    graph->precision = first->precision;
     graph->signature = first->signature;
     graph->signature.meta_count = 0; /* its texts are the first one's */
     code = first->runtime->ops->open_beside(graph, first, &again, err);
@@ -221,6 +349,16 @@ bool sg_graph_shares(const struct sg_graph *graph)
 void sg_graph_lean(struct sg_graph *graph, bool lean)
 {
     atomic_store_explicit(&graph->lean, lean, memory_order_relaxed);
+}
+
+const char *sg_graph_engine(const struct sg_graph *graph)
+{
+    return graph->runtime->ops->name;
+}
+
+enum sg_precision sg_graph_precision(const struct sg_graph *graph)
+{
+    return graph->precision;
 }
 
 const struct sg_signature *sg_graph_signature(const struct sg_graph *graph)

@@ -7,6 +7,7 @@
 #define SG_ENGINE_ENGINE_H
 
 #include "base/error.h"
+#include "data/tensor.h"
 #include "data/transform.h"
 
 #include <stdbool.h>
@@ -15,13 +16,25 @@ struct sg_engine;
 struct sg_graph;
 struct sg_runner;
 
-/* Opens the runtimes that are there; telemetry is off before anything of them runs. Call once, from the first
- * thread. Fails when none opens, with the error of the most wanted. */
+/* Opens the runtimes that are there, of those that SIGHT_ENGINES names (names with commas, or "reference":
+ * the most wanted alone) where it is set; telemetry is off before anything of them runs. Call once, from the
+ * first thread. Fails when none opens, with the error of the most wanted. */
 int sg_engine_create(struct sg_engine **out_engine, struct sg_error *err);
 void sg_engine_destroy(struct sg_engine **engine);
 /* Name and version of each runtime that opened, most wanted first: "onnxruntime 1.30.0", with ", " between
  * two. Lives as long as the engine. */
 const char *sg_engine_version(const struct sg_engine *engine);
+/* The same of those that did not open, each with the reason; "" when all did. */
+const char *sg_engine_missing(const struct sg_engine *engine);
+/* Names of the runtimes that opened and claim a file, most wanted first, into out_names (at most `most`).
+ * Returns how many. The first is the reference: what others answer is held against it. */
+int sg_engine_readers(const struct sg_engine *engine, const char *path, const char **out_names, int most);
+/* Whether a runtime of that name computes in bfloat16 natively here; false when it did not open. */
+bool sg_engine_has_bf16(const struct sg_engine *engine, const char *name);
+/* The most wanted runtime that does; NULL: none. */
+const char *sg_engine_of_bf16(const struct sg_engine *engine);
+/* The most wanted kind that has devices besides the processor; opened or not. NULL: none. */
+const char *sg_engine_of_devices(void);
 
 /* What is known without an engine; any thread. Whether a file is meant to be a model, by its name, and by its
  * first bytes where the name says too little. A file of any other name may be opened all the same. */
@@ -32,6 +45,8 @@ const char *sg_engine_ending(int index);
  * (MIT)"). Return out. */
 const char *sg_engine_endings(char *out, size_t out_bytes);
 const char *sg_engine_credits(char *out, size_t out_bytes);
+/* Whether there is such a kind of runtime; SG_E_CONFIG says which there are. */
+int sg_engine_check_name(const char *name, struct sg_error *err);
 /* What a file is that is no model here though a runtime made it for itself, with what to do about it, for a
  * sentence ("a model in …'s own format; give …"); NULL when these bytes, its first, are of no such. */
 const char *sg_engine_own_format(const void *bytes, size_t size);
@@ -59,30 +74,58 @@ enum sg_company {
     SG_COMPANY_NONE,   /* nothing: the shortest run, whatever it costs the cores */
 };
 
-struct sg_graph_options {
-    int threads; /* cores one run may use; 1 = a run keeps to one core */
-    enum sg_company company;
-    bool share; /* keeps the weights where sg_graph_open_beside can use them, if the model allows it */
-    struct sg_graph_free free;
+/* What numbers a run computes in; what goes in and comes out is the graph's own either way. */
+enum sg_precision {
+    SG_PRECISION_F32,
+    SG_PRECISION_BF16, /* 8 bits of mantissa: faster where the processor has it */
 };
 
-/* Loads a model file, by the first runtime that claims it. SG_E_NOT_FOUND, SG_E_IO, SG_E_MODEL (not a model,
- * unsupported operator, input types we cannot feed, its runtime is not there), SG_E_NOMEM. */
+/* "float32", "bfloat16". */
+const char *sg_precision_name(enum sg_precision precision);
+
+/* The shape of each input, in signature order, in every run there will be. */
+struct sg_graph_shapes {
+    int rank[SG_SIGNATURE_MAX_IO];
+    int64_t dims[SG_SIGNATURE_MAX_IO][SG_TENSOR_MAX_RANK];
+};
+
+struct sg_graph_options {
+    int threads; /* cores one run may use; 1 = a run keeps to one core */
+    int runs;    /* that there may be at once; 0 = 1. More wait for each other, or run all the same */
+    enum sg_company company;
+    bool share; /* keeps the weights where sg_graph_open_beside can use them, if the model allows it */
+    const char *engine; /* name of the runtime; NULL: the first that claims the file */
+    enum sg_precision precision;
+    const char *device; /* as the runtime calls it; NULL or "" = the processor */
+    struct sg_graph_free free;
+    const struct sg_graph_shapes *shapes; /* sg_graph_open_as and _beside, while they open; NULL: any */
+};
+
+/* Loads a model file. SG_E_NOT_FOUND, SG_E_IO, SG_E_MODEL (not a model, unsupported operator, input types we
+ * cannot feed, its runtime is not there), SG_E_NOMEM. */
 int sg_graph_open(struct sg_engine *engine, const char *path, const struct sg_graph_options *options,
                   struct sg_graph **out_graph, struct sg_error *err);
 /* Opens the model of `first` once more, with other threads: over the same weights when `first` shares them
- * (sg_graph_shares), from the file otherwise; by the same runtime, and what was set free for it is so here.
- * The new graph outlives `first` if it must; its signature is the same, the metadata may be left out. Errors
- * as sg_graph_open. */
+ * (sg_graph_shares), from the file otherwise; by the same runtime in the same numbers, and what was set free
+ * for it is so here. The new graph outlives `first` if it must; its signature is the same, the metadata may
+ * be left out. Errors as sg_graph_open. */
 int sg_graph_open_beside(const struct sg_graph *first, const char *path,
                          const struct sg_graph_options *options, struct sg_graph **out_graph,
                          struct sg_error *err);
+/* Opens the model of `first` by the runtime that options name, with the signature and metadata of `first`.
+ * Errors as sg_graph_open; SG_E_MODEL also where that runtime sees other tensors in the file. */
+int sg_graph_open_as(struct sg_engine *engine, const struct sg_graph *first, const char *path,
+                     const struct sg_graph_options *options, struct sg_graph **out_graph,
+                     struct sg_error *err);
 /* Whether the weights are held once for all graphs opened beside this one. */
 bool sg_graph_shares(const struct sg_graph *graph);
 /* Whether runs give the memory they needed back to the system: for a graph that is tried, not served. The
  * next run of any graph may be slower for it. False at first. */
 void sg_graph_lean(struct sg_graph *graph, bool lean);
 void sg_graph_destroy(struct sg_graph **graph);
+/* The runtime that runs it, and in what numbers. */
+const char *sg_graph_engine(const struct sg_graph *graph);
+enum sg_precision sg_graph_precision(const struct sg_graph *graph);
 /* As the graph declares it; lives as long as the graph. */
 const struct sg_signature *sg_graph_signature(const struct sg_graph *graph);
 /* Of a graph that was opened from a file with sizes set free: what it declared. Zeros otherwise. */

@@ -262,13 +262,13 @@ static void the_kinds_of_the_list_are_whole(void **state)
         const struct sg_engine_ops *ops = sg_engine_kinds[i];
 
         assert_true(i < SG_ENGINE_MAX_KINDS);
-        assert_true(ops->name && ops->title && ops->licence && ops->endings);
+        assert_non_null(ops->name);
+        assert_true(ops->title && ops->licence && ops->endings);
         assert_true(strlen(ops->name) <= 24); /* as much as versions have room for */
         assert_true(ops->runtime_bytes >= sizeof(struct sg_runtime));
         assert_true(ops->graph_bytes >= sizeof(struct sg_graph));
         assert_true(ops->runner_bytes >= sizeof(struct sg_runner));
-        assert_true(ops->claims && ops->own_format && ops->init && ops->fini && ops->open &&
-                    ops->open_beside && ops->close);
+        assert_true(ops->claims && ops->own_format && ops->init && ops->fini && ops->open && ops->close);
         assert_true(ops->files && ops->runner_init && ops->runner_fini && ops->bind && ops->run);
         assert_non_null(ops->endings[0]);
         for (k = 0; ops->endings[k]; k++)
@@ -295,8 +295,8 @@ static void what_is_known_without_an_engine(void **state)
     assert_null(sg_engine_own_format("\x1c\0\0\0ORTM", 7));
     assert_null(sg_engine_own_format("\x08\x07\x12\x07pytorch", 11));
     assert_ptr_equal(sg_engine_endings(text, sizeof(text)), text);
-    assert_string_equal(text, ".onnx");
-    assert_string_equal(sg_engine_credits(text, sizeof(text)), "ONNX Runtime (MIT)");
+    assert_string_equal(text, ".onnx or .xml or .tflite or .pdmodel"); /* each once, whoever has it too */
+    assert_string_equal(sg_engine_credits(text, sizeof(text)), "ONNX Runtime (MIT), OpenVINO (Apache-2.0)");
     assert_string_equal(sg_engine_credits(text, 5), "ONNX"); /* cut, not past the end */
 }
 
@@ -307,6 +307,28 @@ static void versions_tell_of_all_that_opened(void **state)
     assert_ptr_equal(strstr(version, "onnxruntime "), version);
     assert_string_equal(version + strlen(version) - strlen(", twice 2.0"), ", twice 2.0");
     assert_null(strstr(version, "absent"));
+}
+
+static void those_open_that_are_named(void **state)
+{
+    struct sg_engine *some = NULL;
+    struct sg_error err = {0};
+
+    (void)state;
+    setenv("SIGHT_ENGINES", "absent,twice", 1);
+    assert_int_equal(sg_engine_create_of(with_twice(), &some, &err), 0);
+    assert_string_equal(sg_engine_version(some), "twice 2.0");
+    assert_non_null(strstr(sg_engine_missing(some), "onnxruntime: switched off by SIGHT_ENGINES"));
+    sg_engine_destroy(&some);
+    setenv("SIGHT_ENGINES", "reference", 1);
+    assert_int_equal(sg_engine_create_of(with_twice() + 1, &some, &err), 0); /* without the absent one */
+    assert_null(strstr(sg_engine_version(some), ","));
+    assert_non_null(strstr(sg_engine_missing(some), "; twice: switched off by SIGHT_ENGINES"));
+    sg_engine_destroy(&some);
+    setenv("SIGHT_ENGINES", "twic", 1); /* half a name is none */
+    assert_int_equal(sg_engine_create_of(with_twice(), &some, &err), SG_E_MODEL);
+    assert_null(some);
+    unsetenv("SIGHT_ENGINES");
 }
 
 static void none_opens(void **state)
@@ -496,6 +518,7 @@ int main(void)
         cmocka_unit_test(the_kinds_of_the_list_are_whole),
         cmocka_unit_test(what_is_known_without_an_engine),
         TEST(versions_tell_of_all_that_opened),
+        TEST(those_open_that_are_named),
         TEST(none_opens),
         TEST(a_file_whose_runtime_is_not_there),
         TEST(a_file_that_nobody_claims),
@@ -506,5 +529,6 @@ int main(void)
         TEST(other_files_are_asked_of_the_kind),
     };
 
+    unsetenv("SIGHT_ENGINES"); /* other tests have one engine alone */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,12 +4,14 @@
 #include "engine/kinds.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* One row per line, so that two branches that add kinds merge. X(onnxruntime) stands for
  * `const struct sg_engine_ops sg_engine_onnxruntime` at the foot of its file. The first is the reference. */
 /* clang-format off */
 #define KIND_TABLE(X) \
     X(onnxruntime) \
+    X(openvino) \
     /* end of the list */
 /* clang-format on */
 
@@ -31,15 +33,57 @@ bool sg_engine_claims(const char *path)
     return false;
 }
 
+/* Whether a more wanted kind than number `kind` has files of that ending too. */
+static bool is_told(int kind, const char *ending)
+{
+    int i, k;
+
+    for (i = 0; i < kind; i++)
+        for (k = 0; sg_engine_kinds[i]->endings[k]; k++)
+            if (strcmp(sg_engine_kinds[i]->endings[k], ending) == 0)
+                return true;
+    return false;
+}
+
 const char *sg_engine_ending(int index)
 {
     int i, k;
 
     for (i = 0; sg_engine_kinds[i]; i++)
         for (k = 0; sg_engine_kinds[i]->endings[k]; k++)
-            if (index-- == 0)
+            if (!is_told(i, sg_engine_kinds[i]->endings[k]) && index-- == 0)
                 return sg_engine_kinds[i]->endings[k];
     return NULL;
+}
+
+int sg_engine_check_name(const char *name, struct sg_error *err)
+{
+    char names[128] = "";
+    size_t used = 0;
+    int i;
+
+    for (i = 0; sg_engine_kinds[i] && used < sizeof(names); i++) {
+        if (strcmp(sg_engine_kinds[i]->name, name) == 0)
+            return 0;
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? " or " : "",
+                                 sg_engine_kinds[i]->name);
+    }
+    return sg_error_set(err, SG_E_CONFIG, "there is no engine \"%.40s\"; it is auto, %s", name, names);
+}
+
+const char *sg_engine_of_devices(void)
+{
+    int i;
+
+    for (i = 0; sg_engine_kinds[i]; i++)
+        if (sg_engine_kinds[i]->devices)
+            return sg_engine_kinds[i]->name;
+    return NULL;
+}
+
+const char *sg_precision_name(enum sg_precision precision)
+{
+    return precision == SG_PRECISION_BF16 ? "bfloat16" : "float32";
 }
 
 const char *sg_engine_own_format(const void *bytes, size_t size)

@@ -23,6 +23,7 @@ struct sg_runtime {
 struct sg_graph {
     struct sg_runtime *runtime;        /* engine.c's */
     struct sg_graph_free free;         /* engine.c's: as it was opened */
+    enum sg_precision precision;       /* engine.c's: likewise */
     atomic_bool lean;                  /* engine.c's: sg_graph_lean; read at every run */
     bool shares;                       /* sg_graph_shares: open_beside may be called of it */
     struct sg_signature signature;     /* engine.c ends it */
@@ -60,10 +61,17 @@ struct sg_engine_ops {
     /* Opens the runtime and fills version; telemetry is off before anything of it runs. */
     int (*init)(struct sg_runtime *runtime, struct sg_error *err);
     void (*fini)(struct sg_runtime *runtime);
-    /* Fills signature, declared and shares. The file is there, readable and not empty; it may be any. */
+    /* Whether it computes in bfloat16 natively here. NULL: it does not. */
+    bool (*has_bf16)(const struct sg_runtime *runtime);
+    /* What options->device may be besides the processor: "GPU, NPU" into out. NULL: nothing. */
+    void (*devices)(const struct sg_runtime *runtime, char *out, size_t out_bytes);
+    /* Fills signature, declared and shares. The file is there, readable and not empty; it may be any. Where
+     * the signature is filled already (input_count > 0: another kind has read the file) its tensors are found
+     * by their names and it stays as it is. */
     int (*open)(struct sg_graph *graph, const char *path, const struct sg_graph_options *options,
                 struct sg_error *err);
-    /* Over the weights of first, which shares them. graph has first's signature already. */
+    /* Over the weights of first, which shares them. graph has first's signature already. NULL where none
+     * does. */
     int (*open_beside)(struct sg_graph *graph, const struct sg_graph *first,
                        const struct sg_graph_options *options, struct sg_error *err);
     void (*close)(struct sg_graph *graph);

@@ -62,8 +62,11 @@ int ort_session_options(const struct ort_runtime *runtime, const struct sg_graph
 
 int ort_signature_read(struct ort_graph *graph, const char *path, struct sg_error *err)
 {
-    int code = ort_signature_slots(graph, err);
+    int code;
 
+    if (graph->base.signature.input_count > 0) /* another engine has read it */
+        return 0;
+    code = ort_signature_slots(graph, err);
     if (code < 0)
         return code;
     /* The runtime takes a file of this name for its own format. */
@@ -118,6 +121,7 @@ static int open_file(struct ort_graph *graph, const char *path, const struct sg_
 /* False: the model has to be opened as it is. Then nothing of the attempt is left, nor is it an error. */
 static bool open_sharing(struct ort_graph *graph, const char *path, const struct sg_graph_options *options)
 {
+    bool known = graph->base.signature.input_count > 0;
     struct ort_shared *shared = NULL;
     struct sg_error err = {0};
     int code = ort_shared_create(graph, path, &shared, &err);
@@ -129,7 +133,8 @@ static bool open_sharing(struct ort_graph *graph, const char *path, const struct
         return true;
     sg_log(SG_LOG_DEBUG, "a model's sessions do not share weights", "path=%s why=%s", path,
            sg_err_name((enum sg_err)code));
-    sg_signature_fini(&graph->base.signature);
+    if (!known)
+        sg_signature_fini(&graph->base.signature);
     return false;
 }
 

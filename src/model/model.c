@@ -4,6 +4,7 @@
 #include "model/model.h"
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/path.h"
 #include "conf/files.h"
 #include "model/core_choice.h"
@@ -37,6 +38,11 @@ static void drop_runners(struct sg_model_pool *pool)
     sg_runner_destroy(&pool->wide);
 }
 
+void sg_model_drop_runners(struct sg_model *model)
+{
+    drop_runners(model->pool);
+}
+
 static bool is_file(const char *path)
 {
     struct stat st;
@@ -63,14 +69,14 @@ static int only_graph(const char *folder, char *out, size_t out_bytes, struct sg
     closedir(dir);
     if (found == 1)
         return 0;
-    sg_engine_endings(endings, sizeof(endings));
     if (found > 1)
-        return sg_error_set(err, SG_E_CONFIG,
-                            "model folder \"%s\" holds %d %s files; say which with `file:` in its model.yaml",
-                            folder, found, endings);
+        return sg_error_set(
+            err, SG_E_CONFIG,
+            "model folder \"%s\" holds %d model files; say which with `file:` in its model.yaml", folder,
+            found);
     return sg_error_set(err, SG_E_NOT_FOUND,
-                        "model folder \"%s\" holds no %s file (0); `make deps` fetches those of sightd",
-                        folder, endings);
+                        "model folder \"%s\" holds no model file (%s); `make deps` fetches those of sightd",
+                        folder, sg_engine_endings(endings, sizeof(endings)));
 }
 
 /* Where card and graph are, from what the user named. card_path is "" when there is no card. */
@@ -152,6 +158,16 @@ static int find_graph(const struct sg_card *card, struct sg_conf_problems *probl
     return code;
 }
 
+static int check_engine(const struct sg_card *card, struct sg_conf_problems *problems, struct sg_error *err)
+{
+    const struct sg_text *engine = &card->engine.engine;
+
+    if (!sg_engine_name_fixed(&card->engine) || sg_engine_check_name(engine->value, err) == 0)
+        return 0;
+    sg_conf_problems_add(problems, card->path, engine->line, engine->column, NULL, "%s", err->text);
+    return SG_E_CONFIG;
+}
+
 static int load_card(struct sg_model *model, const struct sg_model_options *options,
                      struct sg_conf_problems *problems, struct sg_error *err)
 {
@@ -166,6 +182,8 @@ static int load_card(struct sg_model *model, const struct sg_model_options *opti
         bad = sg_card_load(card_path, &model->card, list);
         if (bad < 0 && sg_conf_problems_error(list, err) == 0)
             sg_error_set(err, bad, "cannot load model card \"%s\"", card_path);
+        if (bad == 0)
+            bad = check_engine(&model->card, list, err);
         code = bad;
         if (bad < 0 && (!problems || !model->card.path))
             goto out;
@@ -206,6 +224,60 @@ static int open_first(struct sg_model *model, bool narrow, struct sg_error *err)
     return code;
 }
 
+/* Who says which engine it is: the card, else whoever opens the model. */
+static const struct sg_engine_conf *engine_wish(const struct sg_model *model,
+                                                const struct sg_model_options *options)
+{
+    const struct sg_engine_conf *card = &model->card.engine;
+    bool says = sg_engine_name_fixed(card) || card->precision || card->device.value;
+
+    return says || !options->engine ? card : options->engine;
+}
+
+/* What is fixed of the engine before anything is measured. */
+static int fix_engine(struct sg_model *model, const struct sg_engine_conf *wish, struct sg_error *err)
+{
+    struct sg_graph_options *opened = &model->opened;
+
+    if (sg_engine_name_fixed(wish)) {
+        if (sg_engine_check_name(wish->engine.value, err) < 0)
+            return SG_E_CONFIG;
+        opened->engine = wish->engine.value;
+    }
+    opened->device = wish->device.value;
+    if (opened->device && *opened->device && !opened->engine)
+        opened->engine = sg_engine_of_devices();
+    if (wish->precision != SG_ENGINE_PRECISION_BF16)
+        return 0;
+    if (!opened->engine)
+        opened->engine = sg_engine_of_bf16(model->engine);
+    if (!opened->engine || !sg_engine_has_bf16(model->engine, opened->engine))
+        return sg_error_set(err, SG_E_CONFIG,
+                            "`precision: bf16`: there is no bfloat16 in %s on this processor",
+                            opened->engine ? opened->engine : "any engine here");
+    opened->precision = SG_PRECISION_BF16;
+    return 0;
+}
+
+/* Files that the first engine refuses another may read. err has the words of the first. */
+static int open_by_others(struct sg_model *model, bool narrow, struct sg_error *err)
+{
+    const char *names[SG_MODEL_MAX_READERS];
+    int count = sg_engine_readers(model->engine, model->path, names, SG_MODEL_MAX_READERS), i;
+    struct sg_error second = {0};
+
+    for (i = 1; i < count && !model->opened.engine; i++) {
+        model->opened.engine = names[i];
+        if (open_first(model, narrow, &second) == 0) {
+            snprintf(model->refused, sizeof(model->refused), "%s refuses it: %.160s", names[0], err->text);
+            sg_error_clear(err);
+            return 0;
+        }
+        model->opened.engine = NULL;
+    }
+    return err->code;
+}
+
 static int open_graphs(struct sg_model *model, const struct sg_model_options *options, struct sg_error *err)
 {
     bool narrow = options->narrow || options->wide_threads <= 1;
@@ -215,20 +287,25 @@ static int open_graphs(struct sg_model *model, const struct sg_model_options *op
 
     model->opened = (struct sg_graph_options){
         .threads = narrow ? 1 : options->wide_threads,
+        .runs = options->runs ? options->runs : sg_cpu_count(),
         .company = narrow ? SG_COMPANY_OTHERS : SG_COMPANY_NONE,
         .share = options->narrow && (options->wide_threads > 1 || options->widen_later),
     };
-    code = open_first(model, narrow, err);
+    code = fix_engine(model, engine_wish(model, options), err);
+    if (code == 0)
+        code = open_first(model, narrow, err);
     if (code != SG_E_MODEL)
         return code;
     if (sg_file_kind_file(model->path, what, sizeof(what)))
         return sg_error_set(err, code, "model \"%.180s\" %s", model->path, what);
     /* Sizes that contradict the graph keep it from loading too. */
     model->opened.free.sides = SG_SIDE_HEIGHT | SG_SIDE_WIDTH;
-    if (open_first(model, narrow, &second) < 0)
-        return code;
-    sg_error_clear(err);
-    return 0;
+    if (open_first(model, narrow, &second) == 0) {
+        sg_error_clear(err);
+        return 0;
+    }
+    model->opened.free.sides = 0;
+    return open_by_others(model, narrow, err);
 }
 
 int sg_model_set_free(struct sg_model *model, const struct sg_graph_free *what, struct sg_error *err)
@@ -291,6 +368,8 @@ int sg_model_open(struct sg_engine *engine, const struct sg_model_options *optio
     code = sg_decide_inputs(model, err);
     if (code == 0)
         code = sg_decide_head(model, options->labels, problems, err);
+    if (code == 0)
+        code = sg_model_choose_engine(model, engine_wish(model, options), err);
     if (code == 0 && options->narrow && options->wide_threads > 1)
         code = sg_model_widen(model, options->wide_threads, err);
     if (code < 0) {
@@ -298,6 +377,7 @@ int sg_model_open(struct sg_engine *engine, const struct sg_model_options *optio
         goto out;
     }
     sg_model_lean(model, false);
+    model->sealed = true;
     model->probe_us = sg_clock_us() - began - model->load_us;
     *out_model = model;
     model = NULL;
@@ -311,27 +391,18 @@ int sg_model_widen(struct sg_model *model, int threads, struct sg_error *err)
     struct sg_graph_options options = {.threads = threads, .company = SG_COMPANY_NONE};
     struct sg_graph *graph = NULL;
     struct sg_runner *runner = NULL;
-    int code = sg_graph_open_beside(model->narrow, model->path, &options, &graph, err);
+    int code;
 
-    if (code == 0)
-        code = sg_runner_create(graph, &runner, err);
-    /* Once now, so that no request pays for the first run. */
-    if (code == 0) {
-        sg_graph_lean(graph, true);
-        code = sg_probe_run(model, runner, 1, err);
-    }
-    if (code == 0) {
-        sg_graph_lean(graph, false);
-        pthread_mutex_lock(&model->pool->lock);
-        model->wide = graph;
-        model->pool->wide = runner;
-        pthread_mutex_unlock(&model->pool->lock);
-        sg_model_measure_batch(model, threads);
-        return 0;
-    }
-    sg_runner_destroy(&runner);
-    sg_graph_destroy(&graph);
-    return code;
+    options.device = model->opened.device;
+    code = sg_model_choose_wide(model, &options, &graph, &runner, err);
+    if (code < 0)
+        return code;
+    pthread_mutex_lock(&model->pool->lock);
+    model->wide = graph;
+    model->pool->wide = runner;
+    pthread_mutex_unlock(&model->pool->lock);
+    sg_model_measure_batch(model, threads);
+    return 0;
 }
 
 void sg_model_destroy(struct sg_model **model)

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #define SG_MODEL_MAX_DECISIONS 24
+#define SG_MODEL_MAX_READERS   8  /* engines that read one file */
 #define SG_MODEL_MAX_BATCH     32 /* crops that go through a classifier at once */
 #define SG_MODEL_MAX_LABELS    65536
 
@@ -61,6 +62,8 @@ struct sg_model_options {
     int wide_threads;   /* cores for a lone frame; 1 = no wide graph */
     bool narrow;        /* also a graph whose runs keep to one core (serving); false: wide only */
     bool widen_later;   /* sg_model_widen will be called: weights are kept where it can use them */
+    int runs;           /* that there may be at once on one core each; 0 = as many as cores */
+    const struct sg_engine_conf *engine; /* for models whose card says nothing of it; NULL = auto */
 };
 
 struct sg_model_pool;
@@ -74,7 +77,12 @@ struct sg_model {
     struct sg_graph *narrow,
         *wide; /* either may be NULL, not both; wide may come later, see sg_model_widen */
     const struct sg_signature *signature;
-    struct sg_graph_options opened;     /* how the first of them was opened, with what was set free in it */
+    struct sg_graph_options opened; /* how the first of them was opened, with what was set free in it */
+    const char *rival; /* a runtime that agrees with the one of `opened`, for all cores; or NULL */
+    enum sg_precision rival_precision;
+    int wish_precision;                 /* enum sg_engine_precision */
+    char refused[192];                  /* by which engine, and why; "" = by none */
+    bool sealed;                        /* open: constant from here on */
     struct sg_model_declared *declared; /* by the file, once it is not believed any more; else NULL */
     int image_input;                    /* index of the picture's input */
     int no_batch_axis;                  /* 1: the picture's input is 3xHxW or HxWx3, else 0 */

@@ -7,6 +7,8 @@
 
 #include "model/model.h"
 
+#include <string.h>
+
 /* Adds a line to explain. evidence is a printf format. guessed: a convention, not a fact. */
 void sg_model_decide(struct sg_model *model, const char *key, const char *value, bool guessed,
                      const char *evidence, ...) __attribute__((format(printf, 5, 6)));
@@ -48,6 +50,15 @@ int sg_probe_white(struct sg_model *model, struct sg_runner *runner, struct sg_e
  * told where outputs are not by picture: tables of what was found in all of them. */
 int sg_probe_batch(struct sg_model *model, struct sg_runner *runner, bool *out_told, bool *out_independent,
                    struct sg_error *err);
+
+/* engine_choice.c: puts the fastest runtime that agrees in the place of the one that the model was decided
+ * with, as a decision `engine`. Signature and runners are others after it; heads keep no part of either. */
+int sg_model_choose_engine(struct sg_model *model, const struct sg_engine_conf *wish, struct sg_error *err);
+/* The graph for all cores, by the runtime that is fastest there, with a runner that has run. */
+int sg_model_choose_wide(struct sg_model *model, const struct sg_graph_options *options,
+                         struct sg_graph **out_graph, struct sg_runner **out_runner, struct sg_error *err);
+/* model.c: ends the runners of a model that nobody runs. */
+void sg_model_drop_runners(struct sg_model *model);
 
 /* batch_gain.c: sets batch_pays. Both graphs must be there. */
 void sg_model_measure_batch(struct sg_model *model, int threads);

@@ -73,7 +73,9 @@ static void *load_models(void *arg)
                                                .wide_threads =
                                                    library->options.serve ? 1 : library->options.threads,
                                                .narrow = library->options.serve,
-                                               .widen_later = library->options.threads > 1};
+                                               .widen_later = library->options.threads > 1,
+                                               .runs = library->options.runs,
+                                               .engine = library->options.engine};
 
             if (sg_model_open(library->engine, &options, &entry->problems, &entry->opened, &entry->why) ==
                     0 &&
@@ -352,13 +354,28 @@ void sg_library_close(struct sg_library *library)
     atomic_store(&library->closing, true);
 }
 
+/* Of the settings; that of a card is its own mistake. */
+static int check_engine(const struct sg_library_options *options, struct sg_conf_problems *problems,
+                        struct sg_error *err)
+{
+    const struct sg_text *name = options->engine ? &options->engine->engine : NULL;
+
+    if (!name || !sg_engine_name_fixed(options->engine) || sg_engine_check_name(name->value, err) == 0)
+        return 0;
+    if (options->settings && name->line > 0)
+        sg_conf_problems_add(problems, options->settings, name->line, name->column, NULL, "%s", err->text);
+    return SG_E_CONFIG;
+}
+
 int sg_library_open(struct sg_engine *engine, const struct sg_library_options *options,
                     struct sg_conf_problems *problems, struct sg_library **out_library, struct sg_error *err)
 {
     struct sg_library *library = NULL;
-    int code = create(&library, err);
+    int code = check_engine(options, problems, err);
 
     *out_library = NULL;
+    if (code == 0)
+        code = create(&library, err);
     if (code < 0)
         return code;
     library->engine = engine;

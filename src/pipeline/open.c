@@ -11,7 +11,8 @@ static int open_model(struct sg_opened *opened, const struct sg_open_options *op
     struct sg_model_options model = {.path = options->model,
                                      .labels = options->labels,
                                      .wide_threads = options->threads,
-                                     .narrow = options->crowd};
+                                     .narrow = options->crowd,
+                                     .engine = options->engine};
     int code = sg_model_open(opened->engine, &model, problems, &opened->model, err);
 
     if (code == 0)
@@ -30,6 +31,7 @@ static int open_library(struct sg_opened *opened, const struct sg_open_options *
                                          .only_default = !name,
                                          .exact = options->exact,
                                          .serve = options->crowd,
+                                         .engine = options->engine,
                                          .threads = options->threads};
     int code;
 
