@@ -60,15 +60,16 @@ static const char *first_words(const char *words)
 int ov_check(const struct ov_runtime *runtime, ov_status_e status, enum sg_err code, const char *what,
              struct sg_error *err)
 {
-    const char *words, *line;
+    const char *own, *words, *line;
 
     if (status == OK)
         return 0;
-    words = runtime->api.ov_get_last_err_msg();
-    words = words ? words : "";
+    own = runtime->api.ov_get_last_err_msg();
+    words = own ? own : "";
     line = first_words(words);
     sg_error_set(err, code, "%s: %.*s", what, (int)strcspn(line, "\n"), line);
     sg_error_detail(err, "%s", words);
+    runtime->api.ov_free(own); /* a copy */
     return code;
 }
 
