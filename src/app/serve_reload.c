@@ -31,13 +31,24 @@ struct loaded {
     struct sg_library *library;
 };
 
+/* Nothing was said of pipelines: they are the folder that comes along. */
+static bool are_usual(const struct sg_texts *pipelines)
+{
+    return pipelines->count == 1 && pipelines->items[0].line == 0 &&
+           strcmp(pipelines->items[0].value, "pipelines") == 0;
+}
+
 int serve_open_library(struct sg_engine *engine, struct sg_server_conf *conf, bool first,
                        struct sg_conf_problems *problems, struct sg_library **out_library,
                        struct sg_error *err)
 {
+    static const struct sg_texts none = {0};
+    bool bare_alone = conf->model.count > 0 && are_usual(&conf->pipelines);
     struct sg_library_options options = {.settings = conf->path,
                                          .models = &conf->models,
-                                         .pipelines = &conf->pipelines,
+                                         .pipelines = bare_alone ? &none : &conf->pipelines,
+                                         .bare = &conf->model,
+                                         .bare_labels = &conf->labels,
                                          .default_pipeline = &conf->default_pipeline,
                                          .exact = conf->decode == SG_SERVER_DECODE_EXACT,
                                          .first = first,

@@ -29,12 +29,33 @@ static const struct sg_option server_rows[] = {
      .help =
          "HOST:PORT for every protocol, or unix:PATH, or inherited (sockets of a systemd unit); may be given "
          "several times; 0.0.0.0:8080 opens it to the network, port 0 picks a free one"},
+    {.key = "model",
+     .type = SG_OPTION_TEXTS,
+     CONF(model),
+     .flags = SG_OPTION_FLAG_ONLY,
+     .short_flag = 'm',
+     .value_name = "FILE",
+     .absent = "the pipelines",
+     .section = "What it serves",
+     .help =
+         "a model file, a card or a model's folder, served as a pipeline of its name; may be given several "
+         "times, the first is the default pipeline; the pipelines that come along are not served beside it "
+         "unless --pipelines is given"},
+    {.key = "labels",
+     .type = SG_OPTION_TEXTS,
+     CONF(labels),
+     .flags = SG_OPTION_FLAG_ONLY,
+     .short_flag = 'l',
+     .value_name = "FILE",
+     .absent = "card, metadata or the family's",
+     .help = "class names of --model, the first of the first: a file of one a line, or as exporters write "
+             "it, or a "
+             "known set such as coco80"},
     {.key = "pipelines",
      .type = SG_OPTION_TEXTS,
      CONF(pipelines),
      .value_name = "PATH",
      .value_default = "pipelines",
-     .section = "What it serves",
      .help = "folders of pipelines, or their .yaml files"},
     {.key = "models",
      .type = SG_OPTION_TEXTS,

@@ -23,6 +23,8 @@ struct sg_server_conf {
     struct sg_texts listen;    /* HOST:PORT, [V6]:PORT, :PORT, unix:PATH, inherited */
     struct sg_texts pipelines; /* folders or .yaml files; relative ones to the file that names them */
     struct sg_texts models;    /* folders */
+    struct sg_texts model;     /* bare models, each a pipeline of its name */
+    struct sg_texts labels;    /* for them, in the same order */
     struct sg_text default_pipeline;
     int workers;                  /* 0 = one per core */
     struct sg_engine_conf engine; /* of models whose card says nothing of it */

@@ -128,6 +128,24 @@ static char *default_name(const char *path)
     return strdup(base);
 }
 
+int sg_model_name(const char *path, char **out_name, struct sg_error *err)
+{
+    char card_path[MODEL_PATH_MAX], graph_path[MODEL_PATH_MAX];
+    int code = find_files(path, card_path, graph_path, sizeof(card_path), err);
+    struct sg_card card = {0};
+
+    *out_name = NULL;
+    if (code < 0)
+        return code;
+    if (card_path[0] && (sg_card_load(card_path, &card, NULL) == 0 || card.path)) {
+        *out_name = card.name.value ? strdup(card.name.value) : default_name(path);
+        sg_card_fini(&card);
+    } else {
+        *out_name = default_name(path);
+    }
+    return *out_name ? 0 : sg_error_set(err, SG_E_NOMEM, "no memory for the name of a model");
+}
+
 /* The graph that a card speaks of: `file:`, else the X.onnx (or what else a model file may be called) beside
  * X.yaml, else the only one in the folder. */
 static int find_graph(const struct sg_card *card, struct sg_conf_problems *problems, char *graph_path,

@@ -117,6 +117,9 @@ struct sg_model {
  * err says why it failed in one sentence. SG_E_NOT_FOUND, SG_E_CONFIG, SG_E_MODEL, SG_E_NOMEM. */
 int sg_model_open(struct sg_engine *engine, const struct sg_model_options *options,
                   struct sg_conf_problems *problems, struct sg_model **out_model, struct sg_error *err);
+/* What it would be called, without opening it: by its card, else by its folder's or file's name. The caller
+ * frees. SG_E_NOT_FOUND, SG_E_CONFIG (a folder of several), SG_E_NOMEM; a wrong card is no error here. */
+int sg_model_name(const char *path, char **out_name, struct sg_error *err);
 /* Every file that the model came from: the graph, files of weights that it names, card, lists of names. What
  * visit returns below 0 ends it. A cold path: looks through the graph's bytes. */
 int sg_model_files(const struct sg_model *model, sg_file_fn visit, void *ctx, struct sg_error *err);

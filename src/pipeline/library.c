@@ -55,6 +55,14 @@ static void want_recipe(struct sg_library *library, const struct sg_recipe *reci
     want(library, &recipe->read.recognise);
 }
 
+static void want_pipeline(struct sg_library *library, int i)
+{
+    if (i < library->bare_count)
+        library->models[i].wanted = true;
+    else
+        want_recipe(library, &library->recipes[i]);
+}
+
 /* Loader threads take models in turn; each touches only the entries it took. */
 static void *load_models(void *arg)
 {
@@ -70,6 +78,7 @@ static void *load_models(void *arg)
         if (entry->wanted && !entry->tried) {
             struct sg_model_options options = {.path = entry->path,
                                                .name = entry->name,
+                                               .labels = entry->labels,
                                                .wide_threads =
                                                    library->options.serve ? 1 : library->options.threads,
                                                .narrow = library->options.serve,
@@ -162,6 +171,19 @@ static int worse(int code, int other)
     return code < 0 ? code : other;
 }
 
+/* The pipeline of recipe i. */
+static int build(struct sg_library *library, int i, struct sg_conf_problems *problems, struct sg_error *err)
+{
+    struct sg_library_model *entry = &library->models[i]; /* of a bare one */
+
+    if (i >= library->bare_count)
+        return sg_pipeline_create(&library->recipes[i], lookup, library, library->options.exact, problems,
+                                  &library->pipelines[i], err);
+    if (!lookup(library, entry->name, err))
+        return err->code;
+    return sg_pipeline_of_model(entry->opened, library->options.exact, &library->pipelines[i], err);
+}
+
 static int build_pipelines(struct sg_library *library, struct sg_conf_problems *problems,
                            struct sg_error *err)
 {
@@ -171,8 +193,7 @@ static int build_pipelines(struct sg_library *library, struct sg_conf_problems *
         int one = 0;
 
         if (!library->pipelines[i])
-            one = sg_pipeline_create(&library->recipes[i], lookup, library, library->options.exact, problems,
-                                     &library->pipelines[i], err);
+            one = build(library, i, problems, err);
         code = worse(code, one);
     }
     return code;
@@ -195,6 +216,8 @@ static int usual_default(const struct sg_library *library)
 {
     size_t i;
 
+    if (library->bare_count > 0)
+        return 0; /* asked for by hand */
     for (i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
         if (index_of(library, usual[i]) >= 0)
             return index_of(library, usual[i]);
@@ -273,7 +296,7 @@ static void want_all(struct sg_library *library)
     int i;
 
     for (i = 0; i < library->recipe_count; i++)
-        want_recipe(library, &library->recipes[i]);
+        want_pipeline(library, i);
 }
 
 static int load_all(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err)
@@ -310,11 +333,9 @@ static bool load_default(struct sg_library *library)
     int i = library->default_index;
 
     if (right) {
-        want_recipe(library, &library->recipes[i]);
+        want_pipeline(library, i);
         load_wanted(library);
-        right = merge_problems(library, &problems, &err) == 0 &&
-                sg_pipeline_create(&library->recipes[i], lookup, library, library->options.exact, &problems,
-                                   &library->pipelines[i], &err) == 0;
+        right = merge_problems(library, &problems, &err) == 0 && build(library, i, &problems, &err) == 0;
     }
     sg_conf_problems_fini(&problems);
     return right;
@@ -380,7 +401,8 @@ int sg_library_open(struct sg_engine *engine, const struct sg_library_options *o
         return code;
     library->engine = engine;
     library->options = *options;
-    code = sg_library_scan_models(library, options->models, options->settings, problems, err);
+    code = sg_library_scan_bare(library, problems, err);
+    code = worse(code, sg_library_scan_models(library, options->models, options->settings, problems, err));
     code = worse(code, sg_library_scan_recipes(library, problems, err));
     if (options->only_default)
         keep_default(library);

@@ -18,9 +18,12 @@ struct sg_library;
 /* Texts that a settings file gave (line > 0) are relative to that file and reported with their place in it.
  */
 struct sg_library_options {
-    const char *settings;                   /* path of that file, or NULL */
-    const struct sg_texts *models;          /* folders of models */
-    const struct sg_texts *pipelines;       /* folders of recipes, or recipe files */
+    const char *settings;             /* path of that file, or NULL */
+    const struct sg_texts *models;    /* folders of models */
+    const struct sg_texts *pipelines; /* folders of recipes, or recipe files */
+    const struct sg_texts *bare; /* model files, cards or folders, each a pipeline of its name; or NULL */
+    const struct sg_texts
+        *bare_labels; /* names for their classes, in the same order; fewer will do; or NULL */
     const struct sg_text *default_pipeline; /* NULL or without value = "objects", "faces", else the first */
     const char *only;                       /* open this pipeline alone; NULL = all */
     bool only_default;                      /* open the default one alone */
@@ -89,6 +92,7 @@ int sg_library_model_index(const struct sg_library *library, const char *name, s
 struct sg_library_model {
     char *name, *path;
     char *card_path;         /* or NULL */
+    const char *labels;      /* of a bare one: the options', or NULL */
     struct sg_model *model;  /* NULL when no pipeline uses it, or it still loads */
     struct sg_model *opened; /* the loader's: the same, before it is shown */
     struct sg_error why;     /* why opening failed */

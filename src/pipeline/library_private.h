@@ -18,6 +18,7 @@ struct sg_library {
     bool missing; /* a recipe wants a model that there is not */
     struct sg_recipe recipes[SG_LIBRARY_MAX_PIPELINES];
     int recipe_count;
+    int bare_count; /* the first recipes are names alone: each stands for the model of its number */
     /* By the recipes' numbers. Built by whoever loads; served is what others see of it. */
     struct sg_pipeline *pipelines[SG_LIBRARY_MAX_PIPELINES];
     struct sg_served served[SG_LIBRARY_MAX_PIPELINES];
@@ -29,6 +30,8 @@ struct sg_library {
     atomic_bool closing;   /* it need not go on */
 };
 
+/* Lists the bare models that the options name, before any other. */
+int sg_library_scan_bare(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err);
 /* Lists the models of folders. problems may be NULL. */
 int sg_library_scan_models(struct sg_library *library, const struct sg_texts *folders, const char *settings,
                            struct sg_conf_problems *problems, struct sg_error *err);

@@ -108,6 +108,59 @@ static int consider_model(struct sg_library *library, const char *folder, const 
     return 0;
 }
 
+/* One bare model, and a recipe that is its name alone. */
+static int add_bare(struct sg_library *library, const char *path, const char *labels, struct sg_error *err)
+{
+    struct sg_recipe *recipe = &library->recipes[library->recipe_count];
+    char *name = NULL;
+    int code;
+
+    if (library->recipe_count == SG_LIBRARY_MAX_PIPELINES)
+        return sg_error_set(err, SG_E_TOO_LARGE, "more than %d pipelines", SG_LIBRARY_MAX_PIPELINES);
+    code = sg_model_name(path, &name, err);
+    if (code < 0)
+        return code;
+    code = add_named(library, path, name, NULL);
+    if (code == 0 && library->model_count == library->recipe_count)
+        code = sg_error_set(err, SG_E_CONFIG, "two models are called \"%.80s\": %.120s is the second", name,
+                            path);
+    else if (code < 0)
+        sg_error_set(err, code, "no memory for a model");
+    if (code == 0) {
+        library->models[library->model_count - 1].labels = labels;
+        code = sg_recipe_init(recipe);
+        library->recipe_count += code == 0;
+        if (code < 0 || sg_text_set(&recipe->name, name, strlen(name), 0, 0) < 0)
+            code = sg_error_set(err, SG_E_NOMEM, "no memory for a pipeline");
+    }
+    free(name);
+    return code;
+}
+
+int sg_library_scan_bare(struct sg_library *library, struct sg_conf_problems *problems, struct sg_error *err)
+{
+    const struct sg_library_options *options = &library->options;
+    const struct sg_texts *labels = options->bare_labels;
+    char path[LIBRARY_PATH_MAX];
+    int code = 0, i;
+
+    for (i = 0; options->bare && i < options->bare->count && code == 0; i++) {
+        const struct sg_text *place = &options->bare->items[i];
+        bool in_file = options->settings && place->line > 0;
+
+        code = sg_path_beside(in_file ? options->settings : NULL, place->value, path, sizeof(path));
+        if (code < 0)
+            sg_error_set(err, code, "the path of model \"%.80s\" is too long", place->value);
+        else
+            code = add_bare(library, path, labels && i < labels->count ? labels->items[i].value : NULL, err);
+        if (code < 0 && in_file)
+            sg_conf_problems_add(problems, options->settings, place->line, place->column, NULL, "%s",
+                                 err->text);
+    }
+    library->bare_count = library->recipe_count;
+    return code;
+}
+
 static int scan_folder(struct sg_library *library, const char *folder, struct sg_error *err)
 {
     struct dirent **entries = NULL;
@@ -185,11 +238,13 @@ static int load_recipe(struct sg_library *library, const char *path, struct sg_t
     library->recipe_count++;
     for (i = 0; i < library->recipe_count - 1; i++)
         if (strcmp(library->recipes[i].name.value, recipe->name.value) == 0) {
+            const char *other = i < library->bare_count ? library->models[i].path : library->recipes[i].path;
+
             sg_error_set(err, SG_E_CONFIG, "two pipelines are called \"%s\": %s and %s", recipe->name.value,
-                         library->recipes[i].path, path);
+                         other, path);
             return sg_conf_problems_add(problems, path, recipe->name.line, recipe->name.column, NULL,
                                         "another pipeline is called \"%s\" too: %s", recipe->name.value,
-                                        library->recipes[i].path);
+                                        other);
         }
     return bad;
 }
@@ -220,7 +275,7 @@ int sg_library_scan_recipes(struct sg_library *library, struct sg_conf_problems 
 
         code = code < 0 ? code : one;
     }
-    if (code == 0 && library->recipe_count == 0)
+    if (code == 0 && library->recipe_count == 0 && !(options->bare && options->bare->count > 0))
         code = options->only ? no_such_pipeline(options->only, &others, err)
                              : sg_error_set(err, SG_E_NOT_FOUND,
                                             "no pipelines are named; a pipeline is a .yaml file such as "
