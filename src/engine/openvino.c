@@ -47,12 +47,20 @@ ov_element_type_e ov_dtype_theirs(enum sg_dtype ours)
 /* Its words begin with the places in its source that they came through. */
 static const char *first_words(const char *words)
 {
-    while (strncmp(words, "Exception from ", 15) == 0 || strncmp(words, "Check '", 7) == 0) {
+    static const char *const places[] = {"Exception from ", "Check '", "FrontEnd API failed"};
+    size_t i = 0;
+
+    while (i < sizeof(places) / sizeof(places[0])) {
         const char *end = strchr(words, '\n');
 
-        if (!end || !end[1])
+        if (strncmp(words, places[i], strlen(places[i])) != 0) {
+            i++;
+        } else if (end && end[1]) {
+            words = end + 1;
+            i = 0;
+        } else {
             break;
-        words = end + 1;
+        }
     }
     return words;
 }

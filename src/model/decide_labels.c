@@ -14,6 +14,7 @@
 
 #define DECIDE_PATH_MAX  4096
 #define IMAGENET_CLASSES 1000
+#define METADATA_FILE    "metadata.yaml" /* Ultralytics; in the folder of its OpenVINO export */
 
 /* Labels as a card writes them: the name of a well-known set, a file beside the card, or a list. *out_what
  * says which. */
@@ -49,6 +50,23 @@ static int labels_of_card(const struct sg_card *card, const struct sg_texts *giv
     return code;
 }
 
+/* Exporters to formats without room for names write them beside the file. */
+static int labels_beside(struct sg_model *model, struct sg_error *err)
+{
+    char path[DECIDE_PATH_MAX], count[32];
+
+    if (sg_path_beside(model->path, METADATA_FILE, path, sizeof(path)) < 0 || access(path, R_OK) != 0)
+        return 0;
+    if (sg_labels_read(path, &model->labels, err) == SG_E_NOMEM)
+        return SG_E_NOMEM;
+    sg_error_clear(err); /* names that cannot be read are no names */
+    if (model->labels.count > 0) {
+        snprintf(count, sizeof(count), "%d names", model->labels.count);
+        sg_model_decide(model, "labels", count, false, METADATA_FILE " beside it, written by the exporter");
+    }
+    return 0;
+}
+
 int sg_decide_labels(struct sg_model *model, const char *labels_path, struct sg_conf_problems *problems,
                      struct sg_error *err)
 {
@@ -75,10 +93,10 @@ int sg_decide_labels(struct sg_model *model, const char *labels_path, struct sg_
     if (code == SG_E_NOMEM)
         return code;
     sg_error_clear(err); /* names that cannot be read are no names */
-    if (model->labels.count > 0) {
-        snprintf(count, sizeof(count), "%d names", model->labels.count);
-        sg_model_decide(model, "labels", count, false, "metadata %s, written by the exporter", key);
-    }
+    if (model->labels.count == 0)
+        return labels_beside(model, err);
+    snprintf(count, sizeof(count), "%d names", model->labels.count);
+    sg_model_decide(model, "labels", count, false, "metadata %s, written by the exporter", key);
     return 0;
 }
 

@@ -314,7 +314,10 @@ static int open_graphs(struct sg_model *model, const struct sg_model_options *op
         code = open_first(model, narrow, err);
     if (code != SG_E_MODEL)
         return code;
-    if (sg_file_kind_file(model->path, what, sizeof(what)))
+    /* What else it might be is asked of files that are said to be of the reference's kind, and of strangers.
+     */
+    if ((sg_path_ends(model->path, sg_engine_ending(0)) || !sg_engine_claims(model->path)) &&
+        sg_file_kind_file(model->path, what, sizeof(what)))
         return sg_error_set(err, code, "model \"%.180s\" %s", model->path, what);
     /* Sizes that contradict the graph keep it from loading too. */
     model->opened.free.sides = SG_SIDE_HEIGHT | SG_SIDE_WIDTH;
