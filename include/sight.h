@@ -260,6 +260,12 @@ enum sight_decode {
     SIGHT_DECODE_EXACT = 2    /* full size, as OpenCV's imdecode */
 };
 
+enum sight_precision {
+    SIGHT_PRECISION_AUTO = 0, /* bfloat16 where the processor has it, objects agree and it is faster */
+    SIGHT_PRECISION_F32 = 1,
+    SIGHT_PRECISION_BF16 = 2 /* SIGHT_E_CONFIG where the processor has it not */
+};
+
 struct sight_open_options {
     size_t size; /* sizeof(struct sight_open_options) */
     /* Folder of models, and folder of pipelines. NULL: "models" and "pipelines" in the working folder if they
@@ -274,8 +280,14 @@ struct sight_open_options {
     /* Of a bare model: class names, a file of one a line or a known set such as "coco80"; NULL = its card's,
      * its metadata's or its family's. */
     const char *labels;
+    /* Which engine runs the models whose card says nothing of it, of those that `sight version` lists; NULL
+     * or "auto": measured when a model is opened, kept for the next time (docs/MODELS.md). And on what, as
+     * the engine calls it ("GPU"); NULL or "" = the processor. */
+    const char *engine, *device;
+    int precision; /* enum sight_precision */
 };
-#define SIGHT_OPEN_OPTIONS_INIT {sizeof(struct sight_open_options), NULL, NULL, 0, 0, 0, 0, NULL}
+#define SIGHT_OPEN_OPTIONS_INIT                                                                              \
+    {sizeof(struct sight_open_options), NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, 0}
 
 /* Opens a pipeline by name ("faces"; NULL or "" = the default one: "objects", "faces", else the first) or by
  * the path of its YAML file (whatever has a slash or ends with .yaml or .yml). Loads its models and runs each

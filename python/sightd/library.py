@@ -35,7 +35,8 @@ class Pixels(ctypes.Structure):
 class OpenOptions(ctypes.Structure):
     _fields_ = [("size", ctypes.c_size_t), ("models", ctypes.c_char_p), ("pipelines", ctypes.c_char_p),
                 ("threads", ctypes.c_int), ("decode", ctypes.c_int), ("max_pixels", ctypes.c_int64),
-                ("max_image_bytes", ctypes.c_size_t), ("labels", ctypes.c_char_p)]
+                ("max_image_bytes", ctypes.c_size_t), ("labels", ctypes.c_char_p), ("engine", ctypes.c_char_p),
+                ("device", ctypes.c_char_p), ("precision", ctypes.c_int)]
 
 
 class InferOptions(ctypes.Structure):

@@ -28,6 +28,9 @@ class Pipeline:
     threads    cores that a lone picture may use; 0 = all
     decode     "fast" or "exact" for pictures whose pipeline and call do not say
     labels     of a bare model: a file of class names, or a known set such as "coco80"
+    engine     runtime of models whose card names none, of those that `sight version` lists; None: the
+               one that is measured to be the fastest
+    precision  "auto", "f32" or "bf16"; device: what models run on, as the engine calls it, such as "GPU"
     color      channel order of arrays: "bgr" (OpenCV's) or "rgb"
 
     Arrays of uint8 whose pixels lie one behind the other in each row are used where they lie, as are bytes; rows may
@@ -36,7 +39,8 @@ class Pipeline:
 
     def __init__(self, name: Optional[Path] = None, *, model: Optional[Path] = None, models: Optional[Path] = None,
                  pipelines: Optional[Path] = None, threads: int = 0, decode: str = "pipeline",
-                 labels: Optional[Path] = None, color: str = "bgr") -> None:
+                 labels: Optional[Path] = None, color: str = "bgr", engine: Optional[str] = None,
+                 precision: str = "auto", device: Optional[str] = None) -> None:
         self._handle = ctypes.c_void_p()
         self._library = library.load()
         self._color = color
@@ -49,7 +53,8 @@ class Pipeline:
         if name is not None and os.fspath(name).endswith(".onnx"):
             name, model = None, name
         options = library.OpenOptions(ctypes.sizeof(library.OpenOptions), _bytes(models), _bytes(pipelines), threads,
-                                      _decode(decode), 0, 0, _bytes(labels))
+                                      _decode(decode), 0, 0, _bytes(labels), _bytes(engine), _bytes(device),
+                                      _precision(precision))
         error = library.Error()
         opener = self._library.sight_pipeline_open if model is None else self._library.sight_pipeline_open_model
         if opener(_bytes(name if model is None else model), ctypes.byref(options), ctypes.byref(self._handle),
@@ -227,6 +232,13 @@ def _decode(name: str) -> int:
     if name not in wire.DECODES:
         raise InvalidArgument(f'decode is "{name}"; it can be {", ".join(wire.DECODES)}')
     return wire.DECODES[name]
+
+
+def _precision(name: str) -> int:
+    names = ("auto", "f32", "bf16")
+    if name not in names:
+        raise InvalidArgument(f'precision is "{name}"; it can be {", ".join(names)}')
+    return names.index(name)
 
 
 def _infer_options(given: Any) -> library.InferOptions:

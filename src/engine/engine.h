@@ -45,11 +45,14 @@ const char *sg_engine_ending(int index);
  * (MIT)"). Return out. */
 const char *sg_engine_endings(char *out, size_t out_bytes);
 const char *sg_engine_credits(char *out, size_t out_bytes);
-/* Whether there is such a kind of runtime; SG_E_CONFIG says which there are. */
-int sg_engine_check_name(const char *name, struct sg_error *err);
+/* The kind of runtime of that name, as it is spelled for good; NULL: SG_E_CONFIG says which there are. */
+const char *sg_engine_named(const char *name, struct sg_error *err);
 /* What a file is that is no model here though a runtime made it for itself, with what to do about it, for a
  * sentence ("a model in …'s own format; give …"); NULL when these bytes, its first, are of no such. */
 const char *sg_engine_own_format(const void *bytes, size_t size);
+
+/* Whether the graph in a file computes in bytes, as far as it can be told without a runtime. A cold path. */
+bool sg_engine_quantised(const char *path);
 
 enum sg_side { SG_SIDE_HEIGHT = 1 << 0, SG_SIDE_WIDTH = 1 << 1 };
 

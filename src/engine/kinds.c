@@ -3,6 +3,9 @@
  */
 #include "engine/kinds.h"
 
+#include "base/mapping.h"
+#include "engine/onnx_ops.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -56,7 +59,20 @@ const char *sg_engine_ending(int index)
     return NULL;
 }
 
-int sg_engine_check_name(const char *name, struct sg_error *err)
+bool sg_engine_quantised(const char *path)
+{
+    struct sg_mapping mapping = {0};
+    struct sg_error err = {0};
+    bool quantised;
+
+    if (sg_mapping_open(&mapping, path, false, &err) < 0)
+        return false;
+    quantised = sg_onnx_quantised(mapping.bytes, mapping.size);
+    sg_mapping_close(&mapping);
+    return quantised;
+}
+
+const char *sg_engine_named(const char *name, struct sg_error *err)
 {
     char names[128] = "";
     size_t used = 0;
@@ -64,11 +80,12 @@ int sg_engine_check_name(const char *name, struct sg_error *err)
 
     for (i = 0; sg_engine_kinds[i] && used < sizeof(names); i++) {
         if (strcmp(sg_engine_kinds[i]->name, name) == 0)
-            return 0;
+            return sg_engine_kinds[i]->name;
         used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? " or " : "",
                                  sg_engine_kinds[i]->name);
     }
-    return sg_error_set(err, SG_E_CONFIG, "there is no engine \"%.40s\"; it is auto, %s", name, names);
+    sg_error_set(err, SG_E_CONFIG, "there is no engine \"%.40s\"; it is auto, %s", name, names);
+    return NULL;
 }
 
 const char *sg_engine_of_devices(void)

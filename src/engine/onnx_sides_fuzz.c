@@ -6,6 +6,7 @@
 #include "base/fuzzing.h"
 #include "engine/onnx_factor.h"
 #include "engine/onnx_metadata.h"
+#include "engine/onnx_ops.h"
 #include "engine/onnx_sides.h"
 
 #include <stdio.h>
@@ -52,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_metadata(data + 1, size);
     memcpy(bytes, data + 1, size);
     factor = sg_onnx_factor(bytes, size, 640, 320);
+    (void)sg_onnx_quantised(bytes, size);
     CHECK(factor == 0 || factor == 640 || factor == 320);
     if (sg_onnx_free_sides(bytes, size, &what, &declared, &err) < 0) {
         CHECK(err.text[0]);

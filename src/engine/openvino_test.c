@@ -236,8 +236,9 @@ static void what_is_not_there_is_named(void **state)
     options = (struct sg_graph_options){.threads = 1, .engine = "tensorrt"};
     assert_int_equal(sg_graph_open(engine, model_path(DETECTOR), &options, &graph, &err), SG_E_MODEL);
     assert_non_null(strstr(err.text, "there is no engine \"tensorrt\""));
-    assert_int_equal(sg_engine_check_name("openvino", &err), 0);
-    assert_int_equal(sg_engine_check_name("openvin", &err), SG_E_CONFIG);
+    assert_string_equal(sg_engine_named("openvino", &err), "openvino");
+    assert_null(sg_engine_named("openvin", &err));
+    assert_int_equal(err.code, SG_E_CONFIG);
     assert_non_null(strstr(err.text, "auto, onnxruntime or openvino"));
 }
 

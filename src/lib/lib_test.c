@@ -212,6 +212,35 @@ static void option_sizes(void **state)
     sight_result_destroy(&result);
 }
 
+/* What was compiled before there were engines hands in a shorter struct. */
+static void engines_are_an_option(void **state)
+{
+    struct sight_open_options options = SIGHT_OPEN_OPTIONS_INIT;
+    struct fixture *f = *state;
+    struct sight_pipeline *pipeline = NULL;
+    struct sight_error error;
+
+    if (!f->faces)
+        skip();
+    options.engine = "tensorrt";
+    assert_int_equal(sight_pipeline_open("faces", &options, &pipeline, &error), SIGHT_E_CONFIG);
+    assert_non_null(strstr(error.message, "there is no engine \"tensorrt\"; it is auto, "));
+    assert_null(pipeline);
+    options.size = offsetof(struct sight_open_options, engine);
+    assert_int_equal(sight_pipeline_open("faces", &options, &pipeline, &error), 0); /* not read */
+    sight_pipeline_close(&pipeline);
+    options = (struct sight_open_options)SIGHT_OPEN_OPTIONS_INIT;
+    options.precision = 3;
+    assert_int_equal(sight_pipeline_open("faces", &options, &pipeline, &error), SIGHT_E_INVALID);
+    options.precision = SIGHT_PRECISION_F32;
+    options.device = "NPU.9";
+    assert_int_not_equal(sight_pipeline_open("faces", &options, &pipeline, &error), 0);
+    options.device = "";
+    options.engine = "auto";
+    assert_int_equal(sight_pipeline_open("faces", &options, &pipeline, &error), 0);
+    sight_pipeline_close(&pipeline);
+}
+
 static void bad_pictures(void **state)
 {
     struct fixture *f = *state;
@@ -402,6 +431,7 @@ int main(void)
                                        cmocka_unit_test(names_and_files_are_told_apart),
                                        cmocka_unit_test(not_there_is_told),
                                        cmocka_unit_test(option_sizes),
+                                       cmocka_unit_test(engines_are_an_option),
                                        cmocka_unit_test(bad_pictures),
                                        cmocka_unit_test(wrong_pixels),
                                        cmocka_unit_test(decode_is_as_the_call_says_then_the_handle),

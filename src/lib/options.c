@@ -4,6 +4,7 @@
  */
 #include "lib/lib_private.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,6 +73,10 @@ int lib_options_read(const char *name, const void *given, void *out, size_t out_
     return 0;
 }
 
+_Static_assert((int)SIGHT_PRECISION_F32 == (int)SG_ENGINE_PRECISION_F32 &&
+                   (int)SIGHT_PRECISION_BF16 == (int)SG_ENGINE_PRECISION_BF16,
+               "a precision of sight.h is not the library's own");
+
 static int check_decode(int decode, struct sg_error *err)
 {
     if (decode < SIGHT_DECODE_DEFAULT || decode > SIGHT_DECODE_EXACT)
@@ -86,7 +91,8 @@ int lib_open_options_read(const struct sight_open_options *given, struct sight_o
     int code;
 
     *out = defaults;
-    code = lib_options_read("sight_open_options", given, out, sizeof(*out), sizeof(defaults), err);
+    code = lib_options_read("sight_open_options", given, out, sizeof(*out),
+                            offsetof(struct sight_open_options, engine), err);
     if (code == 0)
         code = check_decode(out->decode, err);
     if (code == 0 && (out->threads < 0 || out->threads > 1024))
@@ -94,6 +100,9 @@ int lib_open_options_read(const struct sight_open_options *given, struct sight_o
     if (code == 0 && out->max_pixels < 0)
         code = sg_error_set(err, SG_E_INVALID, "max_pixels is %lld; expected 0 or more",
                             (long long)out->max_pixels);
+    if (code == 0 && (out->precision < SIGHT_PRECISION_AUTO || out->precision > SIGHT_PRECISION_BF16))
+        code = sg_error_set(err, SG_E_INVALID, "precision is %d; expected an enum sight_precision",
+                            out->precision);
     if (out->max_pixels == 0)
         out->max_pixels = LIB_MAX_PIXELS;
     if (out->max_image_bytes == 0)

@@ -47,6 +47,11 @@ static int set_texts(struct sg_texts *texts, const char *path, const char *usual
     return sg_texts_append(texts, value, strlen(value), 0, 0);
 }
 
+static int set_text(struct sg_text *text, const char *value)
+{
+    return value ? sg_text_set(text, value, strlen(value), 0, 0) : 0;
+}
+
 static int open_core(struct lib_core *core, struct sg_open_options *wanted, struct sg_error *err)
 {
     struct sg_conf_problems problems = {0};
@@ -71,6 +76,7 @@ static int open_pipeline(const struct sg_open_options *kind, const char *recipes
     struct sg_texts models = {0}, pipelines = {0};
     struct sight_pipeline *pipeline = NULL;
     struct sight_open_options options;
+    struct sg_engine_conf engine = {0};
     struct lib_core *core = NULL;
     int code = lib_open_options_read(given, &options, err);
 
@@ -84,6 +90,12 @@ static int open_pipeline(const struct sg_open_options *kind, const char *recipes
     wanted.labels = options.labels;
     wanted.models = &models;
     wanted.pipelines = &pipelines;
+    engine.precision = options.precision;
+    if (set_text(&engine.engine, options.engine) < 0 || set_text(&engine.device, options.device) < 0) {
+        code = sg_error_set(err, SG_E_NOMEM, "no memory for the name of an engine");
+        goto out;
+    }
+    wanted.engine = &engine;
     wanted.threads = options.threads ? options.threads : sg_cpu_count();
     code = open_core(core, &wanted, err);
     if (code < 0)
@@ -100,6 +112,8 @@ out:
     lib_core_release(&core);
     sg_texts_fini(&models);
     sg_texts_fini(&pipelines);
+    sg_text_fini(&engine.engine);
+    sg_text_fini(&engine.device);
     return code;
 }
 

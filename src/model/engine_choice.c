@@ -313,16 +313,30 @@ static void find_rival(struct sg_model *model, const struct choice *choice, cons
         }
 }
 
-static void tell_only(struct sg_model *model, const struct sg_engine_conf *wish, const struct sg_graph *graph)
+/* Why a model is the reference's without a measurement, though others could read it; NULL: it is not. */
+static const char *reserved(const struct sg_model *model, const struct sg_engine_conf *wish)
 {
-    bool varied = !sg_engine_name_fixed(wish) && sizes_vary(model);
+    const char *names[2];
+
+    if (sg_engine_name_fixed(wish) || sg_engine_readers(model->engine, model->path, names, 2) < 2)
+        return NULL;
+    if (sizes_vary(model))
+        return "its pictures keep their own size: others plan for each anew";
+    return sg_engine_quantised(model->path) ? "quantised: others round in other places and answer otherwise"
+                                            : NULL;
+}
+
+/* why: reserved. */
+static void tell_only(struct sg_model *model, const struct sg_engine_conf *wish, const struct sg_graph *graph,
+                      const char *why)
+{
     char value[64];
 
     snprintf(value, sizeof(value), "%s, %s", sg_graph_engine(graph),
              sg_precision_name(sg_graph_precision(graph)));
     sg_model_decide(model, "engine", value, false, "%s",
-                    model->refused[0] ? model->refused
-                    : varied          ? "its pictures keep their own size: the others plan for each anew"
+                    model->refused[0]             ? model->refused
+                    : why                         ? why
                     : !sg_engine_name_fixed(wish) ? "no other engine here reads this file"
                     : wish == &model->card.engine ? "the card"
                                                   : "the settings");
@@ -425,15 +439,16 @@ static int choose(struct sg_model *model, struct sg_graph **place, struct choice
 int sg_model_choose_engine(struct sg_model *model, const struct sg_engine_conf *wish, struct sg_error *err)
 {
     struct sg_graph **place = model->narrow ? &model->narrow : &model->wide;
+    const char *why = reserved(model, wish);
     struct choice choice = {0};
     struct candidate known;
 
     model->wish_precision = wish->precision;
     if (!model->refused[0] && !(wish->device.value && *wish->device.value) &&
-        wish->precision != SG_ENGINE_PRECISION_BF16 && !sizes_vary(model))
+        wish->precision != SG_ENGINE_PRECISION_BF16 && !why)
         find_candidates(model, *place, wish, &choice);
     if (choice.count < 2) {
-        tell_only(model, wish, *place);
+        tell_only(model, wish, *place, why);
         return 0;
     }
     if (!recall(model, "engine", *place, &model->opened, &known))

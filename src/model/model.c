@@ -180,7 +180,7 @@ static int check_engine(const struct sg_card *card, struct sg_conf_problems *pro
 {
     const struct sg_text *engine = &card->engine.engine;
 
-    if (!sg_engine_name_fixed(&card->engine) || sg_engine_check_name(engine->value, err) == 0)
+    if (!sg_engine_name_fixed(&card->engine) || sg_engine_named(engine->value, err))
         return 0;
     sg_conf_problems_add(problems, card->path, engine->line, engine->column, NULL, "%s", err->text);
     return SG_E_CONFIG;
@@ -258,11 +258,15 @@ static int fix_engine(struct sg_model *model, const struct sg_engine_conf *wish,
     struct sg_graph_options *opened = &model->opened;
 
     if (sg_engine_name_fixed(wish)) {
-        if (sg_engine_check_name(wish->engine.value, err) < 0)
+        opened->engine = sg_engine_named(wish->engine.value, err);
+        if (!opened->engine)
             return SG_E_CONFIG;
-        opened->engine = wish->engine.value;
     }
-    opened->device = wish->device.value;
+    free(model->device);
+    model->device = strdup(wish->device.value ? wish->device.value : "");
+    if (!model->device)
+        return sg_error_set(err, SG_E_NOMEM, "no memory for the name of a device");
+    opened->device = model->device;
     if (opened->device && *opened->device && !opened->engine)
         opened->engine = sg_engine_of_devices();
     if (wish->precision != SG_ENGINE_PRECISION_BF16)
@@ -450,6 +454,7 @@ void sg_model_destroy(struct sg_model **model)
     free(m->name);
     free(m->path);
     free(m->card_path);
+    free(m->device);
     free(m);
     *model = NULL;
 }

@@ -81,6 +81,7 @@ struct sg_model {
     const char *rival; /* a runtime that agrees with the one of `opened`, for all cores; or NULL */
     enum sg_precision rival_precision;
     int wish_precision;                 /* enum sg_engine_precision */
+    char *device;                       /* what it runs on, "" = the processor */
     char refused[192];                  /* by which engine, and why; "" = by none */
     bool sealed;                        /* open: constant from here on */
     struct sg_model_declared *declared; /* by the file, once it is not believed any more; else NULL */

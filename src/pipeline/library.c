@@ -381,7 +381,7 @@ static int check_engine(const struct sg_library_options *options, struct sg_conf
 {
     const struct sg_text *name = options->engine ? &options->engine->engine : NULL;
 
-    if (!name || !sg_engine_name_fixed(options->engine) || sg_engine_check_name(name->value, err) == 0)
+    if (!name || !sg_engine_name_fixed(options->engine) || sg_engine_named(name->value, err))
         return 0;
     if (options->settings && name->line > 0)
         sg_conf_problems_add(problems, options->settings, name->line, name->column, NULL, "%s", err->text);

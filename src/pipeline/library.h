@@ -33,7 +33,8 @@ struct sg_library_options {
     bool prove;                             /* run the goldens of cards; a failing one is a problem */
     int threads;                            /* cores: of wide graphs, and of loading */
     int runs;                               /* that there may be at once; 0 = as many as cores */
-    const struct sg_engine_conf *engine;    /* of models whose card says nothing of it; NULL = auto. Kept */
+    const struct sg_engine_conf
+        *engine; /* of models whose card says nothing of it; NULL = auto. Read while models load */
 };
 
 /* Finds, loads (several models at once) and checks everything, whatever is wrong on the way, so that all

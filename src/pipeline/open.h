@@ -17,7 +17,7 @@ struct sg_open_options {
     bool exact;
     bool crowd; /* many threads will run it: also graphs whose runs keep to one core */
     int threads;
-    const struct sg_engine_conf *engine; /* NULL = auto; lives as long as what is opened */
+    const struct sg_engine_conf *engine; /* NULL = auto */
 };
 
 struct sg_opened {
