@@ -261,9 +261,10 @@ enum sight_decode {
 };
 
 enum sight_precision {
-    SIGHT_PRECISION_AUTO = 0, /* bfloat16 where the processor has it, objects agree and it is faster */
+    SIGHT_PRECISION_AUTO = 0, /* float32 */
     SIGHT_PRECISION_F32 = 1,
-    SIGHT_PRECISION_BF16 = 2 /* SIGHT_E_CONFIG where the processor has it not */
+    SIGHT_PRECISION_BF16 =
+        2 /* bfloat16: faster, and other digits; SIGHT_E_CONFIG where the processor has it not */
 };
 
 struct sight_open_options {

@@ -39,8 +39,9 @@ bool sg_engine_name_fixed(const struct sg_engine_conf *conf);
          .flags = (more_flags),                                                                              \
          .choices = sg_engine_precision_words,                                                               \
          .value_default = "auto",                                                                            \
-         .help = "numbers that models compute in; auto takes bf16 where the processor has it, the objects "  \
-                 "agree and it is faster"},                                                                  \
+         .help =                                                                                             \
+             "numbers that models compute in; auto is f32; bf16 is faster where the processor has it, and "  \
+             "differs"},                                                                                     \
         {.key = "device",                                                                                    \
          .type = SG_OPTION_TEXT,                                                                             \
          .offset = offsetof(owner, engine.device),                                                           \

@@ -258,15 +258,9 @@ static void find_candidates(const struct sg_model *model, const struct sg_graph 
     int count = sg_engine_readers(model->engine, model->path, names, SG_MODEL_MAX_READERS), i;
 
     add(choice, first, sg_graph_precision(reference));
-    for (i = 0; i < count; i++) {
-        bool wanted = !sg_engine_name_fixed(wish) || strcmp(names[i], first) == 0;
-
-        if (wanted && strcmp(names[i], first) != 0)
+    for (i = 0; i < count; i++)
+        if (strcmp(names[i], first) != 0 && !sg_engine_name_fixed(wish))
             add(choice, names[i], SG_PRECISION_F32);
-        if (wanted && wish->precision != SG_ENGINE_PRECISION_F32 &&
-            sg_engine_has_bf16(model->engine, names[i]))
-            add(choice, names[i], SG_PRECISION_BF16);
-    }
 }
 
 /* Opens, compares and times them all. */
