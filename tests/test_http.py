@@ -204,6 +204,8 @@ MALFORMED: dict[str, tuple[Any, str, int, list[str]]] = {
     "JSON by another name": (b'{"img":"/9j/4AAQ"}', "application/json", 400, ["img", 'no member "image"']),
     "JSON with a URL": (b'{"image":"https://a.example/b.jpg"}', "application/json", 400, ["https://a.", "base64"]),
     "JSON with a name": (b'{"image":"photo.jpg"}', "application/json", 400, ["photo.jpg", "base64"]),
+    "JSON with a number": (b'{"image":5}', "application/json", 400, ["a number"]),
+    "JSON with nothing": (b'{"image":null}', "application/json", 400, ["null or a truth value"]),
     "JSON with pixels": (b'{"image":[[1,2],[3,4]]}', "application/json", 400, ["a list"]),
     "JSON with a PDF": (json.dumps({"image": base64.b64encode(b"%PDF-1.7\n").decode()}), "application/json", 415,
                         ["decoded from base64", "a PDF"]),

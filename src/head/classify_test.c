@@ -30,6 +30,7 @@ static void tells_logits_from_probabilities(void **state)
     assert_int_equal(test_create(&graph), SG_OK);
     assert_string_equal(sg_head_kind(graph.head)->name, "classify");
     assert_int_equal(graph.guess.transform.shorter_side, 256);
+    assert_int_equal(graph.guess.transform.fit, SG_FIT_CENTER_CROP);
     assert_true(graph.guess.transform.mean[0] == 123.675f);
     assert_int_equal(ask(&graph, 0, 2), SG_OK);
     assert_int_equal(answers.count, 2);
@@ -41,6 +42,18 @@ static void tells_logits_from_probabilities(void **state)
     expect(2, 1, 0.0f);
     assert_int_equal(ask(&graph, 2, 5), SG_E_MODEL);
     assert_non_null(strstr(graph.err.text, "\"output\": expected 3 numbers for picture 2"));
+    test_fini(&graph);
+
+    /* A centre cut is what ImageNet's crops of 224 of 256 are; small inputs and oblong ones are stretched. */
+    test_init(&graph, 64, 64);
+    test_output(&graph, "prob", SG_DTYPE_F32, shares, 4, 1, 1, 1, 3);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(graph.guess.transform.fit, SG_FIT_STRETCH);
+    test_fini(&graph);
+    test_init(&graph, 320, 192);
+    test_output(&graph, "prob", SG_DTYPE_F32, shares, 4, 1, 1, 1, 3);
+    assert_int_equal(test_create(&graph), SG_OK);
+    assert_int_equal(graph.guess.transform.fit, SG_FIT_STRETCH);
     test_fini(&graph);
 
     test_init(&graph, 64, 32);

@@ -175,6 +175,9 @@ static void tensorflow_tables(void **state)
     assert_int_equal(graph.found.count, 2);
     test_expect(&graph, 0, 50, 50, 100, 150, 0, 0.9f); /* y first, 1-based */
     test_expect(&graph, 1, 0, 0, 25, 100, 89, 0.8f);
+    graph.options.threshold = 0.8f; /* "keep score >= threshold" of head.h */
+    assert_int_equal(test_detect(&graph, 0), SG_OK);
+    assert_int_equal(graph.found.count, 2);
     number[0] = NAN;
     assert_int_equal(test_detect(&graph, 0), SG_OK);
     assert_int_equal(graph.found.count, 0);

@@ -37,6 +37,7 @@ static void decodes_boxes_and_points(void **state)
     assert_int_equal(test_create(&graph), SG_OK);
     assert_string_equal(sg_head_kind(graph.head)->name, "scrfd");
     assert_string_equal(graph.guess.labels, "face");
+    assert_non_null(strstr(graph.guess.evidence, "at strides 8 to 32")); /* build() makes 8, 16 and 32 */
     assert_int_equal(test_detect(&graph, 0), SG_OK);
     assert_int_equal(graph.found.count, 1);
     test_expect(&graph, 0, 0, 8, 32, 20, 0, 0.9f);

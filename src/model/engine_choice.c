@@ -17,7 +17,6 @@
 #define CHOICE_LEAST_ROUNDS 3      /* however long they take */
 #define CHOICE_ENOUGH_US    250000 /* of one candidate's rounds */
 #define CHOICE_MARGIN       0.90f /* of the reference's time: what is no faster than that is not worth a change */
-#define CHOICE_SIDE_STEP    32 /* pixels between the sizes that are tried where sizes vary */
 
 struct candidate {
     const char *engine;
