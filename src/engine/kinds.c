@@ -12,9 +12,14 @@
 /* One row per line, so that two branches that add kinds merge. X(onnxruntime) stands for
  * `const struct sg_engine_ops sg_engine_onnxruntime` at the foot of its file. The first is the reference. */
 /* clang-format off */
+#if defined(SG_HAVE_OPENVINO)
+#define OPENVINO(X) X(openvino)
+#else
+#define OPENVINO(X)
+#endif
 #define KIND_TABLE(X) \
     X(onnxruntime) \
-    X(openvino) \
+    OPENVINO(X) \
     /* end of the list */
 /* clang-format on */
 

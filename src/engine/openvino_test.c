@@ -339,6 +339,7 @@ static void it_may_be_switched_off(void **state)
     struct sg_error err = {0};
 
     (void)state;
+    need_openvino();
     setenv("SIGHT_ENGINES", "reference", 1);
     assert_int_equal(sg_engine_create(&without, &err), 0);
     assert_null(strstr(sg_engine_version(without), "openvino"));
