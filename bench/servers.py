@@ -16,6 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("SIGHT_BUILD") or ROOT / "build")
+# The runtime of the peers, and no other: what is compared is all else. SIGHT_ENGINES= in the environment takes all.
+os.environ.setdefault("SIGHT_ENGINES", "reference")
 SHARED = Path(os.environ.get("SIGHT_SHARED") or ROOT.parent / "shared")
 READY_SECONDS = 60
 

@@ -366,6 +366,8 @@ def test_lists(server: Server) -> None:
     assert face["input"]["width"] == 256 and {d["key"] for d in face["decisions"]} >= {"head"}
     version = ask(server, "GET", "/v1/version").json()
     assert version["name"] == "sightd" and "onnxruntime" in version["runtime"]
+    # conftest.py has it so; a build for a processor without it does not know it
+    assert version.get("not_loaded", "openvino: ").startswith("openvino: ")
 
 
 def test_one_of_a_list(server: Server, small: bytes) -> None:

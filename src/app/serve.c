@@ -257,8 +257,10 @@ static int serve_all(const struct sg_command *self, struct serve *serve)
         code = sg_server_create(&options, &serve->server, &err);
     if (code == 0)
         code = sg_engine_create(&serve->engine, &err);
-    if (code == 0)
+    if (code == 0) {
         app.runtime = sg_engine_version(serve->engine);
+        app.not_loaded = sg_engine_missing(serve->engine);
+    }
     if (code == 0)
         code = serve_open_library(serve->engine, &serve->conf, true, &serve->problems, &serve->library, &err);
     if (code == 0)

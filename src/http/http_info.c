@@ -87,6 +87,11 @@ static int write_version(void *ctx, struct sg_buf *out)
 
     if (code == 0)
         code = sg_json_text(app ? app->runtime : NULL, out);
+    if (code == 0 && app && app->not_loaded && app->not_loaded[0]) {
+        code = sg_buf_printf(out, ",\"not_loaded\":");
+        if (code == 0)
+            code = sg_json_text(app->not_loaded, out);
+    }
     return code < 0 ? code : sg_buf_printf(out, ",\"protocols\":[\"seed\",\"v2\",\"http/1.1\"]}");
 }
 

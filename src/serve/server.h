@@ -35,7 +35,8 @@ struct sg_protocol_ops;  /* serve/protocol.h */
  * NULL. */
 struct sg_server_app {
     void *ctx;
-    const char *runtime; /* name and version of what runs models */
+    const char *runtime;    /* name and version of what runs models */
+    const char *not_loaded; /* what could run them and is not there, with the reason; NULL or "": nothing */
     /* The JSON of GET /v1/pipelines and /v1/models; further lines of /metrics. Appended; 0 or SG_E_NOMEM. */
     int (*list_pipelines)(void *ctx, struct sg_buf *out);
     int (*list_models)(void *ctx, struct sg_buf *out);
