@@ -31,7 +31,7 @@ def refused(*arguments: object) -> str:
 def test_bare_files_are_pipelines_of_their_names(start_server: Any) -> None:
     """What each finds is what `sight detect --model` finds, which the goldens hold to known results."""
     model, picture = sight.model("yolov8n"), assets.pictures() / "bus.jpg"
-    server = start_server("--model", str(model), "-m", str(FACES), every=True)
+    server = start_server("--model", str(model), "--model", str(FACES), every=True)
     names = [(p["name"], p["default"]) for p in get(server.port, "/v1/pipelines")["pipelines"]]
     assert names == [("yolov8n", True), ("blazeface", False)]  # and none of those that come along
     here = get(server.port, "/v1/infer", picture.read_bytes())

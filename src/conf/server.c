@@ -33,7 +33,6 @@ static const struct sg_option server_rows[] = {
      .type = SG_OPTION_TEXTS,
      CONF(model),
      .flags = SG_OPTION_FLAG_ONLY,
-     .short_flag = 'm',
      .value_name = "FILE",
      .absent = "the pipelines",
      .section = "What it serves",
@@ -45,7 +44,6 @@ static const struct sg_option server_rows[] = {
      .type = SG_OPTION_TEXTS,
      CONF(labels),
      .flags = SG_OPTION_FLAG_ONLY,
-     .short_flag = 'l',
      .value_name = "FILE",
      .absent = "card, metadata or the family's",
      .help = "class names of --model, the first of the first: a file of one a line, or as exporters write "
