@@ -83,8 +83,11 @@ static const struct sg_option_table *guess_table(const struct sg_yaml_node *root
     for (table = sg_conf_tables(); *table; table++) {
         int known = 0;
 
-        for (child = root && root->kind == SG_YAML_MAP ? root->child : NULL; child; child = child->next)
-            known += sg_option_find(*table, child->key->text, false) != NULL;
+        for (child = root && root->kind == SG_YAML_MAP ? root->child : NULL; child; child = child->next) {
+            const struct sg_option *row = sg_option_find(*table, child->key->text, false);
+
+            known += row && !(row->flags & SG_OPTION_FLAG_ONLY);
+        }
         if (known > most) {
             most = known;
             best = *table;
