@@ -139,6 +139,14 @@ def test_without_openvino_all_is_as_before() -> None:
     assert gone.returncode == 0 and "not loaded: openvino: /nowhere/libopenvino_c.so" in gone.stdout
 
 
+def test_why_it_was_not_found_is_told_after_other_names_were_tried(tmp_path: Path) -> None:
+    """The first library of the name is none; those with versions in their names are not there either."""
+    (tmp_path / "libopenvino_c.so").write_text("no library")
+    done = run("version", LD_LIBRARY_PATH=str(tmp_path))
+    assert done.returncode == 0
+    assert f"not loaded: openvino: {tmp_path}/libopenvino_c.so: " in done.stdout
+
+
 @pytest.mark.parametrize(("options", "words"), [
     (["--engine", "tensorrt"], 'there is no engine "tensorrt"; it is auto, onnxruntime or openvino'),
     (["--engine", "openvino", "--device", "NPU.9"], 'there is no device "NPU.9" for OpenVINO here; there is CPU'),

@@ -83,7 +83,7 @@ int ov_check(const struct ov_runtime *runtime, ov_status_e status, enum sg_err c
 
 /* SIGHT_OPENVINO's, else as the linker finds it: what is installed with us first (the run path), then the
  * system's. Packages of a system without its development files have the name with the version alone. */
-static void *open_library(const char **out_why)
+static int open_library(void **out_library, struct sg_error *err)
 {
     const char *asked = getenv("SIGHT_OPENVINO");
     char name[48];
@@ -91,14 +91,18 @@ static void *open_library(const char **out_why)
     int year, release;
 
     library = dlopen(asked ? asked : "libopenvino_c.so", RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        *out_why = dlerror();
+    if (!library) /* said now: the next dlopen takes the words back */
+        sg_error_set(err, SG_E_MODEL, "%s", dlerror());
     for (year = NEWEST_YEAR; !library && !asked && year >= OLDEST_YEAR; year--)
         for (release = 59; !library && release >= 0; release--) {
             snprintf(name, sizeof(name), "libopenvino_c.so.%02d%02d", year % 100, release);
             library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
         }
-    return library;
+    *out_library = library;
+    if (!library)
+        return SG_E_MODEL;
+    sg_error_clear(err);
+    return 0;
 }
 
 static int find_functions(struct ov_runtime *runtime, struct sg_error *err)
@@ -144,13 +148,10 @@ static int read_version(struct ov_runtime *runtime, struct sg_error *err)
 static int init(struct sg_runtime *base, struct sg_error *err)
 {
     struct ov_runtime *runtime = (struct ov_runtime *)base;
-    const char *why = NULL;
-    int code;
+    int code = open_library(&runtime->library, err);
 
-    runtime->library = open_library(&why);
-    if (!runtime->library)
-        return sg_error_set(err, SG_E_MODEL, "%s", why ? why : "its library cannot be loaded");
-    code = find_functions(runtime, err);
+    if (code == 0)
+        code = find_functions(runtime, err);
     if (code == 0)
         code = read_version(runtime, err);
     return code < 0 ? code

@@ -28,7 +28,6 @@
     X(ov_core_get_available_devices)                                                                         \
     X(ov_core_get_property)                                                                                  \
     X(ov_core_read_model)                                                                                    \
-    X(ov_core_set_property)                                                                                  \
     X(ov_free)                                                                                               \
     X(ov_get_last_err_msg)                                                                                   \
     X(ov_get_openvino_version)                                                                               \
