@@ -51,6 +51,11 @@ int sg_probe_white(struct sg_model *model, struct sg_runner *runner, struct sg_e
 int sg_probe_batch(struct sg_model *model, struct sg_runner *runner, bool *out_told, bool *out_independent,
                    struct sg_error *err);
 
+/* model_files.c: finds and reads the card; fills card, card_path, path and name. SG_E_CONFIG with a card_path
+ * and a path: the card is wrong, and what it names may be looked at for further problems. */
+int sg_model_load_card(struct sg_model *model, const struct sg_model_options *options,
+                       struct sg_conf_problems *problems, struct sg_error *err);
+
 /* engine_choice.c: puts the fastest runtime that agrees in the place of the one that the model was decided
  * with, as a decision `engine`. Signature and runners are others after it; heads keep no part of either. */
 int sg_model_choose_engine(struct sg_model *model, const struct sg_engine_conf *wish, struct sg_error *err);
