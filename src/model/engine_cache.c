@@ -82,11 +82,10 @@ static void make_key(const struct sg_model *model, int threads, char *out)
 
     snprintf(out, KEY_MOST,
              "%s file=%016llx sight=%s engines=%s cpu=%s flags=%x cores=%d threads=%d size=%dx%d batch=%d "
-             "precision=%d reference=%s",
+             "reference=%s",
              CACHE_FORMAT, (unsigned long long)digest(model), SIGHT_VERSION, sg_engine_version(model->engine),
              sg_cpu_name(cpu, sizeof(cpu)), sg_cpu_flags(), sg_cpu_count(), threads, t->width, t->height,
-             model->max_batch, model->wish_precision,
-             sg_graph_engine(model->narrow ? model->narrow : model->wide));
+             model->max_batch, sg_graph_engine(model->narrow ? model->narrow : model->wide));
 }
 
 /* The folder; false: nothing is to be kept. */

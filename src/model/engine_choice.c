@@ -219,16 +219,20 @@ static void describe(const struct choice *choice, char *out, size_t out_bytes)
     }
 }
 
+static void name_engine(struct sg_decision *decision, const char *engine, enum sg_precision precision)
+{
+    snprintf(decision->value, sizeof(decision->value), "%s, %s", engine, sg_precision_name(precision));
+}
+
 /* A line of explain: what was taken, what was measured, and one that is out. */
-static void tell_into(struct sg_decision *decision, const struct choice *choice, const struct candidate *best,
-                      const char *cores)
+static void tell(struct sg_decision *decision, const struct choice *choice, const struct candidate *best,
+                 const char *cores)
 {
     char measured[224];
     int i;
 
     describe(choice, measured, sizeof(measured));
-    snprintf(decision->value, sizeof(decision->value), "%s, %s", best->engine,
-             sg_precision_name(best->precision));
+    name_engine(decision, best->engine, best->precision);
     snprintf(decision->evidence, sizeof(decision->evidence), "measured on %s: %s", cores, measured);
     for (i = 1; i < choice->count && !decision->ambiguity[0]; i++)
         if (choice->items[i].out)
@@ -237,16 +241,17 @@ static void tell_into(struct sg_decision *decision, const struct choice *choice,
                      choice->items[i].why);
 }
 
-static void tell(struct sg_model *model, const char *key, const struct choice *choice,
-                 const struct candidate *best, const char *cores)
+/* Makes it the model's, unless that is constant already. */
+static void decide(struct sg_model *model, const char *key, const struct sg_decision *told)
 {
-    struct sg_decision told = {0}, *decision;
+    struct sg_decision *decision;
 
-    tell_into(&told, choice, best, cores);
-    sg_model_decide(model, key, told.value, false, "%s", told.evidence);
+    if (model->sealed)
+        return;
+    sg_model_decide(model, key, told->value, false, "%s", told->evidence);
     decision = sg_model_decision(model, key);
     if (decision)
-        memcpy(decision->ambiguity, told.ambiguity, sizeof(decision->ambiguity));
+        memcpy(decision->ambiguity, told->ambiguity, sizeof(decision->ambiguity));
 }
 
 /* All that could run it, the reference first: what it was decided with. */
@@ -323,11 +328,10 @@ static const char *reserved(const struct sg_model *model, const struct sg_engine
 static void tell_only(struct sg_model *model, const struct sg_engine_conf *wish, const struct sg_graph *graph,
                       const char *why)
 {
-    char value[64];
+    struct sg_decision told = {0};
 
-    snprintf(value, sizeof(value), "%s, %s", sg_graph_engine(graph),
-             sg_precision_name(sg_graph_precision(graph)));
-    sg_model_decide(model, "engine", value, false, "%s",
+    name_engine(&told, sg_graph_engine(graph), sg_graph_precision(graph));
+    sg_model_decide(model, "engine", told.value, false, "%s",
                     model->refused[0]             ? model->refused
                     : why                         ? why
                     : !sg_engine_name_fixed(wish) ? "no other engine here reads this file"
@@ -364,9 +368,8 @@ static void keep(const struct sg_model *model, int threads, const struct sg_deci
 static bool recall(struct sg_model *model, const char *key, const struct sg_graph *first,
                    const struct sg_graph_options *options, struct candidate *out)
 {
+    struct sg_decision told = {0};
     struct sg_engine_known known;
-    struct sg_decision *decision;
-    char value[64];
 
     if (!sg_engine_cache_find(model, options->threads, &known))
         return false;
@@ -380,12 +383,11 @@ static bool recall(struct sg_model *model, const char *key, const struct sg_grap
     if (!model->sealed) {
         model->rival = known.rival[0] ? reader(model, known.rival) : NULL;
         model->rival_precision = known.rival_precision;
-        snprintf(value, sizeof(value), "%s, %s", out->engine, sg_precision_name(out->precision));
-        sg_model_decide(model, key, value, false, "%s", known.evidence);
-        decision = sg_model_decision(model, key);
-        if (decision)
-            snprintf(decision->ambiguity, sizeof(decision->ambiguity), "%s", known.ambiguity);
     }
+    name_engine(&told, out->engine, out->precision);
+    snprintf(told.evidence, sizeof(told.evidence), "%s", known.evidence);
+    snprintf(told.ambiguity, sizeof(told.ambiguity), "%s", known.ambiguity);
+    decide(model, key, &told);
     return true;
 }
 
@@ -409,6 +411,7 @@ static int choose(struct sg_model *model, struct sg_graph **place, struct choice
                   struct sg_error *err)
 {
     struct candidate *reference = &choice->items[0], *best;
+    struct sg_decision told = {0};
     int code;
 
     reference->graph = *place;
@@ -418,8 +421,9 @@ static int choose(struct sg_model *model, struct sg_graph **place, struct choice
     best = fastest(choice);
     if (code == 0) {
         find_rival(model, choice, best);
-        tell(model, "engine", choice, best, model->opened.threads > 1 ? "all cores" : "one core");
-        keep(model, model->opened.threads, sg_model_decision(model, "engine"), best);
+        tell(&told, choice, best, model->opened.threads > 1 ? "all cores" : "one core");
+        decide(model, "engine", &told);
+        keep(model, model->opened.threads, &told, best);
     }
     sg_model_return(model, &reference->runner);
     reference->graph = NULL; /* the model's */
@@ -436,7 +440,6 @@ int sg_model_choose_engine(struct sg_model *model, const struct sg_engine_conf *
     struct choice choice = {0};
     struct candidate known;
 
-    model->wish_precision = wish->precision;
     if (!model->refused[0] && !(wish->device.value && *wish->device.value) &&
         wish->precision != SG_ENGINE_PRECISION_BF16 && !why)
         find_candidates(model, *place, wish, &choice);
@@ -474,6 +477,7 @@ int sg_model_choose_wide(struct sg_model *model, const struct sg_graph_options *
                          struct sg_graph **out_graph, struct sg_runner **out_runner, struct sg_error *err)
 {
     struct candidate known = {0}, *best = &known;
+    struct sg_decision told = {0};
     struct choice choice = {0};
     int code = 0;
 
@@ -482,12 +486,9 @@ int sg_model_choose_wide(struct sg_model *model, const struct sg_graph_options *
     if (known.out || !known.graph) {
         code = choose_wide(model, options, &choice, &best, err);
         if (code == 0 && model->rival) {
-            struct sg_decision told = {0};
-
-            tell_into(&told, &choice, best, "all cores");
+            tell(&told, &choice, best, "all cores");
+            decide(model, "all cores", &told);
             keep(model, options->threads, &told, best);
-            if (!model->sealed)
-                sg_model_decide(model, "all cores", told.value, false, "%s", told.evidence);
         }
     }
     if (code == 0) {

@@ -80,7 +80,6 @@ struct sg_model {
     struct sg_graph_options opened; /* how the first of them was opened, with what was set free in it */
     const char *rival; /* a runtime that agrees with the one of `opened`, for all cores; or NULL */
     enum sg_precision rival_precision;
-    int wish_precision;                 /* enum sg_engine_precision */
     char *device;                       /* what it runs on, "" = the processor */
     char refused[192];                  /* by which engine, and why; "" = by none */
     bool sealed;                        /* open: constant from here on */
