@@ -3,6 +3,8 @@
  */
 #include "model/engine_agree.h"
 
+#include "head/nms.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,15 +78,14 @@ static bool tensors_agree(const struct sg_tensor *a, const struct sg_tensor *b, 
     return true;
 }
 
+/* Two of no area, as crowds of weak objects have them, are told by their corners. */
 static float overlap(const struct sg_box *a, const struct sg_box *b)
 {
-    float width = fminf(a->x2, b->x2) - fmaxf(a->x1, b->x1);
-    float height = fminf(a->y2, b->y2) - fmaxf(a->y1, b->y1);
-    float inner = width > 0.0f && height > 0.0f ? width * height : 0.0f;
-    float all = (a->x2 - a->x1) * (a->y2 - a->y1) + (b->x2 - b->x1) * (b->y2 - b->y1) - inner;
+    bool points = (a->x2 - a->x1) * (a->y2 - a->y1) + (b->x2 - b->x1) * (b->y2 - b->y1) <= 0.0f;
 
-    /* Two of no area, as crowds of weak objects have them, are told by their corners. */
-    return all > 0.0f ? inner / all : a->x1 == b->x1 && a->y1 == b->y1 ? 1.0f : 0.0f;
+    if (points)
+        return a->x1 == b->x1 && a->y1 == b->y1 ? 1.0f : 0.0f;
+    return sg_box_iou(a, b);
 }
 
 static bool found_again(const struct sg_detection *object, const struct sg_detections *among,

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "conf/files.h"
+#include "head/nms.h"
 #include "pipeline/pipeline.h"
 
 #include <errno.h>
@@ -51,14 +52,7 @@ static struct finding of_attribute(const struct sg_attribute *attribute)
 
 static float overlap(const struct sg_box *a, const float b[4])
 {
-    float width = fminf(a->x2, b[2]) - fmaxf(a->x1, b[0]);
-    float height = fminf(a->y2, b[3]) - fmaxf(a->y1, b[1]);
-    float inner;
-
-    if (width <= 0.0f || height <= 0.0f)
-        return 0.0f;
-    inner = width * height;
-    return inner / ((a->x2 - a->x1) * (a->y2 - a->y1) + (b[2] - b[0]) * (b[3] - b[1]) - inner);
+    return sg_box_iou(a, &(struct sg_box){b[0], b[1], b[2], b[3]});
 }
 
 /* Whether it is the thing meant, its place and numbers aside. */
