@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The engine on real models of ../shared; names and shapes are those of its manifest.
  */
-#include "engine/engine.h"
+#include "engine/engine_testing.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -20,21 +20,6 @@
 #define EXPRESSION "models/expression/model.onnx"      /* any batch */
 
 static struct sg_engine *engine;
-
-/* Models that set-up brings: those of sightd itself below models/, those for tests below deps/tests/models/.
- */
-static const char *model_path(const char *name)
-{
-    static char path[1024];
-    const char *root = getenv("SIGHT_ROOT");
-
-    snprintf(path, sizeof(path), "%s/%s", root ? root : ".", name);
-    if (access(path, R_OK) != 0) {
-        print_message("skipped: %s is absent (scripts/deps --tests)\n", path);
-        skip();
-    }
-    return path;
-}
 
 static int open_engine(void **state)
 {

@@ -2,7 +2,7 @@
  * OpenVINO beside ONNX Runtime on real models: what one says is held against the other, which is an
  * implementation of its own. Skipped where OpenVINO is not there.
  */
-#include "engine/engine.h"
+#include "engine/engine_testing.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -21,19 +21,6 @@
 #define APART      1e-3f                            /* of the largest value */
 
 static struct sg_engine *engine;
-
-static const char *model_path(const char *name)
-{
-    static char path[1024];
-    const char *root = getenv("SIGHT_ROOT");
-
-    snprintf(path, sizeof(path), "%s/%s", root ? root : ".", name);
-    if (access(path, R_OK) != 0) {
-        print_message("skipped: %s is absent (scripts/deps --tests)\n", path);
-        skip();
-    }
-    return path;
-}
 
 static int open_engine(void **state)
 {
